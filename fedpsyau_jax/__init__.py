@@ -1,0 +1,1 @@
+"""FED-PsyAU in JAX: federated micro-expression recognition with psychological priors, as pure functions."""

@@ -1,0 +1,65 @@
+"""Federated learning as pure functions over a leading client axis, for any model.
+
+An algorithm is a mixing matrix and a proximal factor (``alias``); ``federated`` turns it and one client's
+``local_training`` into ``init`` and ``step``; ``run`` scans over rounds; ``sweep`` stacks algorithms and
+repeats.
+"""
+
+from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, Strategy, federated, run
+from fedpsyau_jax.federated.alias import (
+    anchored_at_start,
+    centralised,
+    fedavg,
+    fedprox,
+    local_only,
+    p_fedprox,
+)
+from fedpsyau_jax.federated.axes import AxisMap, sequential, vectorised
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, kept, local_training, reset
+from fedpsyau_jax.federated.client_data import ClientData, num_examples, pooled
+from fedpsyau_jax.federated.minibatch import Batch, masked_mean
+from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalised
+from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
+from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, sharded, state_sharding
+from fedpsyau_jax.federated.sweep import stacked, sweep
+
+__all__ = [
+    "AxisMap",
+    "Batch",
+    "Broadcast",
+    "ClientData",
+    "ClientUpdate",
+    "FedState",
+    "FederatedAlgorithm",
+    "LossFn",
+    "Regularizer",
+    "Strategy",
+    "anchored_at_start",
+    "averaging",
+    "centralised",
+    "client_mesh",
+    "client_sharding",
+    "fedavg",
+    "federated",
+    "fedprox",
+    "isolation",
+    "kept",
+    "local_only",
+    "local_training",
+    "masked_mean",
+    "mix",
+    "norm_prox",
+    "num_examples",
+    "p_fedprox",
+    "personalised",
+    "pooled",
+    "reset",
+    "run",
+    "sequential",
+    "sharded",
+    "squared_prox",
+    "stacked",
+    "state_sharding",
+    "sweep",
+    "vectorised",
+]

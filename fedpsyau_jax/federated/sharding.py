@@ -1,0 +1,76 @@
+"""Clients over devices: the only place that knows what a device is."""
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from fedpsyau_jax.federated.algorithm import FedState
+from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
+from fedpsyau_jax.types import PyTree
+
+__all__ = ["client_mesh", "client_sharding", "sharded", "state_sharding"]
+
+CLIENTS = "clients"
+
+
+def client_mesh(num_devices: int) -> Mesh:
+    """The first devices in a row, along an axis named ``clients``.
+
+    Raises:
+        ValueError: fewer devices exist.
+    """
+    available = jax.device_count()
+    if not 1 <= num_devices <= available:
+        raise ValueError(f"asked for {num_devices} devices, but {available} exist: choose 1 to {available}")
+    devices = jax.devices()[:num_devices]
+    return jax.make_mesh((num_devices,), (CLIENTS,), axis_types=(AxisType.Auto,), devices=devices)
+
+
+def sharded(mesh: Mesh, on_each_device: AxisMap = sequential) -> AxisMap:
+    """Each device maps over its own clients.
+
+    Args:
+        mesh: from ``client_mesh``.
+        on_each_device: how a device maps over its clients.
+
+    Returns:
+        An AxisMap for ``federated``. A gradient taken inside is the client's own, not summed over devices.
+
+    Raises:
+        ValueError: (of the AxisMap) clients do not divide evenly over the devices.
+    """
+    spec = PartitionSpec(CLIENTS)
+
+    def over_clients(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree) -> tuple[PyTree, PyTree]:
+        num_clients = jax.tree.leaves(states)[0].shape[0]
+        if num_clients % mesh.size:
+            raise ValueError(
+                f"{num_clients} clients do not divide evenly over {mesh.size} devices: "
+                "use a number of devices that divides the number of clients"
+            )
+        # check_vma=True would sum the gradient of anything replicated over the devices
+        on_mesh = jax.shard_map(
+            lambda *parts: on_each_device(function, *parts),
+            mesh=mesh,
+            in_specs=(spec, spec, PartitionSpec()),
+            out_specs=spec,
+            check_vma=False,
+        )
+        return on_mesh(states, inputs, shared)
+
+    return over_clients
+
+
+def client_sharding(mesh: Mesh, num_run_axes: int = 0) -> NamedSharding:
+    """Leaves [*runs, clients, ...] split along their client axis."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * num_run_axes, CLIENTS))
+
+
+def state_sharding(mesh: Mesh, num_run_axes: int = 0) -> FedState:
+    """Where each part of a FedState lives: a prefix for ``jax.device_put`` and ``jit``'s ``out_shardings``.
+
+    Pin it on the output of a jitted step: otherwise the second round may find its input elsewhere, and
+    recompile.
+    """
+    clients: PyTree = client_sharding(mesh, num_run_axes)
+    everywhere: PyTree = NamedSharding(mesh, PartitionSpec())
+    return FedState(round=everywhere, clients=clients, memory=clients, start=everywhere)

@@ -1,0 +1,84 @@
+"""A whole table, algorithms x repeats x clients, as one federated algorithm and so one compiled program."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, Strategy, federated
+from fedpsyau_jax.federated.axes import AxisMap, sequential
+from fedpsyau_jax.federated.client import ClientUpdate
+from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.types import Array, ClientState, Key, Metrics
+
+__all__ = ["stacked", "sweep"]
+
+
+def stacked(strategies: Sequence[Strategy]) -> Strategy:
+    """Several strategies as one with a leading axis [algorithms].
+
+    If any of them is anchored at the weights of round 0, the others say explicitly that they are not.
+
+    >>> import jax.numpy as jnp
+    >>> from fedpsyau_jax.federated.alias import fedavg, local_only
+    >>> sizes = jnp.array([[30.0, 10.0], [20.0, 20.0]])  # [repeats, clients]
+    >>> stacked([jax.vmap(local_only)(sizes), jax.vmap(fedavg)(sizes)]).mixing.shape
+    (2, 2, 2, 2)
+    """
+    if any(strategy.anchored_at_start is not None for strategy in strategies):
+        strategies = [_with_explicit_anchor(strategy) for strategy in strategies]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *strategies)
+
+
+def _with_explicit_anchor(strategy: Strategy) -> Strategy:
+    if strategy.anchored_at_start is not None:
+        return strategy
+    return strategy._replace(anchored_at_start=jnp.zeros(strategy.mu.shape[:-1], bool))
+
+
+def sweep(
+    strategies: Strategy,
+    client_update: ClientUpdate,
+    *,
+    over_runs: AxisMap = sequential,
+    over_clients: AxisMap = sequential,
+) -> FederatedAlgorithm:
+    """Every algorithm on every repeat.
+
+    Algorithms share the initial weights, the data and the keys of a repeat (common random numbers), so that a
+    difference between two rows of a table is due to the algorithm alone.
+
+    Args:
+        strategies: leaves [algorithms, repeats, ...], as sizes of clients differ between repeats.
+        client_update: one client's part.
+        over_runs: how algorithms and repeats are mapped.
+        over_clients: how clients are mapped inside a run.
+
+    Returns:
+        A FederatedAlgorithm. ``init`` takes ClientState with leaves [repeats, ...]; ``step`` takes FedState
+        [algorithms, repeats, ...], ClientData [repeats, clients, ...] and keys [repeats], and returns
+        FedState and metrics [algorithms, repeats, clients].
+    """
+
+    def algorithm(strategy: Strategy) -> FederatedAlgorithm:
+        return federated(strategy, client_update, over_clients=over_clients)
+
+    def init(client: ClientState) -> FedState:
+        init_repeats = jax.vmap(lambda strategy, client: algorithm(strategy).init(client))
+        return jax.vmap(init_repeats, in_axes=(0, None))(strategies, client)
+
+    def step_one(
+        state: FedState, inputs: tuple[Strategy, ClientData, Key[Array, ""]], _: None
+    ) -> tuple[FedState, Metrics]:
+        strategy, data, key = inputs
+        return algorithm(strategy).step(state, data, key)
+
+    def step_repeats(
+        states: FedState, strategy: Strategy, shared: tuple[ClientData, Key[Array, "repeats"]]
+    ) -> tuple[FedState, Metrics]:
+        return over_runs(step_one, states, (strategy, *shared), None)
+
+    def step(state: FedState, data: ClientData, keys: Key[Array, "repeats"]) -> tuple[FedState, Metrics]:
+        return over_runs(step_repeats, state, strategies, (data, keys))
+
+    return FederatedAlgorithm(init, step)

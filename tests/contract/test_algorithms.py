@@ -1,0 +1,163 @@
+"""What every algorithm by name promises, over a table of all of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from fedpsyau_jax.federated import (
+    Batch,
+    ClientData,
+    FedState,
+    Strategy,
+    alias,
+    federated,
+    local_training,
+    masked_mean,
+    num_examples,
+    pooled,
+    run,
+)
+from fedpsyau_jax.types import ClientState, Metrics
+
+ALGORITHMS: dict[str, Callable[[jax.Array], Strategy]] = {
+    "local_only": alias.local_only,
+    "fedavg": alias.fedavg,
+    "fedprox": lambda weights: alias.fedprox(weights, 0.1),
+    "p_fedprox": lambda weights: alias.p_fedprox(weights, 0.1, 0.8),
+    "anchored_at_start": lambda weights: alias.anchored_at_start(alias.p_fedprox(weights, 0.1)),
+    "centralised": alias.centralised,
+}
+KEY = jax.random.key(0)
+
+
+def squared_error(params: Any, model_state: Any, batch: Batch, key: jax.Array) -> Any:
+    x, y = batch.examples
+    errors = (x @ params["slope"] + params["offset"] - y) ** 2
+    return masked_mean(errors, batch.mask), (
+        {"seen": model_state["seen"] + 1},
+        {"examples": batch.mask.sum()},
+    )
+
+
+UPDATE = local_training(squared_error, optax.identity(), optax.constant_schedule(0.05), batch_size=3)
+
+
+def step(strategy: Strategy, state: FedState, data: ClientData, key: jax.Array) -> tuple[FedState, Metrics]:
+    return federated(strategy, UPDATE).step(state, data, key)
+
+
+jitted_step = jax.jit(step)
+
+
+@jax.jit
+def sensitivity(strategy: Strategy, state: FedState, data: ClientData) -> Strategy:
+    """Gradient of the weights after two rounds in W and mu."""
+
+    def outcome(mixing: jax.Array, mu: jax.Array) -> jax.Array:
+        algorithm = federated(strategy._replace(mixing=mixing, mu=mu), UPDATE)
+        params = run(algorithm, state, data, KEY, num_rounds=2)[0].clients.params
+        return (params["slope"] ** 2).sum()
+
+    return strategy._replace(**dict(zip(("mixing", "mu"), jax.grad(outcome, (0, 1))(*strategy[:2]), strict=True)))
+
+
+def data_of(name: str) -> ClientData:
+    rows = jnp.asarray(np.random.default_rng(0).normal(size=(3, 5, 3)), jnp.float32)
+    mask = jnp.asarray([[1, 1, 1, 1, 1], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]], jnp.float32)
+    data = ClientData(jnp.arange(3), (rows[..., :2], rows[..., 2]), mask)
+    return pooled(data) if name == "centralised" else data
+
+
+def initial_client(dtype: Any = jnp.float32) -> ClientState:
+    return ClientState({"slope": jnp.ones(2, dtype), "offset": jnp.zeros((), dtype)}, {"seen": jnp.zeros((), dtype)})
+
+
+@pytest.fixture(params=list(ALGORITHMS))
+def case(request: pytest.FixtureRequest) -> tuple[Strategy, FedState, ClientData]:
+    data = data_of(request.param)
+    strategy = ALGORITHMS[request.param](num_examples(data))
+    return strategy, federated(strategy, UPDATE).init(initial_client()), data
+
+
+def shapes(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.asarray(leaf).dtype), tree)
+
+
+def test_the_table_is_complete():
+    assert set(ALGORITHMS) == set(alias.__all__)
+
+
+def test_strategy(case):
+    strategy, _, data = case
+    num_clients = data.mask.shape[0]
+    assert strategy.mixing.shape == (num_clients, num_clients)
+    assert strategy.mu.shape == (num_clients,)
+    assert (np.asarray(strategy.mixing) >= 0).all()
+    assert (np.asarray(strategy.mu) >= 0).all()
+    np.testing.assert_allclose(strategy.mixing.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_init_gives_every_client_the_same(case):
+    _, state, data = case
+    assert state.round == 0
+    for k in range(data.mask.shape[0]):
+        client = jax.tree.map(lambda leaf, k=k: leaf[k], state.clients)
+        jax.tree.map(np.testing.assert_array_equal, client, initial_client())
+
+
+def test_step_trains_reports_and_keeps_the_state_stable(case):
+    strategy, state, data = case
+    after, metrics = jitted_step(strategy, state, data, KEY)
+    assert shapes(after) == shapes(state)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    assert after.round == 1
+    assert (np.asarray(after.clients.params["slope"]) != np.asarray(state.clients.params["slope"])).all()
+    assert set(metrics) == {"examples", "batch_loss", "steps", "diverged"}
+    for values in metrics.values():
+        assert values.shape == data.mask.shape[:1]
+        assert np.isfinite(values).all()
+    np.testing.assert_array_equal(metrics["examples"], num_examples(data))
+    np.testing.assert_array_equal(metrics["steps"], after.clients.model_state["seen"])
+    assert not metrics["diverged"].any()
+
+
+def test_step_under_vmap(case):
+    strategy, state, data = case
+    mapped = jax.vmap(step, in_axes=(None, None, None, 0))
+    after, metrics = jax.eval_shape(mapped, strategy, state, data, jax.random.split(KEY, 4))
+    alone, alone_metrics = jax.eval_shape(step, strategy, state, data, KEY)
+    several = jax.tree.map(lambda leaf: ((4, *leaf.shape), leaf.dtype), (alone.clients, alone_metrics))
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (after.clients, metrics)) == several
+
+
+def test_gradient_through_rounds(case):
+    strategy, state, data = case
+    gradient = sensitivity(strategy, state, data)
+    assert np.isfinite(gradient.mixing).all()
+    assert np.isfinite(gradient.mu).all()
+    assert np.abs(gradient.mixing).max() > 0
+    assert np.abs(gradient.mu).max() > 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_no_hidden_cast(name, dtype):
+    """Under 64-bit mode the weights keep the precision they came with."""
+    data = data_of(name)
+    with jax.enable_x64(True):
+        examples = jax.tree.map(lambda leaf: leaf.astype(dtype), data.examples)
+        data = data._replace(examples=examples, mask=data.mask.astype("float64"))
+        strategy = ALGORITHMS[name](num_examples(data))
+        state = federated(strategy, UPDATE).init(initial_client(dtype))
+        after, _ = jax.eval_shape(step, strategy, state, data, KEY)
+        assert jax.tree.map(lambda leaf: leaf.dtype, after) == jax.tree.map(lambda leaf: leaf.dtype, state)
+
+
+def test_centralised_refuses_several_clients():
+    with pytest.raises(ValueError, match="one client"):
+        alias.centralised(jnp.ones(3))

@@ -1,0 +1,57 @@
+"""A run cut at any round and continued from what was saved is the uninterrupted run, bit for bit."""
+
+import io
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from toy_federation import assert_identical, clients_data, initial_client, toy_update, train
+
+from fedpsyau_jax.federated import FedState, anchored_at_start, federated, kept, num_examples, p_fedprox
+
+DATA = clients_data()
+STRATEGY = anchored_at_start(p_fedprox(num_examples(DATA), 0.2))
+UPDATE = toy_update(optimizer_state=kept)
+
+
+def saved_and_loaded(state: FedState) -> FedState:
+    """Through a file of plain arrays."""
+    leaves, structure = jax.tree.flatten(state)
+    file = io.BytesIO()
+    np.savez(file, *leaves)
+    file.seek(0)
+    with np.load(file) as arrays:
+        return jax.tree.unflatten(structure, [arrays[name] for name in arrays.files])
+
+
+def one_round(state: FedState) -> tuple[FedState, Any]:
+    return train(STRATEGY, DATA, state, update=UPDATE, num_rounds=1)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> tuple[list[FedState], list[Any]]:
+    states, reports = [federated(STRATEGY, UPDATE).init(initial_client())], []
+    for _ in range(4):
+        state, metrics = one_round(states[-1])
+        states.append(state)
+        reports.append(metrics)
+    return states, reports
+
+
+@pytest.mark.parametrize("cut", [1, 3])
+def test_resumed_is_uninterrupted(uninterrupted, cut):
+    states, reports = uninterrupted
+    state = saved_and_loaded(states[cut])
+    for report in reports[cut:]:
+        state, metrics = one_round(state)
+        assert_identical(metrics, report)
+    assert_identical(state, states[-1])
+
+
+@pytest.mark.slow
+def test_rounds_one_by_one_are_the_scan(uninterrupted):
+    states, reports = uninterrupted
+    state, metrics = train(STRATEGY, DATA, states[0], update=UPDATE, num_rounds=4)
+    assert_identical(state, states[-1])
+    assert_identical(metrics, jax.tree.map(lambda *leaves: np.concatenate(leaves), *reports))
