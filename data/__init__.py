@@ -1,0 +1,1 @@
+"""Databases: annotation tables, pictures, samples, one tfds builder folder for each."""

@@ -1,0 +1,1 @@
+"""Rendered faces with known muscle motion: the embedded database."""

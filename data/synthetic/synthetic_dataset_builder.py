@@ -1,0 +1,82 @@
+"""The synthetic database: pictures are filmed once, written as files, then treated as any other database."""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+
+from data.annotations import read_challenge_table
+from data.builder import MicroExpressionBuilder
+from data.parallel import in_processes
+from data.pipeline import clips_of
+from fedpsyau_jax.synthesis import challenge_layout
+from fedpsyau_jax.synthesis.emotions import EMOTIONS
+from fedpsyau_jax.synthesis.population import FEDERATED, PRETRAINING, Population, subject_numbers
+from fedpsyau_jax.vision.sample import Settings
+
+
+@dataclasses.dataclass(kw_only=True)
+class SyntheticConfig(tfds.core.BuilderConfig):
+    """A population to film, and how its pictures become samples."""
+
+    population: Population = FEDERATED
+    settings: Settings = dataclasses.field(default_factory=Settings)
+
+
+class Builder(MicroExpressionBuilder):
+    """Synthetic micro-expressions in the DFME challenge layout."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (tfds reads class attributes)
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        SyntheticConfig(name="federated", description="Seven emotions, 60 subjects.", population=FEDERATED),
+        SyntheticConfig(
+            name="pretraining",
+            description="AUs drawn evenly, no emotion, 24 other subjects.",
+            population=PRETRAINING,
+        ),
+    ]
+    class_names = EMOTIONS
+    synthetic = True
+
+    def recipe(self) -> dict[str, Any]:
+        """Also the population that is filmed."""
+        return super().recipe() | {"population": repr(self.builder_config.population)}
+
+    @property
+    def settings(self) -> Settings:
+        """The vision pipeline's choices of this configuration."""
+        return self.builder_config.settings
+
+    @property
+    def picture_folder(self) -> Path:
+        """Where the pictures of this population are, or will be: one folder for each way to film."""
+        population = self.builder_config.population
+        recipe = hashlib.sha256(f"{self.VERSION} {population!r}".encode()).hexdigest()[:12]
+        return Path(self._data_dir_root) / "pictures" / self.name / f"{self.builder_config.name}-{recipe}"
+
+    def film(self) -> Path:
+        """Write all pictures that are not on disk yet, then the table."""
+        root, population = self.picture_folder, self.builder_config.population
+        table = root / challenge_layout.TABLE
+        if not table.exists():
+            root.mkdir(parents=True, exist_ok=True)
+            subjects = subject_numbers(population)
+            filmed = in_processes(partial(challenge_layout.write_subject, root, population), subjects, self.num_workers)
+            for _ in self.progress(filmed, len(subjects), "synthetic faces"):
+                pass
+            challenge_layout.write_table(root, population)
+        return table
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+        del dl_manager
+        return {"train": self._generate_examples(self.film())}
+
+    def _generate_examples(self, table_path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        table, root = read_challenge_table(table_path), table_path.parent
+        pictures, landmarks = root / challenge_layout.PICTURES, root / challenge_layout.LANDMARKS
+        yield from self.examples(table, clips_of(table, pictures, landmarks, "{:05d}.png"))
