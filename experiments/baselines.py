@@ -1,0 +1,86 @@
+"""What a score must beat: the majority class of the training split, and chance."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from experiments import results
+from fedpsyau_jax import metrics
+
+MAJORITY = "majority class"
+CHANCE = "chance"
+NUM_DRAWS = 2000
+
+
+def majority(
+    predictions: pd.DataFrame,
+    splits: pd.DataFrame,
+    *,
+    part: str = "client",
+    trained_on: Sequence[str] = ("repeat",),
+) -> pd.DataFrame:
+    """Scores of always predicting the most frequent class of the training split.
+
+    Args:
+        predictions: as predictions.csv; only which examples were tested, and their labels, matter.
+        splits: as clients.csv; the first of equally frequent classes is taken.
+        part: the column that is pooled over.
+        trained_on: the columns that tell training splits apart: a repeat's clients count together, so
+            ("repeat",) for federations, ("repeat", "fold") for cross-validation.
+
+    Returns:
+        As ``results.score_repeats``; AU F1 is undefined.
+    """
+    keys = list(trained_on)
+    columns = {f"train_{name}": name for name in results.class_names(predictions)}
+    train_counts = splits.rename(columns=columns).groupby(keys)[list(columns.values())].sum()
+    most_frequent = train_counts.idxmax(axis=1)
+    tested = _tested_once(predictions)
+    guessed = tested.drop(columns="predicted").join(most_frequent.rename("predicted"), on=keys)
+    return results.score_repeats(guessed.assign(algorithm=MAJORITY), part=part, kind="baseline")
+
+
+def chance(
+    predictions: pd.DataFrame, au_predictions: pd.DataFrame | None = None, *, part: str = "client"
+) -> pd.DataFrame:
+    """Expected scores of a uniformly random class for each example and a fair coin for each action unit.
+
+    The expectation is the mean over ``NUM_DRAWS`` random confusion matrices of a fixed seed: row c is
+    multinomial with N_c examples. So UF1, UAR and the worst client are defined as everywhere else.
+
+    Returns:
+        As ``results.score_repeats``.
+    """
+    rows = []
+    aus = None if au_predictions is None else _tested_once(au_predictions)
+    for repeat, tested in _tested_once(predictions).groupby("repeat", sort=False):
+        counts = results.count(tested, None if aus is None else aus[aus["repeat"] == repeat], part)
+        expected = results.views(_random_guesses(counts, np.random.default_rng(0)), part)
+        rows += [
+            {
+                "repeat": repeat,
+                "view": view,
+                **{metric: float(metrics.mean_over_defined(draws)) for metric, draws in values.items()},
+            }
+            for view, values in expected.items()
+        ]
+    return pd.DataFrame(rows).assign(algorithm=CHANCE, kind="baseline")
+
+
+def _tested_once(predictions: pd.DataFrame) -> pd.DataFrame:
+    """All algorithms are tested on the same examples: those of the first one."""
+    return predictions[predictions["algorithm"] == predictions["algorithm"].iloc[0]]
+
+
+def _random_guesses(counts: results.Counts, generator: np.random.Generator) -> results.Counts:
+    num_classes = counts.confusion.shape[-1]
+    num_labelled = counts.confusion.sum(axis=-1)
+    confusion = generator.multinomial(
+        num_labelled, np.full(num_classes, 1 / num_classes), size=(NUM_DRAWS, *num_labelled.shape)
+    )
+    present = counts.detections.hits + counts.detections.misses
+    absent = counts.detections.false_alarms + counts.detections.correct_rejections
+    detected, imagined = (generator.binomial(n, 0.5, size=(NUM_DRAWS, *n.shape)) for n in (present, absent))
+    detections = metrics.Detections(detected, present - detected, imagined, absent - imagined)
+    return results.Counts(confusion, detections)

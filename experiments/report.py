@@ -1,0 +1,185 @@
+"""The report of a run: one HTML file, images inside, made from the tables of its folder alone.
+
+    python -m experiments.report RUN_FOLDER
+
+draws ``figures/*.png`` and writes ``report.html`` again, for example after an update.
+"""
+
+import base64
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+import tyro
+
+from experiments import figures, results, runfolder, tables
+from experiments.runfolder import RunFolder
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything a folder says about its run."""
+
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    data: dict[str, Any]
+    splits: pd.DataFrame
+    metrics: pd.DataFrame
+    predictions: pd.DataFrame
+    au_predictions: pd.DataFrame | None
+    summary: pd.DataFrame
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the pictures are rendered."""
+        return bool(self.data["synthetic"])
+
+    @property
+    def part(self) -> str:
+        """What predictions are pooled over: "client" or "fold"."""
+        return "fold" if "fold" in self.predictions else "client"
+
+
+def read(folder: RunFolder) -> Run:
+    """Read a run.
+
+    Raises:
+        ValueError: a file is missing or broken; the sentence names it.
+    """
+    with_aus = folder.has("au_predictions.csv")
+    return Run(
+        config=folder.read_json("config.json"),
+        environment=folder.read_json("environment.json"),
+        data=folder.read_json("data.json"),
+        splits=folder.read_table("clients.csv"),
+        metrics=folder.read_table("metrics.csv"),
+        predictions=folder.read_table("predictions.csv"),
+        au_predictions=folder.read_table("au_predictions.csv") if with_aus else None,
+        summary=folder.read_table("summary.csv"),
+    )
+
+
+def draw(run: Run) -> dict[str, bytes]:
+    """The figures as PNG images, by file name without ending."""
+    synthetic = run.synthetic
+    drawn = {
+        "curves": figures.curves(run.metrics, run.summary, synthetic=synthetic),
+        "confusion": figures.confusion_matrices(run.predictions, synthetic=synthetic),
+        f"{run.part}s": figures.client_scores(run.predictions, run.summary, synthetic=synthetic, part=run.part),
+        "classes": figures.class_scores(results.score_classes(run.predictions), "class", synthetic=synthetic),
+    }
+    if run.au_predictions is not None:
+        scores = results.score_aus(run.au_predictions)
+        drawn["action_units"] = figures.class_scores(scores, "au", synthetic=synthetic)
+    return {name: figures.png(figure) for name, figure in drawn.items()}
+
+
+def render(run: Run, images: Mapping[str, bytes]) -> str:
+    """The page as HTML; every text is escaped, nothing is loaded from elsewhere."""
+    aus = run.au_predictions
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("experiments"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template("report.html.jinja").render(
+        title=tables.title(f"FED-PsyAU: {run.config['experiment']}", synthetic=run.synthetic),
+        run=run,
+        settings=dict(_flat(run.config["settings"])),
+        sheet=tables.summary_sheet(run.summary),
+        num_repeats=run.predictions["repeat"].nunique(),
+        scores_by_part=_wide(results.score_parts(run.predictions, part=run.part), "uf1", ["repeat", run.part]),
+        scores_by_class=_wide(results.score_classes(run.predictions), "f1", ["class"]),
+        scores_by_au=None if aus is None else _wide(results.score_aus(aus), "f1", ["au"]),
+        num_rounds=run.metrics["round"].max(),
+        drops=Counter(drop["reason"] for drop in run.data["drops"]).most_common(),
+        images={name: base64.b64encode(image).decode() for name, image in images.items()},
+        limits=limits(run),
+        titled=lambda what: tables.title(what, synthetic=run.synthetic),
+    )
+
+
+def limits(run: Run) -> list[str]:
+    """What the numbers of this run mean and what they do not."""
+    num_repeats = run.predictions["repeat"].nunique()
+    sentences = [
+        "UF1 and UAR follow MEGC 2019: computed from all test predictions of a repeat, pooled over"
+        f" {run.part}s. Their mean over {run.part}s is another number.",
+        "Scores are those of the last round; no round was chosen by its test score.",
+        "Majority class: always the most frequent class of the training split. Chance: expected score of a"
+        " uniformly random class per example and of a fair coin per action unit.",
+    ]
+    if num_repeats == 1:
+        sentences.append("One repeat: there is no spread, and a difference between rows may be luck.")
+    else:
+        sentences.append(
+            f"± is the standard deviation over {num_repeats} repeats (split and initial weights differ),"
+            " not a confidence interval."
+        )
+    split = run.config["settings"].get("split")
+    if split == "examples":
+        sentences.append(
+            "Split by example: clips of one subject are in training and in test, as published. The scores"
+            " overestimate what a new person would get."
+        )
+    elif split in ("subject", "subjects"):
+        sentences.append("Split by subject: nobody is in the training and the test split of a repeat.")
+    if run.synthetic:
+        sentences.append(
+            "Synthetic data: rendered faces stand in for a licensed database. The scores compare methods on"
+            " this data and say nothing about real faces."
+        )
+    return sentences
+
+
+def write(folder: RunFolder) -> Path:
+    """Draw the figures and write the report of a folder; returns the path of the page.
+
+    Raises:
+        ValueError: a file of the folder is missing or broken; the sentence names it.
+    """
+    run = read(folder)
+    images = draw(run)
+    for name, image in images.items():
+        folder.write_bytes(f"figures/{name}.png", image)
+    folder.write_text("report.html", render(run, images))
+    return folder.path / "report.html"
+
+
+def main(run_folder: tyro.conf.Positional[Path]) -> None:
+    """Write the report of a run again.
+
+    Args:
+        run_folder: folder that an experiment wrote.
+    """
+    try:
+        print(write(runfolder.existing(run_folder)))
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested settings as dotted names."""
+    pairs: list[tuple[str, Any]] = []
+    for name, value in settings.items():
+        nested = isinstance(value, Mapping)
+        pairs += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
+    return pairs
+
+
+def _wide(scores: pd.DataFrame, score: str, rows: list[str]) -> pd.DataFrame:
+    """One column per algorithm, in the order of appearance; scores as text."""
+    wide = scores.set_index([*rows, "algorithm"])[score].unstack(sort=False)
+    return wide.map(tables.number).reset_index()
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
