@@ -1,0 +1,1 @@
+"""Agreement with numbers of the released network."""

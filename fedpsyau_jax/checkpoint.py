@@ -1,0 +1,102 @@
+"""Checkpoints by orbax: saved whole or not at all, verified when read, the last good one wins."""
+
+import shutil
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from fedpsyau_jax.types import PyTree
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What could be read: the number of rounds done, their state, and a sentence for each checkpoint passed over."""
+
+    step: int
+    state: PyTree
+    passed_over: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    manager: ocp.CheckpointManager
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Write the state after ``step`` rounds, replacing one of the same step; returns when it is on disk.
+
+        Waiting is what lets the caller donate the state's memory to the next round.
+        """
+        if step in self.manager.all_steps():
+            self._remove(step)
+        content = ocp.args.Composite(
+            state=ocp.args.StandardSave(_by_name(state)), checks=ocp.args.JsonSave(_checksums(state))
+        )
+        self.manager.save(step, args=content)
+        self.manager.wait_until_finished()
+
+    def restore(self, like: PyTree) -> Restored | None:
+        """The newest state that is whole.
+
+        Args:
+          like: structure, shapes, dtypes (and shardings) of the state.
+
+        Returns:
+          None if there is no good checkpoint. Those that cannot be read, or whose arrays differ from what was saved,
+          are removed, so that the run can save these rounds again.
+        """
+        passed_over: list[str] = []
+        for step in sorted(self.manager.all_steps(), reverse=True):
+            try:
+                return Restored(step, self._read(step, like), tuple(passed_over))
+            except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
+                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+                passed_over.append(f"the checkpoint of round {step} is corrupt ({reason})")
+                self._remove(step)
+        return None
+
+    def _read(self, step: int, like: PyTree) -> PyTree:
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _by_name(like))
+        content = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), checks=ocp.args.JsonRestore())
+        restored = self.manager.restore(step, args=content)
+        state = jax.tree.unflatten(jax.tree.structure(like), list(restored["state"].values()))
+        if _checksums(state) != restored["checks"]:
+            raise ValueError("its arrays are not those that were saved")
+        return state
+
+    def _remove(self, step: int) -> None:
+        shutil.rmtree(Path(self.manager.directory) / str(step))
+        self.manager.reload()
+
+
+@contextmanager
+def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
+    """Open the checkpoints in a folder, which is made if it is missing.
+
+    Args:
+      directory: where they are; made absolute, as orbax requires.
+      keep: how many to keep, the newest ones.
+    """
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+    with ocp.CheckpointManager(directory.resolve(), options=options) as manager:
+        yield Checkpoints(manager)
+
+
+def _by_name(state: PyTree) -> dict[str, Any]:
+    """Leaves by their path, in the order of the tree (zero-padded numbers keep it)."""
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {f"{i:04d}{jax.tree_util.keystr(path)}": leaf for i, (path, leaf) in enumerate(leaves)}
+
+
+def _checksums(state: PyTree) -> list[list[Any]]:
+    """Dtype, shape and CRC-32 of each leaf."""
+    arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
+    return [[str(a.dtype), list(a.shape), zlib.crc32(np.ascontiguousarray(a).data)] for a in arrays]

@@ -1,0 +1,300 @@
+"""Convolution as one matrix product, fast under a client axis and inside ``lax.scan`` on every backend.
+
+A convolution inside a loop is several times slower on XLA:CPU than outside, and one whose kernel is vmapped over
+clients becomes a grouped convolution. A matrix product has neither problem. The output image is cut into
+tiles; every tile reads one window of the input, and one banded matrix, made of shifted copies of the kernel, maps a
+window to its tile. A 1 x 1 tile is im2col; a tile as large as the image is the dense Toeplitz product; what lies
+between trades arithmetic on zeros for fewer bytes moved and a wider matrix product.
+"""
+
+import itertools
+from functools import partial
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fedpsyau_jax.types import Array, Float
+
+kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+"""PyTorch's default for matrices: a layer that starts with little say beside its residual."""
+
+MIN_COLUMNS = 64
+"""Matrix products with fewer output columns than this waste the CPU's registers (measured: benchmarks/conv.py)."""
+
+Tile = tuple[int, int]
+
+
+def tile_for(height: int, width: int, kernel_height: int, features: int) -> Tile:
+    """The smallest tile that divides the output image and gives the product enough columns.
+
+    Args:
+      height: Rows of the output image.
+      width: Columns of the output image.
+      kernel_height: Rows of the kernel; a 1 x 1 kernel gains nothing from a taller tile.
+      features: Channels of the output image.
+
+    Returns:
+      Rows and columns of a tile; tiles of small images stay flat, where rows of zeros would dominate.
+
+    >>> tile_for(28, 28, 5, 6), tile_for(14, 14, 3, 16), tile_for(5, 5, 3, 64), tile_for(28, 28, 1, 6)
+    ((4, 4), (2, 2), (1, 1), (1, 14))
+    """
+    tall = kernel_height > 1 and height >= 14
+    rows = [d for d in range(1, height + 1) if height % d == 0] if tall else [1]
+    columns = [d for d in range(1, width + 1) if width % d == 0]
+    tiles = [(r, c) for r, c in itertools.product(rows, columns) if not tall or r == c]
+    wide_enough = [(r, c) for r, c in tiles if r * c * features >= MIN_COLUMNS]
+    return min(wide_enough, default=max(tiles))
+
+
+def _shifts(size: int, tile: int) -> np.ndarray:
+    """shifts[p, w, t] = 1 where pixel w of a window meets place p of the kernel for pixel t of the tile."""
+    places, pixels = np.arange(size)[:, None], np.arange(tile)
+    return np.asarray(np.arange(size + tile - 1)[None, :, None] == (places + pixels)[:, None], np.float32)
+
+
+def banded(kernel: Float[Array, "kh kw inputs outputs"], tile: Tile) -> Float[Array, "window columns"]:
+    """The matrix that maps an input window to an output tile: the kernel, shifted to each place of the tile."""
+    height, width, inputs, outputs = kernel.shape
+    if tile == (1, 1):
+        return kernel.reshape(height * width * inputs, outputs)
+    down, right = (_shifts(k, t).astype(kernel.dtype) for k, t in zip((height, width), tile, strict=True))
+    placed = jnp.einsum("pwt,qxs,pqio->wxitso", down, right, kernel)
+    return placed.reshape(-1, tile[0] * tile[1] * outputs)
+
+
+def windows(
+    image: Float[Array, "batch height width inputs"], tile: Tile, overlap: tuple[int, int]
+) -> Float[Array, "batch rows columns window"]:
+    """Cut an image into the windows that its output tiles read: a tile and ``overlap`` pixels below and right."""
+    batch, height, width, inputs = image.shape
+    (tile_height, tile_width), (below, right) = tile, overlap
+    rows, columns = (height - below) // tile_height, (width - right) // tile_width
+    strips = jnp.stack(
+        [image[:, :, j * tile_width : (j + 1) * tile_width + right] for j in range(columns)], axis=2
+    ).reshape(batch, height, columns, (tile_width + right) * inputs)
+    if tile_height + below == 1:
+        return strips
+    span = (rows - 1) * tile_height + 1
+    stacked = jnp.stack([strips[:, a : a + span : tile_height] for a in range(tile_height + below)], axis=3)
+    return stacked.reshape(batch, rows, columns, -1)
+
+
+def to_tiles(image: Float[Array, "batch height width c"], tile: Tile) -> Float[Array, "batch rows columns tc"]:
+    """Cut an image into disjoint tiles, each flattened to one vector."""
+    batch, height, width, features = image.shape
+    rows, columns = height // tile[0], width // tile[1]
+    if tile[0] == 1:
+        return image.reshape(batch, rows, columns, -1)
+    tiles = image.reshape(batch, rows, tile[0], columns, tile[1], features)
+    return tiles.transpose(0, 1, 3, 2, 4, 5).reshape(batch, rows, columns, -1)
+
+
+def from_tiles(tiles: Float[Array, "batch rows columns tc"], tile: Tile) -> Float[Array, "batch height width c"]:
+    """Put the tiles of `to_tiles` together again."""
+    batch, rows, columns, size = tiles.shape
+    features = size // (tile[0] * tile[1])
+    shape = batch, rows * tile[0], columns * tile[1], features
+    if tile[0] == 1:
+        return tiles.reshape(shape)
+    return tiles.reshape(batch, rows, columns, *tile, features).transpose(0, 1, 3, 2, 4, 5).reshape(shape)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def conv2d(
+    image: Float[Array, "batch height width inputs"],
+    kernel: Float[Array, "kh kw inputs outputs"],
+    padding: int = 0,
+) -> Float[Array, "batch out_height out_width outputs"]:
+    """Cross-correlate images with a kernel at stride 1, zero-padded, as one matrix product.
+
+    Its gradients are matrix products too: that of the image is the convolution with the mirrored kernel, which
+    gathers where the transposed window would scatter.
+
+    Args:
+      image: Channels-last images.
+      kernel: Spatial extent, input channels, output channels.
+      padding: Zeros added at each of the four borders; a negative number crops.
+
+    Returns:
+      The output images, ``height + 2 padding - kh + 1`` pixels high.
+    """
+    tile, cut = _cut(image, kernel, padding)
+    return from_tiles(cut @ banded(kernel, tile), tile)
+
+
+def _cut(image: Array, kernel: Array, padding: int) -> tuple[Tile, Array]:
+    kernel_height, kernel_width, _, features = kernel.shape
+    none, border = (0, 0, 0), (padding, padding, 0)
+    padded = jax.lax.pad(image, jnp.zeros((), image.dtype), (none, border, border, none))
+    height, width = padded.shape[1] - kernel_height + 1, padded.shape[2] - kernel_width + 1
+    tile = tile_for(height, width, kernel_height, features)
+    return tile, windows(padded, tile, (kernel_height - 1, kernel_width - 1))
+
+
+def _conv2d_forward(image: Array, kernel: Array, padding: int) -> tuple[Array, tuple[Array, Array]]:
+    return conv2d(image, kernel, padding), (image, kernel)
+
+
+def _conv2d_backward(padding: int, saved: tuple[Array, Array], error: Array) -> tuple[Array, Array]:
+    image, kernel = saved
+    mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
+    image_gradient = conv2d(error, mirrored, kernel.shape[0] - 1 - padding)
+    tile, cut = _cut(image, kernel, padding)
+    of_banded = jnp.einsum("brcf,brcw->fw", to_tiles(error, tile), cut)  # the smaller one is transposed
+    _, transpose = jax.vjp(partial(banded, tile=tile), kernel)
+    return image_gradient, *transpose(of_banded.T)
+
+
+conv2d.defvjp(_conv2d_forward, _conv2d_backward)
+
+
+class Conv(nn.Module):
+    """A square convolution at stride 1 with bias."""
+
+    features: int
+    size: int
+    padding: int = 0
+
+    @nn.compact
+    def __call__(self, image: Float[Array, "batch h w inputs"]) -> Float[Array, "batch h2 w2 features"]:
+        """Convolve channels-last images."""
+        kernel = self.param("kernel", kaiming_normal, (self.size, self.size, image.shape[-1], self.features))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        return conv2d(image, kernel, self.padding) + bias
+
+
+class Affine(NamedTuple):
+    """A gain and an offset for each channel."""
+
+    gain: Float[Array, "channels"]
+    offset: Float[Array, "channels"]
+
+    def __call__(self, image: Float[Array, "batch h w channels"]) -> Float[Array, "batch h w channels"]:
+        """``gain x + offset``; rows are taken as wide vectors, which XLA:CPU vectorises."""
+        batch, height, width, channels = image.shape
+        rows = image.reshape(batch * height, width * channels)
+        return (rows * jnp.tile(self.gain, width) + jnp.tile(self.offset, width)).reshape(image.shape)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation over real examples only (Ioffe and Szegedy 2015).
+
+    ``y = scale (x - m) / sqrt(v + eps) + bias`` with the batch's mean m and biased variance v in training, the running
+    ones otherwise. Running statistics follow PyTorch: ``r <- 0.9 r + 0.1 batch``, with the unbiased variance.
+    A batch without real examples leaves the running statistics as they were.
+    """
+
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    @nn.compact
+    def __call__(
+        self,
+        image: Float[Array, "batch h w channels"],
+        mask: Float[Array, "batch"],
+        *,
+        train: bool,
+        border: tuple[Array, Array] | None = None,
+    ) -> Affine:
+        """The normalisation of this batch, each channel's gain and offset.
+
+        Args:
+          image: Channels-last images.
+          mask: 1 for real examples, 0 for padding.
+          train: Whether to use, and to take note of, the statistics of this batch.
+          border: Value [channels] and number [channels] of further pixels that each image is bordered with.
+
+        Returns:
+          Gain and offset [channels].
+        """
+        channels = image.shape[-1]
+        scale = self.param("scale", nn.initializers.ones, (channels,))
+        bias = self.param("bias", nn.initializers.zeros, (channels,))
+        running_mean = self.variable("batch_stats", "mean", jnp.zeros, (channels,))
+        running_var = self.variable("batch_stats", "var", jnp.ones, (channels,))
+        mean, var = running_mean.value, running_var.value
+        if train:
+            mean, var, count = _moments(image, mask, border)
+            if not self.is_initializing():
+                weight = self.momentum * (count > 0)
+                unbiased = var * count / jnp.maximum(count - 1, 1)
+                running_mean.value += weight * (mean - running_mean.value)
+                running_var.value += weight * (unbiased - running_var.value)
+        gain = scale / jnp.sqrt(var + self.epsilon)
+        return Affine(gain, bias - mean * gain)
+
+
+def _moments(
+    image: Float[Array, "batch h w channels"],
+    mask: Float[Array, "batch"],
+    border: tuple[Array, Array] | None,
+) -> tuple[Float[Array, "channels"], Float[Array, "channels"], Array]:
+    """Mean, biased variance and count over real pixels, in one pass.
+
+    Sums are taken about the mean of the first image, so that the difference of squares stays accurate in float32; rows
+    are summed as wide vectors, which XLA:CPU vectorises.
+    """
+    batch, height, width, channels = image.shape
+    about = jax.lax.stop_gradient(image[0].mean((0, 1)))
+    rows = image.reshape(batch * height, width * channels) - jnp.tile(about, width)
+    weighted = rows * jnp.repeat(mask, height)[:, None]
+    num_images = mask.sum()
+    count = num_images * (height * width)
+    total = weighted.sum(0).reshape(width, channels).sum(0)
+    squares = (weighted * rows).sum(0).reshape(width, channels).sum(0)
+    if border is not None:
+        value, pixels = border
+        count = count + num_images * pixels
+        total = total + num_images * pixels * (value - about)
+        squares = squares + num_images * pixels * (value - about) ** 2
+    shift = total / jnp.maximum(count, 1)
+    var = jnp.maximum(squares / jnp.maximum(count, 1) - shift**2, 0)
+    return about + shift, var, count
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch normalisation, ReLU."""
+
+    features: int
+    size: int
+    padding: int = 0
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "batch h w inputs"], mask: Float[Array, "batch"], *, train: bool
+    ) -> Float[Array, "batch h2 w2 features"]:
+        """Apply the three to channels-last images; ``mask`` marks real examples."""
+        convolved = Conv(self.features, self.size, self.padding, name="conv")(image)
+        normalise = BatchNorm(name="norm")(convolved, mask, train=train)
+        return nn.relu(normalise(convolved))
+
+
+class PointwiseNorms(nn.Module):
+    """Three 1 x 1 convolutions of one image, each with its batch normalisation and ReLU, as one matrix product.
+
+    The third pads its input by one zero pixel (as the released network does before its 5 x 5 convolution), so its
+    output has a border that holds the bias: that border takes part in the batch statistics and is added afterwards.
+    """
+
+    features: int
+
+    @nn.compact
+    def __call__(
+        self, image: Float[Array, "batch h w inputs"], mask: Float[Array, "batch"], *, train: bool
+    ) -> tuple[Array, Array, Array]:
+        """Three channels-last images of ``features`` channels, the third two pixels wider and higher."""
+        _, height, width, _ = image.shape
+        convolution = Conv(3 * self.features, 1, name="conv")
+        convolved = convolution(image)
+        bias = convolution.variables["params"]["bias"]
+        perimeter = jnp.repeat(jnp.array([0, 0, 2 * (height + width) + 4], image.dtype), self.features)
+        normalise = BatchNorm(name="norm")(convolved, mask, train=train, border=(bias, perimeter))
+        one, two, three = jnp.split(nn.relu(normalise(convolved)), 3, axis=-1)
+        border = nn.relu(normalise.gain * bias + normalise.offset)[2 * self.features :]
+        around = ((0, 0), (1, 1), (1, 1), (0, 0))
+        return one, two, jnp.pad(three - border, around) + border

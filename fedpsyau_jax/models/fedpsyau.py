@@ -1,0 +1,189 @@
+"""FED-PsyAU as `Model`s: AU detector (LRM + AFR), emotion classifier (DSI), and both in one network.
+
+This is the only place where Flax meets the rest of the package.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+
+from fedpsyau_jax.models.afr import AUFeatures, AUPrediction
+from fedpsyau_jax.models.dpk_gat import DPKGAT
+from fedpsyau_jax.models.dsi import DSI
+from fedpsyau_jax.models.lrm import LocalFeatures, SpatialEncoder
+from fedpsyau_jax.priors import Masking, Prior, Priors, neighbours
+from fedpsyau_jax.types import (
+    Array,
+    Batch,
+    ClientState,
+    Examples,
+    Float,
+    Int,
+    Model,
+    ModelState,
+    Params,
+    PRNGKeyArray,
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Choices of the network; the defaults are the full one with our semantics.
+
+    Attributes:
+      transformer: Whether landmarks see each other (SSE).
+      regional: Whether the upper and the lower face each have a DPK-GAT.
+      global_: Whether the whole face has a DPK-GAT.
+      beta: Share of the prior in the attention at prior ratio 1.
+      across_batch: Attend across the samples of a batch, as released, instead of across landmarks.
+      masking: Who takes part in a node's softmaxes: `priors.neighbours`, or `priors.released`.
+    """
+
+    transformer: bool = True
+    regional: bool = True
+    global_: bool = True
+    beta: float = 0.3
+    across_batch: bool = False
+    masking: Masking = neighbours
+
+
+VARIANTS = {
+    "full": Architecture(),
+    "global-only": Architecture(regional=False, beta=0.5),
+    "regional-only": Architecture(global_=False),
+    "no-gat": Architecture(regional=False, global_=False),
+    "no-transformer-no-gat": Architecture(transformer=False, regional=False, global_=False),
+}
+"""The five networks of the authors' ablation."""
+
+
+class AUOutputs(NamedTuple):
+    """What the AU detector gives: logits of the main and of the auxiliary head, and the related AU features."""
+
+    logits: Float[Array, "batch aus"]
+    auxiliary_logits: Float[Array, "batch aus"]
+    features: Float[Array, "batch aus feat"]
+
+
+class Outputs(NamedTuple):
+    """What the whole network gives."""
+
+    emotion_logits: Float[Array, "batch classes"]
+    au: AUOutputs
+
+
+class AUDetector(nn.Module):
+    """LRM and AFR: action units from the flow patches of 65 landmarks."""
+
+    architecture: Architecture = Architecture()
+
+    @nn.compact
+    def __call__(
+        self,
+        patches: Float[Array, "batch landmarks=65 5 5 3"],
+        mask: Float[Array, "batch"],
+        priors: Priors,
+        ratio: Float[Array, ""] | float,
+        *,
+        train: bool,
+    ) -> AUOutputs:
+        """Detect.
+
+        Args:
+          patches: Flow patches (u, v, strain) in [0, 1].
+          mask: 1 for real examples, 0 for padding.
+          priors: Priors of the upper face, the lower face and the whole; arrays, possibly traced.
+          ratio: Prior ratio of the moment, in [0, 1].
+          train: Whether batch statistics and dropout are those of training.
+
+        Returns:
+          Logits of both heads, and AU features after the graph attention.
+        """
+        choices = self.architecture
+
+        def related(name: str, nodes: Array, prior: Prior) -> Array:
+            gat = DPKGAT(beta=choices.beta, masking=choices.masking, name=name)
+            return nodes + gat(nodes, prior, ratio, train=train)
+
+        tokens = LocalFeatures(name="local")(patches, mask, train=train)
+        if choices.transformer:
+            encoder = SpatialEncoder(across_batch=choices.across_batch, name="spatial")
+            tokens = encoder(tokens, mask, train=train)
+        nodes = AUFeatures(name="features")(tokens, mask, train=train)
+        auxiliary = AUPrediction(name="auxiliary")(nodes, train=train)
+        if choices.regional:
+            upper, lower = jnp.split(nodes, [priors.upper.topology.shape[0]], axis=1)
+            nodes = jnp.concatenate(
+                [related("upper", upper, priors.upper), related("lower", lower, priors.lower)], axis=1
+            )
+        if choices.global_:
+            nodes = related("global", nodes, priors.global_)
+        return AUOutputs(AUPrediction(name="main")(nodes, train=train), auxiliary, nodes)
+
+
+class FedPsyAU(nn.Module):
+    """The whole network: the AU detector, and the emotion classifier on its features and the face's flow."""
+
+    num_classes: int
+    architecture: Architecture = Architecture()
+
+    @nn.compact
+    def __call__(
+        self,
+        examples: Examples,
+        mask: Float[Array, "batch"],
+        priors: Priors,
+        ratio: Float[Array, ""] | float,
+        *,
+        train: bool,
+    ) -> Outputs:
+        """Detect action units and classify the emotion of a batch of examples."""
+        au = AUDetector(self.architecture, name="au")(examples.patches, mask, priors, ratio, train=train)
+        logits = DSI(self.num_classes, name="dsi")(au.features, examples.flow, mask, train=train)
+        return Outputs(logits, au)
+
+
+class Detected(NamedTuple):
+    """Examples whose AU features a frozen detector has already computed."""
+
+    flow: Float[Array, "examples height=28 width=28 channels=3"]
+    au_features: Float[Array, "examples aus feat"]
+    emotion: Int[Array, "examples"]
+
+
+def au_detector(architecture: Architecture, priors: Priors, ratio: Float[Array, ""] | float) -> Model:
+    """The AU detector alone; batches hold `Examples`, outputs are `AUOutputs`."""
+    return _pure(AUDetector(architecture), lambda batch: (batch.examples.patches, batch.mask, priors, ratio))
+
+
+def emotion_classifier(num_classes: int) -> Model:
+    """DSI alone; batches hold `Detected` examples, outputs are logits [batch, classes]."""
+    module = DSI(num_classes)
+    return _pure(module, lambda batch: (batch.examples.au_features, batch.examples.flow, batch.mask))
+
+
+def network(num_classes: int, architecture: Architecture, priors: Priors, ratio: Float[Array, ""] | float) -> Model:
+    """The whole network; batches hold `Examples`, outputs are `Outputs`."""
+    module = FedPsyAU(num_classes, architecture)
+    return _pure(module, lambda batch: (batch.examples, batch.mask, priors, ratio))
+
+
+def _pure(module: nn.Module, inputs: Callable[[Batch], tuple[Any, ...]]) -> Model:
+    def init(key: PRNGKeyArray, batch: Batch) -> ClientState:
+        variables = module.init(key, *inputs(batch), train=False)
+        return ClientState(variables["params"], variables["batch_stats"])
+
+    def apply(
+        params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray | None, *, train: bool
+    ) -> tuple[Any, ModelState]:
+        variables = {"params": params, "batch_stats": model_state}
+        if not train:
+            return module.apply(variables, *inputs(batch), train=False), model_state
+        keys = {} if key is None else {"dropout": key}
+        outputs, updated = module.apply(variables, *inputs(batch), train=True, rngs=keys, mutable=["batch_stats"])
+        return outputs, updated["batch_stats"]
+
+    return Model(init, apply)

@@ -1,0 +1,246 @@
+"""The network: shapes, variants, padding, evaluation, and what becomes of it in a federated round."""
+
+import re
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from fedpsyau_jax.federated import (
+    ClientData,
+    FederatedAlgorithm,
+    fedavg,
+    local_only,
+    local_training,
+    num_examples,
+    stacked,
+    sweep,
+)
+from fedpsyau_jax.losses import classification_loss, detection_loss
+from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture, Detected, au_detector, emotion_classifier, network
+from fedpsyau_jax.models.lrm import SpatialEncoder
+from fedpsyau_jax.priors import published
+from fedpsyau_jax.types import Batch, ClientState, Examples, Model
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+PRIORS = published()
+REAL = np.array([True, False, True, False])
+FIRST = np.array([True, False, False, False])
+DETECTOR = au_detector(Architecture(), PRIORS, 0.3)
+CLASSIFIER = emotion_classifier(3)
+
+
+def uniform(*shape: int, seed: int = 0) -> jax.Array:
+    return jnp.asarray(np.random.default_rng(seed).random(shape), jnp.float32)
+
+
+def random_examples(num: int = len(REAL), seed: int = 0) -> Examples:
+    au = jnp.round(uniform(num, 12, seed=seed))
+    patches = uniform(num, 65, 5, 5, 3, seed=seed)
+    return Examples(uniform(num, 28, 28, 3, seed=seed), patches, au, jnp.ones_like(au), jnp.arange(num) % 3)
+
+
+def detected(num: int = len(REAL), side: int = 28, seed: int = 0) -> Detected:
+    return Detected(uniform(num, side, side, 3, seed=seed), uniform(num, 12, 25, seed=seed), jnp.arange(num) % 3)
+
+
+def batch_of(examples: Any, real: np.ndarray = REAL) -> Batch:
+    return Batch(examples, jnp.asarray(real, jnp.float32))
+
+
+def replaced(examples: Any, kept: np.ndarray) -> Any:
+    """Those not kept become wild."""
+
+    def replace(leaf: jax.Array) -> jax.Array:
+        return jnp.where(kept.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, 30 * leaf[::-1])
+
+    floats = {name: replace(leaf) for name, leaf in examples._asdict().items() if leaf.dtype == jnp.float32}
+    return examples._replace(**floats, emotion=jnp.where(kept, examples.emotion, examples.emotion[::-1]))
+
+
+def random_client(model: Model, batch: Batch, **fixed: float) -> ClientState:
+    """Weights of unit gain; biases and statistics random too, unless fixed by name. (No compilation.)"""
+    generator = np.random.default_rng(0)
+
+    def draw(path: Any, leaf: Any) -> jax.Array:
+        if path[-1].key in fixed:
+            return jnp.full(leaf.shape, fixed[path[-1].key], leaf.dtype)
+        if len(leaf.shape) == 1:
+            return jnp.asarray(generator.uniform(0.5, 1.5, leaf.shape), leaf.dtype)
+        return jnp.asarray(generator.normal(size=leaf.shape) / np.sqrt(np.prod(leaf.shape[:-1])), leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, jax.eval_shape(model.init, jax.random.key(0), batch))
+
+
+@partial(jax.jit, static_argnums=0)
+def evaluate(architecture: Architecture, client: ClientState, batch: Batch, priors: Any, ratio: Any) -> Any:
+    return network(3, architecture, priors, ratio).apply(*client, batch, None, train=False)[0]
+
+
+@partial(jax.jit, static_argnames=("model", "loss"))
+def learn(model: Model, loss: Any, client: ClientState, batch: Batch, key: jax.Array) -> Any:
+    """Outputs in training; then loss, model state, metrics and gradients."""
+    outputs, _ = model.apply(*client, batch, key, train=True)
+    return outputs, jax.value_and_grad(loss(model), has_aux=True)(*client, batch, key)
+
+
+learn_to_detect = partial(learn, DETECTOR, detection_loss)
+learn_to_classify = partial(learn, CLASSIFIER, classification_loss)
+
+
+def assert_same(actual: Any, expected: Any, tolerance: float = 1e-6) -> None:
+    def assert_leaf(a: Any, b: Any) -> None:
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * max(1, np.abs(b).max()))
+
+    jax.tree.map(assert_leaf, actual, expected)
+
+
+def farthest(one: Any, other: Any) -> float:
+    gaps = jax.tree.map(lambda a, b: np.abs(np.asarray(a) - np.asarray(b)).max(), one, other)
+    return jax.tree.reduce(max, gaps)
+
+
+def rows(outputs: Any, chosen: np.ndarray) -> Any:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], outputs)
+
+
+@pytest.fixture(scope="module")
+def client() -> ClientState:
+    return random_client(network(3, Architecture(), PRIORS, 0.3), batch_of(random_examples()))
+
+
+@pytest.fixture(scope="module")
+def detector(client) -> ClientState:
+    return ClientState(client.params["au"], client.model_state["au"])
+
+
+@pytest.mark.parametrize(("name", "num_classes"), [*((name, 7) for name in VARIANTS), ("full", 3)])
+def test_shapes_of_the_variants(name, num_classes):
+    model, batch = network(num_classes, VARIANTS[name], PRIORS, 0.3), batch_of(random_examples())
+    client = jax.eval_shape(model.init, jax.random.key(0), batch)
+    parts = {"features", "auxiliary", "main", "local"}
+    parts |= {"spatial"} if name != "no-transformer-no-gat" else set()
+    parts |= {"upper", "lower"} if name in ("full", "regional-only") else set()
+    parts |= {"global"} if name in ("full", "global-only") else set()
+    assert set(client.params["au"]) == parts
+    outputs, state = jax.eval_shape(partial(model.apply, train=True), *client, batch, jax.random.key(0))
+    assert outputs.emotion_logits.shape == (4, num_classes)
+    assert [leaf.shape for leaf in outputs.au] == [(4, 12), (4, 12), (4, 12, 25)]
+    assert {leaf.dtype for leaf in jax.tree.leaves((client, outputs))} == {jnp.dtype("float32")}
+    assert state == client.model_state
+
+
+def test_an_action_unit_reads_its_region_only():
+    """Without transformer and graphs: AU nodes of one face, and of 65 with one patch changed each."""
+    face = random_examples(1)
+    patches = jnp.tile(face.patches, (66, 1, 1, 1, 1))
+    patches = patches.at[jnp.arange(65), jnp.arange(65)].add(0.5)
+    batch = batch_of(random_examples(66)._replace(patches=patches), np.ones(66))
+    model = au_detector(VARIANTS["no-transformer-no-gat"], PRIORS, 0.3)
+    client = random_client(model, batch_of(face, np.ones(1)), bias=2)
+    outputs, _ = jax.jit(partial(model.apply, train=False))(*client, batch, None)
+    features = np.asarray(outputs.features)
+    moves = np.abs(features[:65] - features[65]).max(axis=-1) > 1e-5
+    regions = {range(3): [*range(23)], range(3, 6): [*range(22), *range(32, 52), *range(59, 65)]}
+    regions |= {range(6, 8): [*range(52)], range(8, 12): [*range(27, 65)]}
+    for aus, landmarks in regions.items():
+        assert np.flatnonzero(moves[:, list(aus)].any(axis=1)).tolist() == landmarks
+
+
+@pytest.mark.parametrize("part", ["detector", "classifier"])
+def test_padding_changes_nothing_in_training(part, detector):
+    """Outputs of real examples, loss, batch statistics, metrics and gradients, whatever is in the padding."""
+    examples = random_examples() if part == "detector" else detected(side=8)
+    if part == "detector":
+        learn_part = partial(learn_to_detect, detector)
+    else:
+        learn_part = partial(learn_to_classify, random_client(CLASSIFIER, batch_of(examples)))
+    results = [learn_part(batch_of(e), jax.random.key(1)) for e in (examples, replaced(examples, REAL))]
+    outputs, learnt = zip(*results, strict=True)
+    assert farthest(*outputs) > 0.1
+    assert_same(*(rows(output, REAL) for output in outputs))
+    assert_same(*learnt)
+
+
+@pytest.mark.parametrize("across_batch", [False, True])
+def test_attention_does_not_hear_padding(across_batch):
+    """An example padded to a batch is as alone; across a batch, real neighbours do matter."""
+    encoder = SpatialEncoder(hidden=32, across_batch=across_batch)
+    tokens = jax.random.normal(jax.random.key(0), (4, 6, 15))
+    weights = jax.jit(partial(encoder.init, train=False))(jax.random.key(1), tokens, jnp.ones(4))
+    encode = jax.jit(partial(encoder.apply, train=False))
+    alone = encode(weights, tokens[:1], jnp.ones(1))
+    assert_same(encode(weights, tokens, jnp.asarray(FIRST, jnp.float32))[:1], alone)
+    assert (farthest(encode(weights, tokens, jnp.ones(4))[:1], alone) > 1e-2) == across_batch
+
+
+@pytest.mark.parametrize("across_batch", [False, True])
+def test_a_prediction_depends_on_its_batch_only_if_asked_to(across_batch, client):
+    architecture, examples = Architecture(across_batch=across_batch), random_examples()
+
+    def first(examples: Examples, real: np.ndarray) -> Any:
+        return rows(evaluate(architecture, client, batch_of(examples, real), PRIORS, 0.3), FIRST)
+
+    one, other = first(examples, np.ones(4)), first(replaced(examples, FIRST), np.ones(4))
+    assert (farthest(one, other) > 1e-3) == across_batch
+    assert (farthest(one, other) < 1e-6) != across_batch
+    assert_same(first(examples, FIRST), first(replaced(examples, FIRST), FIRST))
+
+
+def test_gradients_of_a_face_at_rest_are_finite():
+    """Without biases every AU node has length 0 there, and that norm has no derivative."""
+    still = batch_of(random_examples()._replace(patches=jnp.zeros((4, 65, 5, 5, 3))))
+    client = random_client(DETECTOR, still, bias=0, mean=0)
+    outputs, learnt = learn_to_detect(client, still, jax.random.key(1))
+    assert not outputs.features.any()
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(learnt))
+
+
+def test_statistics_count_as_much_as_the_prior_ratio(client):
+    def detected_with(ratio: float, priors: Any) -> Any:
+        return evaluate(Architecture(), client, batch_of(random_examples()), priors, ratio).au
+
+    flat = jax.tree.map(lambda leaf: leaf if leaf.dtype == bool else np.full_like(leaf, 1 / len(leaf)), PRIORS)
+    none, some, full = (farthest(detected_with(r, flat), detected_with(r, PRIORS)) for r in (0.0, 0.3, 1.0))
+    assert none == 0
+    assert full > 2 * some > 1e-4
+
+
+def test_dropout_follows_its_key(detector):
+    def trained(seed: int) -> Any:
+        return learn_to_detect(detector, batch_of(random_examples()), jax.random.key(seed))[0]
+
+    assert_same(trained(1), trained(1), tolerance=0)
+    assert farthest(trained(1).logits, trained(2).logits) > 1e-2
+    assert farthest(trained(1).auxiliary_logits, trained(2).auxiliary_logits) > 1e-2
+
+
+def classifier_rounds() -> tuple[FederatedAlgorithm, ClientState, ClientData]:
+    """The classifier on two clients of unequal size, two algorithms, one repeat."""
+    examples = jax.tree.map(lambda leaf: leaf.reshape(1, 2, 5, *leaf.shape[1:]), detected(10))
+    mask = jnp.asarray(np.arange(5) < np.array([[[5], [2]]]), jnp.float32)
+    data = ClientData(jnp.arange(2)[None], examples, mask)
+    update = local_training(classification_loss(CLASSIFIER), optax.scale_by_adam(), lambda _: 1e-3, batch_size=4)
+    strategies = stacked([jax.vmap(build)(num_examples(data)) for build in (local_only, fedavg)])
+    client = random_client(CLASSIFIER, batch_of(detected()))
+    return sweep(strategies, update), jax.tree.map(lambda leaf: leaf[None], client), data
+
+
+def test_federated_rounds_compile_once_and_without_convolutions():
+    """XLA runs a convolution inside a loop, or with a kernel for each client, many times slower than a product."""
+    algorithm, client, data = classifier_rounds()
+    state, keys, step = algorithm.init(client), jax.random.split(jax.random.key(1), 1), jax.jit(algorithm.step)
+    program = step.lower(state, data, keys).compile().as_text()
+    operations = set(re.findall(r" ([a-z-]+)\(", program))
+    assert {"while", "dot"} <= operations
+    assert not {"convolution", "custom-call"} & operations
+    for _ in range(3):
+        state, metrics = step(state, data, keys)
+        assert np.isfinite(metrics["loss_sum"]).all()
+    assert step._cache_size() == 1
+    assert state.round.tolist() == [[3], [3]]
