@@ -1,1 +1,1 @@
-"""TODO."""
+"""Commands: each parses its options, builds, runs and writes."""

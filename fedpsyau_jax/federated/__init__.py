@@ -15,8 +15,9 @@ from fedpsyau_jax.federated.alias import (
     p_fedprox,
 )
 from fedpsyau_jax.federated.axes import AxisMap, sequential, vectorised
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, kept, local_training, reset
-from fedpsyau_jax.federated.client_data import ClientData, num_examples, pooled
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, counted, kept, local_training, reset, scanned
+from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
+from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
 from fedpsyau_jax.federated.minibatch import Batch, masked_mean
 from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalised
 from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
@@ -31,17 +32,22 @@ __all__ = [
     "ClientUpdate",
     "FedState",
     "FederatedAlgorithm",
+    "Identified",
     "LossFn",
     "Regularizer",
     "Strategy",
+    "TrainTest",
     "anchored_at_start",
     "averaging",
     "centralised",
     "client_mesh",
     "client_sharding",
+    "counted",
+    "evaluated",
     "fedavg",
     "federated",
     "fedprox",
+    "in_chunks",
     "isolation",
     "kept",
     "local_only",
@@ -55,6 +61,7 @@ __all__ = [
     "pooled",
     "reset",
     "run",
+    "scanned",
     "sequential",
     "sharded",
     "squared_prox",

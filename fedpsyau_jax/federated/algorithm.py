@@ -9,7 +9,7 @@ from jax import lax
 
 from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate
-from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.federated.mixing import mix
 from fedpsyau_jax.types import (
     Array,
@@ -68,7 +68,7 @@ class FederatedAlgorithm(NamedTuple):
     """``init(client) -> FedState``; ``step(state, data, key) -> (state, metrics [clients])``, one round."""
 
     init: Callable[[ClientState], FedState]
-    step: Callable[[FedState, ClientData, Key[Array, "..."]], tuple[FedState, Metrics]]
+    step: Callable[[FedState, Identified, Key[Array, "..."]], tuple[FedState, Metrics]]
 
 
 def federated(
@@ -98,7 +98,7 @@ def federated(
         start = None if strategy.anchored_at_start is None else client.params
         return FedState(jnp.int32(0), clients, memory, start)
 
-    def step(state: FedState, data: ClientData, key: PRNGKeyArray) -> tuple[FedState, Metrics]:
+    def step(state: FedState, data: Identified, key: PRNGKeyArray) -> tuple[FedState, Metrics]:
         with jax.named_scope("mix"):
             received = _received(strategy, state)
         with jax.named_scope("clients"):
@@ -118,7 +118,7 @@ def federated(
 
 
 def run(
-    algorithm: FederatedAlgorithm, state: FedState, data: ClientData, key: Key[Array, "..."], num_rounds: int
+    algorithm: FederatedAlgorithm, state: FedState, data: Identified, key: Key[Array, "..."], num_rounds: int
 ) -> tuple[FedState, Metrics]:
     """Some rounds as one ``lax.scan``.
 
@@ -130,8 +130,9 @@ def run(
 
 def _received(strategy: Strategy, state: FedState) -> ClientState:
     """The clients with mixed weights; in round 0 exactly as they are, not even rounded."""
-    params = lax.cond(state.round > 0, mix, lambda _, params: params, strategy.mixing, state.clients.params)
-    return state.clients._replace(params=params)
+    identity = jnp.eye(len(strategy.mixing), dtype=strategy.mixing.dtype)
+    mixing = jnp.where(state.round > 0, strategy.mixing, identity)
+    return state.clients._replace(params=mix(mixing, state.clients.params))
 
 
 def _one_client(client_update: ClientUpdate) -> OneStep:

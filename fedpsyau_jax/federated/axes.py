@@ -23,7 +23,7 @@ AxisMap: TypeAlias = Callable[[OneStep, PyTree, PyTree, PyTree], tuple[PyTree, P
 def sequential(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree) -> tuple[PyTree, PyTree]:
     """One after another, each state written where it was read (``lax.scan``).
 
-    Working memory for one at a time, and a ``lax.cond`` inside really skips its branch: the choice for a CPU.
+    Working memory for one at a time, and a loop inside ends when its own client is done: the choice for a CPU.
     """
 
     def one(states: PyTree, indexed: tuple[Int[Array, ""], PyTree]) -> tuple[PyTree, PyTree]:
@@ -40,6 +40,6 @@ def sequential(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree
 def vectorised(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree) -> tuple[PyTree, PyTree]:
     """All at once (``jax.vmap``).
 
-    Larger matrix products, more memory, and a ``lax.cond`` inside computes both branches: for accelerators.
+    Larger matrix products, more memory, and a loop inside ends with the last client: for accelerators.
     """
     return jax.vmap(function, in_axes=(0, 0, None))(states, inputs, shared)

@@ -1,14 +1,14 @@
 """What one client does in one round: minibatch training towards its data, held near an anchor."""
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.client_data import ClientData, Identified
 from fedpsyau_jax.federated.minibatch import Batch, num_batches, shuffled, split_order, take_batch
 from fedpsyau_jax.federated.regularizers import Regularizer, squared_prox
 from fedpsyau_jax.types import (
@@ -23,7 +23,17 @@ from fedpsyau_jax.types import (
     PyTree,
 )
 
-__all__ = ["Broadcast", "ClientUpdate", "LossFn", "kept", "local_training", "reset"]
+__all__ = [
+    "BatchLoop",
+    "Broadcast",
+    "ClientUpdate",
+    "LossFn",
+    "counted",
+    "kept",
+    "local_training",
+    "reset",
+    "scanned",
+]
 
 Memory = PyTree
 LossFn: TypeAlias = Callable[
@@ -48,7 +58,7 @@ class ClientUpdate(NamedTuple):
     """
 
     init: Callable[[Params], Memory]
-    update: Callable[[ClientState, Memory, Broadcast, ClientData, PRNGKeyArray], tuple[ClientState, Memory, Metrics]]
+    update: Callable[[ClientState, Memory, Broadcast, Any, PRNGKeyArray], tuple[ClientState, Memory, Metrics]]
 
 
 class _Progress(NamedTuple):
@@ -66,13 +76,34 @@ def reset(client_update: ClientUpdate) -> ClientUpdate:
     """The client's memory (optimiser state) starts afresh each round, as in FedProx; nothing is stored."""
 
     def update(
-        client: ClientState, memory: Memory, broadcast: Broadcast, data: ClientData, key: PRNGKeyArray
+        client: ClientState, memory: Memory, broadcast: Broadcast, data: Identified, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         fresh = client_update.init(client.params)
         client, _, metrics = client_update.update(client, fresh, broadcast, data, key)
         return client, memory, metrics
 
     return ClientUpdate(lambda params: (), update)
+
+
+BatchLoop: TypeAlias = Callable[[Callable[[Int[Array, ""], Any], Any], Any, Int[Array, ""], int], Any]
+
+
+def counted(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+    """``body(step, progress)`` for the real batches of an epoch, as a loop that ends with them.
+
+    A ``lax.cond`` round each step would skip the empty ones too, but XLA:CPU runs what is inside one on one core.
+    """
+    del num_all
+    return lax.fori_loop(0, num_real, body, start)
+
+
+def scanned(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+    """The same as ``counted``, by a ``lax.scan`` that has a gradient; slower on a CPU."""
+
+    def step(progress: Any, index: Int[Array, ""]) -> tuple[Any, None]:
+        return lax.cond(index < num_real, body, lambda _, unchanged: unchanged, index, progress), None
+
+    return lax.scan(step, start, jnp.arange(num_all))[0]
 
 
 def local_training(
@@ -85,6 +116,7 @@ def local_training(
     local_epochs: int = 1,
     optimizer_state: Callable[[ClientUpdate], ClientUpdate] = reset,
     tail: bool = False,
+    loop: BatchLoop = counted,
 ) -> ClientUpdate:
     """Minibatch training of loss + mu * regularizer(w, anchor) on one client's data.
 
@@ -100,6 +132,7 @@ def local_training(
         local_epochs: passes over the data in one round.
         optimizer_state: ``reset`` each round or ``kept``.
         tail: give the last batch of the padded data its own smaller shape: less work, more to compile.
+        loop: ``counted``, or ``scanned`` to differentiate through the training.
 
     Returns:
         A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps, without
@@ -123,7 +156,7 @@ def local_training(
 
         def epoch(progress: _Progress, index: Int[Array, ""]) -> tuple[_Progress, None]:
             epoch_key = jax.random.fold_in(key, index)
-            return _epoch(descend, progress, data, epoch_key, batch_size, tail), None
+            return _epoch(descend, progress, data, epoch_key, batch_size, tail, loop), None
 
         start = _Progress(client, opt_state, _no_metrics(loss, client, data, key, batch_size))
         end, _ = lax.scan(epoch, start, jnp.arange(local_epochs))
@@ -165,25 +198,32 @@ def _descent(
 
 
 def _epoch(
-    descend: _Descent, progress: _Progress, data: ClientData, key: PRNGKeyArray, batch_size: int, tail: bool
+    descend: _Descent,
+    progress: _Progress,
+    data: ClientData,
+    key: PRNGKeyArray,
+    batch_size: int,
+    tail: bool,
+    loop: BatchLoop,
 ) -> _Progress:
     """One pass over the client's real examples in random order."""
     order_key, step_key = jax.random.split(key)
     batches, rest = split_order(shuffled(order_key, data.mask), batch_size, tail=tail)
+    num_full, num_real = batches.shape[0], num_batches(data.mask, batch_size)
 
-    def descend_unless_empty(
-        progress: _Progress, indices: Int[Array, "batch"], step: Int[Array, ""] | int
-    ) -> _Progress:
+    def descend_on(progress: _Progress, indices: Int[Array, "batch"], step: Int[Array, ""] | int) -> _Progress:
         batch = take_batch(data.examples, data.mask, indices)
-        key = jax.random.fold_in(step_key, step)
-        return lax.cond((batch.mask > 0).any(), descend, lambda unchanged, *_: unchanged, progress, batch, key)
+        return descend(progress, batch, jax.random.fold_in(step_key, step))
 
-    def one_step(progress: _Progress, indexed: tuple[Int[Array, "batch"], Int[Array, ""]]) -> tuple[_Progress, None]:
-        return descend_unless_empty(progress, *indexed), None
+    def full_batch(step: Int[Array, ""], progress: _Progress) -> _Progress:
+        return descend_on(progress, batches[step], step)
 
-    num_full = batches.shape[0]
-    progress, _ = lax.scan(one_step, progress, (batches, jnp.arange(num_full)))
-    return descend_unless_empty(progress, rest, num_full) if rest.size else progress
+    progress = loop(full_batch, progress, jnp.minimum(num_real, num_full), num_full)
+    if not rest.size:
+        return progress
+    return loop(
+        lambda _, progress: descend_on(progress, rest, num_full), progress, jnp.maximum(num_real - num_full, 0), 1
+    )
 
 
 def _no_metrics(loss: LossFn, client: ClientState, data: ClientData, key: PRNGKeyArray, batch_size: int) -> Metrics:

@@ -1,13 +1,22 @@
 """The training data of clients: padded to one length, masked, and known by an identity."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 
 from fedpsyau_jax.types import Array, Float, Int, PyTree
 
-__all__ = ["ClientData", "num_examples", "pooled"]
+__all__ = ["ClientData", "Identified", "num_examples", "pooled"]
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """Data of a client, of whatever kind its ClientUpdate takes: a pytree that knows whose it is."""
+
+    @property
+    def id(self) -> Int[Array, "*clients"]:
+        """Stable identity of the client, which its randomness follows."""
 
 
 class ClientData(NamedTuple):

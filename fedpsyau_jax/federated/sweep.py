@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, Strategy, federated
 from fedpsyau_jax.federated.axes import AxisMap, sequential
 from fedpsyau_jax.federated.client import ClientUpdate
-from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.types import Array, ClientState, Key, Metrics
 
 __all__ = ["stacked", "sweep"]
@@ -68,17 +68,17 @@ def sweep(
         return jax.vmap(init_repeats, in_axes=(0, None))(strategies, client)
 
     def step_one(
-        state: FedState, inputs: tuple[Strategy, ClientData, Key[Array, ""]], _: None
+        state: FedState, inputs: tuple[Strategy, Identified, Key[Array, ""]], _: None
     ) -> tuple[FedState, Metrics]:
         strategy, data, key = inputs
         return algorithm(strategy).step(state, data, key)
 
     def step_repeats(
-        states: FedState, strategy: Strategy, shared: tuple[ClientData, Key[Array, "repeats"]]
+        states: FedState, strategy: Strategy, shared: tuple[Identified, Key[Array, "repeats"]]
     ) -> tuple[FedState, Metrics]:
         return over_runs(step_one, states, (strategy, *shared), None)
 
-    def step(state: FedState, data: ClientData, keys: Key[Array, "repeats"]) -> tuple[FedState, Metrics]:
+    def step(state: FedState, data: Identified, keys: Key[Array, "repeats"]) -> tuple[FedState, Metrics]:
         return over_runs(step_repeats, state, strategies, (data, keys))
 
     return FederatedAlgorithm(init, step)

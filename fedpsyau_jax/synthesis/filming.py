@@ -1,6 +1,6 @@
-"""Two frames of a face as a camera takes them: before an expression and at its peak."""
+"""Frames of a face as a camera takes them: before an expression, at its peak, or all the way."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -48,6 +48,47 @@ class Take(NamedTuple):
     muscle_motion: Float[np.ndarray, "68 2"]
 
 
+class Footage(NamedTuple):
+    """Frames (RGB) with the landmarks of each, and the muscles' share of the motion (first-frame pixels)."""
+
+    frames: tuple[UInt8[np.ndarray, "rows columns 3"], ...]
+    landmarks: Float[np.ndarray, "frames 68 2"]
+    muscle_motion: Float[np.ndarray, "frames 68 2"]
+
+
+def film_sequence(
+    portrait: Portrait,
+    actions: Iterable[Action],
+    expression: Sequence[float],
+    conditions: Conditions,
+    generator: np.random.Generator,
+) -> Footage:
+    """Film a person whose expression follows a curve while the head drifts evenly.
+
+    Args:
+        portrait: the neutral face.
+        actions: the AUs at work.
+        expression: share of the actions' intensities in each frame, 0 to 1.
+        conditions: head motion between first and last frame; light and noise of each frame.
+        generator: everything random is drawn from it.
+    """
+    pose = _pose(portrait, generator)
+    drift = _drift(pose, portrait, conditions, generator)
+    poses = [_compose(drift(time), pose) for time in np.linspace(0, 1, len(expression))]
+    centres = control_points(portrait.landmarks)
+    peak = smooth_motion(centres, portrait.unit * displacement(actions), conditions.skin_reach * portrait.unit)
+    skins = [peak._replace(weights=share * peak.weights) for share in expression]
+    moved = [portrait.landmarks + skin(portrait.landmarks) for skin in skins]
+    return Footage(
+        tuple(
+            _expose(_view(portrait, placed, skin if share else None), conditions, generator)
+            for placed, skin, share in zip(poses, skins, expression, strict=True)
+        ),
+        np.stack([apply(placed, points) for placed, points in zip(poses, moved, strict=True)]),
+        np.stack([apply(pose, points) - apply(pose, portrait.landmarks) for points in moved]),
+    )
+
+
 def film(portrait: Portrait, actions: Iterable[Action], conditions: Conditions, generator: np.random.Generator) -> Take:
     """Take a person's picture before and at the peak of an expression.
 
@@ -57,19 +98,8 @@ def film(portrait: Portrait, actions: Iterable[Action], conditions: Conditions, 
         conditions: head motion, light and noise between the two frames.
         generator: everything random is drawn from it.
     """
-    at_onset = _pose(portrait, generator)
-    at_apex = _moved_head(at_onset, portrait, conditions, generator)
-    centres = control_points(portrait.landmarks)
-    reach = conditions.skin_reach * portrait.unit
-    skin = smooth_motion(centres, portrait.unit * displacement(actions), reach)
-    moved = portrait.landmarks + skin(portrait.landmarks)
-    return Take(
-        onset=_expose(_view(portrait, at_onset, None), conditions, generator),
-        apex=_expose(_view(portrait, at_apex, skin), conditions, generator),
-        onset_landmarks=apply(at_onset, portrait.landmarks),
-        apex_landmarks=apply(at_apex, moved),
-        muscle_motion=apply(at_onset, moved) - apply(at_onset, portrait.landmarks),
-    )
+    (onset, apex), (before, after), (_, motion) = film_sequence(portrait, actions, (0.0, 1.0), conditions, generator)
+    return Take(onset, apex, before, after, motion)
 
 
 def apply(transform: Affine, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:
@@ -95,12 +125,14 @@ def _pose(portrait: Portrait, generator: np.random.Generator) -> Affine:
     return similarity(np.full(2, size / 2), angle, to_frame, shift + (FRAME_SIZE - size) / 2)
 
 
-def _moved_head(pose: Affine, portrait: Portrait, conditions: Conditions, generator: np.random.Generator) -> Affine:
+def _drift(
+    pose: Affine, portrait: Portrait, conditions: Conditions, generator: np.random.Generator
+) -> Callable[[float], Affine]:
     neck = apply(pose, portrait.landmarks[[8]])[0]
     unit = np.hypot(*pose[:, 0]) * portrait.unit
     angle, zoom = generator.normal(0, (conditions.turn, conditions.zoom))
     shift = generator.normal(0, conditions.shift * unit, 2)
-    return _compose(similarity(neck, angle, 1 + zoom, shift), pose)
+    return lambda time: similarity(neck, time * angle, 1 + time * zoom, time * shift)
 
 
 def _view(portrait: Portrait, pose: Affine, skin: SmoothMotion | None) -> Float[np.ndarray, "rows columns 3"]:

@@ -1,0 +1,173 @@
+"""Settings of the experiments: frozen, typed, with their presets; strings end in the tables of this file."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture
+from fedpsyau_jax.priors import Prior, Priors, neighbours, published, released
+
+AlgorithmName = Literal["local", "fedavg", "fedprox", "p-fedprox", "centralised"]
+TITLES = {
+    "local": "Local only",
+    "fedavg": "FedAvg",
+    "fedprox": "FedProx",
+    "p-fedprox": "P-FedProx",
+    "centralised": "Centralised",
+}
+
+
+def uniform() -> Priors:
+    """The published topologies without statistics: every AU goes with every other equally often."""
+    return Priors(*(Prior(p.topology, np.full(p.statistics.shape, 1 / len(p.statistics))) for p in published()))
+
+
+PRIORS: Mapping[str, Callable[[], Priors]] = {"published": published, "uniform": uniform}
+MASKINGS = {"neighbours": neighbours, "released": released}
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Which network, by the names of the tables above.
+
+    Attributes:
+      variant: One of the authors' ablations.
+      attention: What the transformer attends over: landmarks (ours), or the batch, as released.
+      masking: What a node's softmax runs over: its neighbours (ours), or all nodes, as released.
+      prior: Where the statistical prior comes from.
+      prior_ratio: Strength of the prior, in [0, 1]; it is multiplied by the variant's beta.
+    """
+
+    variant: Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"] = "full"
+    attention: Literal["landmarks", "batch"] = "landmarks"
+    masking: Literal["neighbours", "released"] = "neighbours"
+    prior: Literal["published", "uniform"] = "published"
+    prior_ratio: float = 0.3
+
+    def architecture(self) -> Architecture:
+        """The network's choices as values."""
+        chosen = VARIANTS[self.variant]
+        return Architecture(
+            chosen.transformer,
+            chosen.regional,
+            chosen.global_,
+            chosen.beta,
+            across_batch=self.attention == "batch",
+            masking=MASKINGS[self.masking],
+        )
+
+    def priors(self) -> Priors:
+        """The priors as values."""
+        return PRIORS[self.prior]()
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """How the AU detector is pretrained, on subjects that are in no federation.
+
+    Attributes:
+      epochs: Passes over the pretraining set.
+      batch: Examples in a batch.
+      learning_rate: AdamW's, after a warm-up of one epoch; it decays to 0 along a cosine.
+    """
+
+    epochs: int = 16
+    batch: int = 16
+    learning_rate: float = 2e-3
+
+
+@dataclass(frozen=True)
+class FedSettings:
+    """One federated comparison. The defaults are the preset ``quick``.
+
+    Attributes:
+      database: Which data; ``synthetic`` is rendered on first use.
+      clients: Clients; subjects are dealt to them at random, equally many each.
+      algorithms: Rows of the table; all of them train in one compiled program, except ``centralised``, one client
+        that holds everything, whose data has another shape.
+      rounds: Rounds of exchange.
+      local_epochs: Passes of a client over its data in a round.
+      batch: Examples in a batch.
+      learning_rate: AdamW's, after the warm-up.
+      warmup_epochs: Epochs of linear warm-up, within the first round.
+      weight_decay: AdamW's.
+      mu: Factor of the proximal term (FedProx, P-FedProx): one for all clients, or one for each.
+      self_weight: Share of a client's own weights in P-FedProx's mixture.
+      proximal: Proximal term: mu/2 times the squared distance to the weights received this round; or as released, a
+        sum of unsquared norms, for P-FedProx to the initial weights.
+      optimizer_state: Each round starts with a new optimiser, or with the client's last one.
+      train_au: Train the AU detector too, instead of freezing it as pretrained.
+      gamma: Share of the AU losses in the total loss; counts with --train-au only.
+      train_share: Share of each client's subjects (or examples) to train on.
+      split: No subject in both training and test; or by examples, as published.
+      repeats: Repetitions with other splits and initial weights.
+      seed: Of everything random.
+      devices: Devices to spread the clients over; on a CPU, virtual ones.
+      checkpoint_seconds: At least so long between two checkpoints, except after the first and the last round.
+      network: Which network.
+      pretraining: How its AU detector is pretrained.
+    """
+
+    database: Literal["synthetic"] = "synthetic"
+    clients: int = 5
+    algorithms: tuple[AlgorithmName, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
+    rounds: int = 6
+    local_epochs: int = 2
+    batch: int = 32
+    learning_rate: float = 1e-3
+    warmup_epochs: int = 1
+    weight_decay: float = 0.01
+    mu: tuple[float, ...] = (0.01,)
+    self_weight: float = 0.9
+    proximal: Literal["squared", "released"] = "squared"
+    optimizer_state: Literal["reset", "kept"] = "reset"
+    train_au: bool = False
+    gamma: float = 0.8
+    train_share: float = 0.7
+    split: Literal["subjects", "examples"] = "subjects"
+    repeats: int = 2
+    seed: int = 0
+    devices: int = 1
+    checkpoint_seconds: float = 20.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
+
+
+PRESETS = {
+    "quick": FedSettings(),
+    "paper": FedSettings(rounds=40, local_epochs=50, repeats=10, learning_rate=1e-5, warmup_epochs=10),
+}
+
+
+def check(settings: FedSettings) -> None:
+    """Refuse settings that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    at_least_one = ("clients", "rounds", "local_epochs", "batch", "repeats", "devices")
+    for name in at_least_one:
+        if getattr(settings, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')}={getattr(settings, name)}: it must be at least 1")
+    for name, low, high in (("self_weight", 0, 1), ("gamma", 0, 1), ("network.prior_ratio", 0, 1)):
+        value = getattr(settings.network if "." in name else settings, name.split(".")[-1])
+        if not low <= value <= high:
+            raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between {low} and {high}")
+    if not 0 < settings.train_share < 1:
+        raise ValueError(f"--train-share={settings.train_share}: it must be between 0 and 1, both excluded")
+    if not settings.learning_rate > 0:
+        raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
+    if not settings.algorithms or len(set(settings.algorithms)) < len(settings.algorithms):
+        raise ValueError(f"--algorithms {' '.join(settings.algorithms)}: name each algorithm once, and at least one")
+    if len(settings.mu) not in (1, settings.clients) or min(settings.mu) < 0:
+        raise ValueError(
+            f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
+            f"{settings.clients}, none below 0"
+        )
+    if settings.clients % settings.devices:
+        raise ValueError(
+            f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
+            "many clients"
+        )

@@ -1,0 +1,177 @@
+"""Compare federated algorithms: ``python -m experiments.fed --clients=5``.
+
+On a fresh machine this renders the synthetic database, pretrains the AU detector, trains every algorithm on every
+repeat, and writes a run folder with a report. docs/fed.md says what the options, files and figures mean.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+
+from data.dataset import Dataset, load
+from experiments import commandline, comparison, runfolder
+from experiments.configs import PRESETS, FedSettings, NetworkSettings, PretrainingSettings, check
+from experiments.federation import Federation
+from experiments.pretraining import pretrained_detector
+from experiments.progress import progress
+from experiments.runfolder import RunFolder
+from experiments.tasks import detect, end_to_end, frozen
+from fedpsyau_jax.batching import ClientSplit, by_example, by_subject, pooled_split, split_clients
+
+SPLITS = {"subjects": by_subject, "examples": by_example}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare federated algorithms on micro-expression recognition.
+
+    Attributes:
+      settings: What is run.
+      preset: Defaults of the options: quick (minutes on two cores) or paper (40 rounds of 50 epochs, 10 repeats).
+      output: Folder for the results; it must not exist. By default runs/fed-DATE-TIME.
+      resume: Go on with an interrupted run in this folder, with its settings.
+      data_dir: Folder of the databases; by default TFDS_DATA_DIR, else tfds's own.
+    """
+
+    settings: Annotated[FedSettings, tyro.conf.arg(name="")] = field(default_factory=FedSettings)
+    preset: Literal["quick", "paper"] = "quick"
+    output: Path | None = None
+    resume: Path | None = None
+    data_dir: Path | None = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Returns:
+      Exit status: 0, or 130 after Ctrl-C.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    preset = commandline.preset_of(arguments, list(PRESETS))
+    options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
+    if options.resume is None:
+        settings = options.settings
+        check(settings)
+        folder = None
+    else:
+        if options.settings != PRESETS[preset] or options.output or preset != "quick":
+            raise ValueError("--resume goes on with the settings of its run: leave out all others, except --data-dir")
+        folder = runfolder.existing(options.resume)
+        settings = read_settings(folder)
+    commandline.use_devices(settings.devices)
+    commandline.cache_compilations()
+    if folder is None:
+        folder = runfolder.create(options.output or Path("runs") / f"fed-{datetime.now():%Y%m%d-%H%M%S}")
+        command = "python -m experiments.fed " + shlex.join(arguments)
+        config = {"experiment": "fed", "command": command.strip(), "settings": asdict(settings)}
+        folder.write_json("config.json", config)
+    return run(settings, folder, options.data_dir)
+
+
+def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None) -> int:
+    """Train what the settings say, or the rest of it, into a run folder."""
+    console = Console()
+    with progress() as stages:
+        dataset = load(settings.database, "federated", data_dir, progress=stages.track)
+        labelled = np.flatnonzero(dataset.examples.emotion >= 0)
+        splits = repeated_splits(settings, dataset, labelled)
+        for warning in warnings(splits, dataset):
+            console.print(f"Warning: {warning}", style="yellow", highlight=False)
+        detector_data = load(settings.database, "pretraining", data_dir, progress=stages.track)
+        check_separate(dataset, detector_data)
+        experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits))
+        experiment.begin()
+        cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
+        detector = pretrained_detector(settings, detector_data, cache, stages)
+        with stages.stage("detecting action units"):
+            detected = detect(settings, detector, dataset.examples)
+        if settings.train_au:
+            task = end_to_end(settings, dataset, detector)
+        else:
+            task = frozen(settings, dataset, detected.features)
+        outcome = comparison.train(experiment, task, stages)
+    comparison.conclude(experiment, outcome, np.asarray(jax.nn.sigmoid(detected.logits)), console)
+    if outcome.problem:
+        raise ValueError(outcome.problem)
+    return 0 if outcome.rounds == settings.rounds else commandline.INTERRUPTED
+
+
+def repeated_splits(settings: FedSettings, dataset: Dataset, labelled: np.ndarray) -> list[list[ClientSplit]]:
+    """[repeats][clients], each repeat with its own randomness, whatever the number of repeats."""
+    splits = []
+    for repeat in range(settings.repeats):
+        generator = np.random.default_rng([settings.seed, repeat])
+        subjects = dataset.subject[labelled]
+        clients = split_clients(subjects, settings.clients, settings.train_share, generator, SPLITS[settings.split])
+        splits.append([c._replace(train=labelled[c.train], test=labelled[c.test]) for c in clients])
+    return splits
+
+
+def federations(settings: FedSettings, splits: list[list[ClientSplit]]) -> list[Federation]:
+    """The algorithms on the clients; centralised training, if asked for, on one client of its own."""
+    exchanging = tuple(name for name in settings.algorithms if name != "centralised")
+    found = [Federation(exchanging, splits, tuple(map(str, range(settings.clients))))] if exchanging else []
+    if "centralised" in settings.algorithms:
+        found.append(Federation(("centralised",), [[pooled_split(clients)] for clients in splits], ("all",)))
+    return found
+
+
+def warnings(splits: list[list[ClientSplit]], dataset: Dataset) -> list[str]:
+    """Sentences about clients that lack a class or have few examples to train on."""
+    emotion = dataset.examples.emotion
+    lacking, small = [], []
+    for repeat, clients in enumerate(splits):
+        for number, client in enumerate(clients):
+            counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
+            if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
+                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
+            if len(client.train) < 2 * len(dataset.class_names):
+                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
+    sentences = []
+    if lacking:
+        sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")
+    if small:
+        sentences.append(f"clients with few training examples: {'; '.join(small)}.")
+    return sentences
+
+
+def check_separate(dataset: Dataset, detector_data: Dataset) -> None:
+    """Refuse to pretrain on somebody who is in the federation.
+
+    Raises:
+      ValueError: who.
+    """
+    if shared := sorted(set(dataset.subject) & set(detector_data.subject)):
+        raise ValueError(f"subjects {', '.join(shared)} are in the federation and in the pretraining data: a leak")
+
+
+def read_settings(folder: RunFolder) -> FedSettings:
+    """The settings of an earlier run.
+
+    Raises:
+      ValueError: the folder is not one of this experiment, or of another version of it.
+    """
+    config = folder.read_json("config.json")
+    try:
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()
+        }
+        values["network"] = NetworkSettings(**values["network"])
+        values["pretraining"] = PretrainingSettings(**values["pretraining"])
+        return FedSettings(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder.path}/config.json is not that of a run of experiments.fed ({error})") from None
+
+
+if __name__ == "__main__":
+    commandline.exit_with(main)

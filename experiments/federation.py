@@ -1,0 +1,194 @@
+"""A federation as a program: algorithms x repeats x clients in one compiled round, training and test included."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.configs import AlgorithmName, FedSettings
+from experiments.tasks import CHUNK, Task
+from fedpsyau_jax.batching import ClientSplit, pad_indices
+from fedpsyau_jax.federated import (
+    AxisMap,
+    ClientData,
+    ClientUpdate,
+    FederatedAlgorithm,
+    FedState,
+    Regularizer,
+    Strategy,
+    TrainTest,
+    anchored_at_start,
+    client_mesh,
+    client_sharding,
+    evaluated,
+    fedavg,
+    fedprox,
+    in_chunks,
+    kept,
+    local_only,
+    local_training,
+    norm_prox,
+    num_examples,
+    p_fedprox,
+    reset,
+    sequential,
+    sharded,
+    squared_prox,
+    stacked,
+    state_sharding,
+    sweep,
+    vectorised,
+)
+from fedpsyau_jax.types import Array, Batch, Float, Metrics, PyTree
+
+OPTIMIZER_STATE = {"reset": reset, "kept": kept}
+QUICK = {"xla_backend_optimization_level": 1}
+"""For programs that run once, so that compiling them does not outlast running them."""
+INITIAL_WEIGHTS = 2**31 - 1
+"""Folded into a repeat's key for its initial weights; rounds count from 0 and never get there."""
+
+
+@dataclass(frozen=True)
+class Federation:
+    """Algorithms that train on the same clients.
+
+    Attributes:
+      algorithms: rows of the table.
+      splits: [repeats][clients].
+      names: of the clients.
+    """
+
+    algorithms: tuple[AlgorithmName, ...]
+    splits: Sequence[Sequence[ClientSplit]]
+    names: tuple[str, ...]
+
+    def data(self) -> TrainTest:
+        """Indices of everybody's examples, padded: leaves [repeats, clients, ...]."""
+        repeats, clients = len(self.splits), len(self.names)
+        train, train_mask = pad_indices([[client.train for client in repeat] for repeat in self.splits])
+        test, test_mask = pad_indices([[client.test for client in repeat] for repeat in self.splits])
+        length = test.shape[-1]
+        chunked = length if length <= CHUNK else length + -length % CHUNK
+        fill = [(0, 0), (0, 0), (0, chunked - length)]
+        ids = jnp.tile(jnp.arange(clients, dtype=jnp.int32), (repeats, 1))
+        tested = Batch(jnp.asarray(np.pad(test, fill)), jnp.asarray(np.pad(test_mask, fill)))
+        return TrainTest(ids, ClientData(ids, jnp.asarray(train), jnp.asarray(train_mask)), tested)
+
+
+def strategy(settings: FedSettings, name: AlgorithmName, weights: Float[Array, "clients"]) -> Strategy:
+    """An algorithm of the table for clients of these sizes."""
+    mu = jnp.asarray(settings.mu, weights.dtype)
+    if name == "fedavg":
+        return fedavg(weights)
+    if name == "fedprox":
+        return fedprox(weights, mu)
+    if name == "p-fedprox":
+        chosen = p_fedprox(weights, mu, settings.self_weight)
+        return anchored_at_start(chosen) if settings.proximal == "released" else chosen
+    return local_only(weights)
+
+
+def warm_up(settings: FedSettings, num_train: int) -> optax.Schedule:
+    """Linear from lr / n to lr in the n steps of the warm-up, all of them in the first round; never 0."""
+    epochs = min(settings.warmup_epochs, settings.local_epochs)
+    steps = max(epochs * -(-num_train // settings.batch), 1)
+    return optax.linear_schedule(settings.learning_rate / steps, settings.learning_rate, steps - 1)
+
+
+def of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:
+    """A regulariser that wants the network's own tensors, for packed parameters."""
+    return lambda params, anchor: regularizer(task.unpack(params), task.unpack(anchor))
+
+
+def client_update(settings: FedSettings, task: Task, store: PyTree, data: TrainTest) -> ClientUpdate:
+    """Local training as the settings say, then a look at the test examples."""
+    num_train, num_test = data.train.mask.shape[-1], data.test.mask.shape[-1]
+    training = local_training(
+        task.loss(store),
+        optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay)),
+        warm_up(settings, num_train),
+        squared_prox if settings.proximal == "squared" else of_tensors(norm_prox, task),
+        batch_size=settings.batch,
+        local_epochs=settings.local_epochs,
+        optimizer_state=OPTIMIZER_STATE[settings.optimizer_state],
+    )
+    return evaluated(training, in_chunks(task.predict(store), min(num_test, CHUNK)))
+
+
+def algorithm(
+    settings: FedSettings,
+    names: Sequence[AlgorithmName],
+    task: Task,
+    store: PyTree,
+    data: TrainTest,
+    over_clients: AxisMap,
+    over_runs: AxisMap,
+) -> FederatedAlgorithm:
+    """All algorithms on all repeats as one federated algorithm; its axes are [algorithms, repeats, clients]."""
+    weights = num_examples(data.train)
+    strategies = stacked([jax.vmap(partial(strategy, settings, name))(weights) for name in names])
+    update = client_update(settings, task, store, data)
+    return sweep(strategies, update, over_runs=over_runs, over_clients=over_clients)
+
+
+class Program(NamedTuple):
+    """A federation on the devices of this machine: its first state and its round, both compiled.
+
+    ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
+    ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` takes over the memory of the state it is given.
+    """
+
+    like: FedState
+    evaluation: PyTree
+    init: Callable[[], FedState]
+    round: Callable[[FedState], tuple[FedState, Metrics]]
+
+
+def compiled(settings: FedSettings, federation: Federation, task: Task) -> Program:
+    """Compile a federation; rounds and repeats share the one program.
+
+    Clients run one after another on a CPU, where that is faster and smaller, and all at once on an accelerator;
+    over several devices, each takes its share.
+    """
+    data = federation.data()
+    on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
+    repeats = jnp.arange(len(federation.splits))
+    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(settings.seed)))(repeats)
+    spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
+    over_clients: AxisMap = on_one_device
+    placed: dict[str, Any] = {}
+    if spread:
+        mesh = client_mesh(settings.devices)
+        over_clients = sharded(mesh, on_one_device)
+        placed = {"out_shardings": state_sharding(mesh, 2)}
+
+    def built(store: PyTree, data: TrainTest) -> FederatedAlgorithm:
+        return algorithm(settings, federation.algorithms, task, store, data, over_clients, on_one_device)
+
+    def init(store: PyTree, data: TrainTest, keys: Array) -> FedState:
+        initial_keys = jax.vmap(lambda key: jax.random.fold_in(key, INITIAL_WEIGHTS))(keys)
+        return built(store, data).init(jax.vmap(task.init)(initial_keys))
+
+    def round_(state: FedState, store: PyTree, data: TrainTest, keys: Array) -> tuple[FedState, Metrics]:
+        return built(store, data).step(state, data, keys)
+
+    first = jax.jit(init, compiler_options=QUICK, **placed).lower(task.store, data, keys).compile()
+    if spread:
+        placed = {"out_shardings": (state_sharding(mesh, 2), client_sharding(mesh, 2))}
+    like = jax.eval_shape(init, task.store, data, keys)
+    if spread:
+        like = jax.tree.map(
+            lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            like,
+            first.output_shardings,
+        )
+    step = jax.jit(round_, donate_argnums=0, **placed).lower(like, task.store, data, keys).compile()
+    evaluation = jax.eval_shape(round_, like, task.store, data, keys)[1]["evaluation"]
+    return Program(
+        like, evaluation, lambda: first(task.store, data, keys), lambda state: step(state, task.store, data, keys)
+    )
