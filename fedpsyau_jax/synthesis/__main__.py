@@ -1,0 +1,67 @@
+"""``python -m fedpsyau_jax.synthesis --layout casme3 --output DIR``: a small synthetic copy of a database."""
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+import tyro
+from rich.console import Console
+
+from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
+
+LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
+
+
+def main(
+    layout: LayoutName,
+    output: Path,
+    subjects: int = 4,
+    clips: int = 2,
+    seed: int = 0,
+    quirks: bool = True,
+    landmarks: bool = True,
+    faceless: bool = False,
+) -> int:
+    """Write synthetic faces in a database's own layout, so that its reader can be tried without the database.
+
+    Args:
+        layout: whose folders, file names and tables.
+        output: new or empty folder.
+        subjects: people.
+        clips: ordinary expressions of each.
+        seed: everything follows from it.
+        quirks: add a row for each oddity of real copies.
+        landmarks: write the landmarks of every frame.
+        faceless: add a clip in which no face is to be seen.
+    """
+    try:
+        truth = write_copy(
+            LAYOUTS[layout],
+            output,
+            num_subjects=subjects,
+            clips_per_subject=clips,
+            seed=seed,
+            quirks=quirks,
+            landmarks=landmarks,
+            faceless=faceless,
+        )
+    except (OSError, ValueError) as error:
+        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
+        return 2
+    Console(soft_wrap=True).print(summary(truth), markup=False, highlight=False)
+    return 0
+
+
+def summary(truth: Truth) -> str:
+    """What was written, in a few lines."""
+    people = len({row.subject for row in truth.rows})
+    lines = [f"{truth.root}: {len(truth.rows)} expressions of {people} people in the layout of {truth.layout}"]
+    lines += [f"table: {table.name}" for table in truth.tables]
+    lines += [f"no sample, {problem}: {count}" for problem, count in Counter(r.problem for r in truth.dropped).items()]
+    lines += [f"row {row.row}, {row.subject} {row.filename}: {row.quirk}" for row in truth.rows if row.quirk]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main, prog="python -m fedpsyau_jax.synthesis"))

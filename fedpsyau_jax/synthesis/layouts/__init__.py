@@ -1,0 +1,18 @@
+"""Synthetic copies of databases: their folders, their tables, and the oddities of both."""
+
+from fedpsyau_jax.synthesis.layouts.casme2 import CASME2
+from fedpsyau_jax.synthesis.layouts.casme3 import CASME3, CASME3_LONG
+from fedpsyau_jax.synthesis.layouts.ckplus import CKPLUS
+from fedpsyau_jax.synthesis.layouts.copy import write_copy
+from fedpsyau_jax.synthesis.layouts.dfme import DFME
+from fedpsyau_jax.synthesis.layouts.dfme_challenge import DFME_CHALLENGE
+from fedpsyau_jax.synthesis.layouts.disfa import DISFA
+from fedpsyau_jax.synthesis.layouts.layout import Layout
+from fedpsyau_jax.synthesis.layouts.samm import SAMM
+from fedpsyau_jax.synthesis.layouts.truth import Problem, Row, Truth
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (CASME3, CASME3_LONG, DFME, DFME_CHALLENGE, CASME2, SAMM, DISFA, CKPLUS)
+}
+
+__all__ = ["LAYOUTS", "Layout", "Problem", "Row", "Truth", "write_copy"]

@@ -1,0 +1,93 @@
+"""Where the face is in a picture: 68 landmarks from any function, dlib's by default."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+Picture = UInt8[np.ndarray, "rows columns"]
+Landmarker = Callable[[Picture], Float[np.ndarray, "68 2"]]
+
+MODEL = "shape_predictor_68_face_landmarks.dat"
+
+
+class NoFaceError(ValueError):
+    """No face is to be seen in a picture: its sample is dropped."""
+
+    def __init__(self) -> None:
+        """State what the picture should show."""
+        super().__init__("no face is found in the picture: it should show one from the front, 40 pixels wide or more")
+
+
+class MissingFacesExtraError(OSError):
+    """The packages of the extra ``faces`` are not installed."""
+
+    def __init__(self, missing: str) -> None:
+        """Name what is missing and the command that mends it."""
+        super().__init__(
+            f"finding faces needs {missing}: run `pip install 'fedpsyau-jax[faces]'`, or give the landmarks as files"
+        )
+
+
+@dataclass(frozen=True)
+class DlibLandmarker:
+    """dlib's frontal face detector, then its 68-point shape predictor.
+
+    Of several faces the most certain one; a picture without one is searched again at twice its size. Can be
+    sent to other processes; each loads the model once.
+
+    Attributes:
+        model: file of the shape predictor.
+
+    Source: Dalal & Triggs, "Histograms of oriented gradients for human detection", CVPR 2005; Kazemi &
+    Sullivan, "One millisecond face alignment with an ensemble of regression trees", CVPR 2014. The model was
+    trained on iBUG 300-W, which is for research.
+    """
+
+    model: Path
+
+    def __call__(self, picture: Picture) -> Float[np.ndarray, "68 2"]:
+        """(x, y) of the 68 points, pixels.
+
+        Raises:
+            NoFaceError: there is none.
+            MissingFacesExtraError: dlib is not installed.
+        """
+        detector, predictor = _load(self.model)
+        picture = np.ascontiguousarray(picture)
+        for doublings in (0, 1):
+            boxes, scores, _ = detector.run(picture, doublings)
+            if scores:
+                shape = predictor(picture, boxes[int(np.argmax(scores))])
+                return np.array([(point.x, point.y) for point in shape.parts()], float)
+        raise NoFaceError
+
+
+def dlib_landmarker() -> DlibLandmarker:
+    """The landmarker of the extra ``faces``, with the model file that its packages bring.
+
+    Raises:
+        MissingFacesExtraError: they are not installed.
+    """
+    if find_spec("dlib") is None:
+        raise MissingFacesExtraError("dlib-bin")
+    package = find_spec("face_recognition_models")  # finds its folder; importing it would need pkg_resources
+    for folder in (package.submodule_search_locations or []) if package else []:
+        model = Path(folder) / "models" / MODEL
+        if model.is_file():
+            return DlibLandmarker(model)
+    raise MissingFacesExtraError(f"face-recognition-models, which brings {MODEL}")
+
+
+@cache
+def _load(model: Path) -> tuple[Any, Any]:
+    try:
+        import dlib
+    except ImportError as error:
+        raise MissingFacesExtraError("dlib-bin") from error
+    return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
