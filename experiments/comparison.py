@@ -128,6 +128,8 @@ def start(experiment: Experiment, programs: list[Program], checkpoints: Checkpoi
         return [program.init() for program in programs], Outcome()
     for sentence in restored.passed_over:
         Console(stderr=True).print(f"Warning: {sentence}; going on from round {restored.step}.", style="yellow")
+    if restored.state is None:
+        return [program.init() for program in programs], Outcome()
     states, evaluations = restored.state
     return states, Outcome(restored.step, jax.device_get(evaluations))
 

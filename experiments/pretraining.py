@@ -53,7 +53,7 @@ def pretrained_detector(settings: FedSettings, dataset: Dataset, cache: Path, st
     recipe |= {"backend": jax.default_backend(), "network": asdict(network), "pretraining": asdict(choices)}
     name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
     with open_checkpoints(cache / name, keep=1) as checkpoints:
-        if (restored := checkpoints.restore(initial)) is not None:
+        if (restored := checkpoints.restore(initial)) is not None and restored.state is not None:
             return restored.state
         detector = _train(settings, detection_loss(model), initial, examples, key, stages)
         checkpoints.save(choices.epochs, detector)

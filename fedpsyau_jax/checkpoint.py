@@ -17,10 +17,13 @@ from fedpsyau_jax.types import PyTree
 
 @dataclass(frozen=True)
 class Restored:
-    """What could be read: the number of rounds done, their state, and a sentence for each checkpoint passed over."""
+    """What could be read: the number of rounds done, their state, and a sentence for each checkpoint passed over.
+
+    If none was good, ``step`` is 0 and ``state`` is None.
+    """
 
     step: int
-    state: PyTree
+    state: PyTree | None
     passed_over: tuple[str, ...]
 
 
@@ -50,8 +53,8 @@ class Checkpoints:
           like: structure, shapes, dtypes (and shardings) of the state.
 
         Returns:
-          None if there is no good checkpoint. Those that cannot be read, or whose arrays differ from what was saved,
-          are removed, so that the run can save these rounds again.
+          None if nothing was saved. Checkpoints that cannot be read, or whose arrays differ from what was saved, are
+          put aside in a folder ``corrupt``, so that the run can save these rounds again.
         """
         passed_over: list[str] = []
         for step in sorted(self.manager.all_steps(), reverse=True):
@@ -60,8 +63,8 @@ class Checkpoints:
             except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
                 passed_over.append(f"the checkpoint of round {step} is corrupt ({reason})")
-                self._remove(step)
-        return None
+                self._put_aside(step)
+        return Restored(0, None, tuple(passed_over)) if passed_over else None
 
     def _read(self, step: int, like: PyTree) -> PyTree:
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _by_name(like))
@@ -71,6 +74,14 @@ class Checkpoints:
         if _checksums(state) != restored["checks"]:
             raise ValueError("its arrays are not those that were saved")
         return state
+
+    def _put_aside(self, step: int) -> None:
+        directory = Path(self.manager.directory)
+        aside = directory.parent / "corrupt" / f"{directory.name}-{step}"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(directory / str(step), aside)
+        self.manager.reload()
 
     def _remove(self, step: int) -> None:
         shutil.rmtree(Path(self.manager.directory) / str(step))
@@ -99,4 +110,11 @@ def _by_name(state: PyTree) -> dict[str, Any]:
 def _checksums(state: PyTree) -> list[list[Any]]:
     """Dtype, shape and CRC-32 of each leaf."""
     arrays = [np.asarray(leaf) for leaf in jax.tree.leaves(state)]
-    return [[str(a.dtype), list(a.shape), zlib.crc32(np.ascontiguousarray(a).data)] for a in arrays]
+    return [
+        [
+            str(a.dtype),
+            list(a.shape),
+            zlib.crc32(np.ascontiguousarray(a).view(np.uint8).data if a.ndim else a.tobytes()),
+        ]
+        for a in arrays
+    ]

@@ -11,6 +11,9 @@ import pytest
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.types import PyTree
 
+# a read that fails in orbax leaves something unclosed; the collector finds it during any later test
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 
 class State(NamedTuple):
     round: jax.Array
@@ -125,10 +128,11 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(folder: Path, damage: 
         assert_same(checkpoints.restore(state_after(0)).state, state_after(2))
 
 
-def test_no_good_checkpoint_is_none_and_leaves_room_for_new_ones(folder: Path):
+def test_without_a_good_checkpoint_all_are_named_and_there_is_room_for_new_ones(folder: Path):
     truncate(folder / "1")
     truncate(folder / "2")
     with open_checkpoints(folder) as checkpoints:
-        assert checkpoints.restore(state_after(0)) is None
+        restored = checkpoints.restore(state_after(0))
+        assert (restored.step, restored.state, len(restored.passed_over)) == (0, None, 2)
         checkpoints.save(1, state_after(1))
         assert checkpoints.restore(state_after(0)).step == 1

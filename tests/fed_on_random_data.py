@@ -1,0 +1,45 @@
+"""``python tests/fed_on_random_data.py OPTIONS``: the federated command on noise instead of rendered faces."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from data.dataset import Dataset, fingerprint
+from data.labels import CLASS_NAMES
+from experiments import commandline, fed
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
+from fedpsyau_jax.types import Examples
+
+NUM_SUBJECTS, CLIPS_EACH, CLASSES = 8, 4, CLASS_NAMES[7]
+
+
+def random_dataset(name: str, part: str, *_: object, **__: object) -> Dataset:
+    """Two parts, as the synthetic database has them, of different people."""
+    generator = np.random.default_rng(len(part))
+    count = NUM_SUBJECTS * CLIPS_EACH
+    subject = np.array([f"{part}{person:02d}" for person in range(NUM_SUBJECTS) for _ in range(CLIPS_EACH)])
+    examples = Examples(
+        flow=generator.random((count, 28, 28, 3), np.float32),
+        patches=generator.random((count, 65, 5, 5, 3), np.float32),
+        au=generator.integers(0, 2, (count, len(ACTION_UNITS))).astype(np.float32),
+        au_mask=np.ones((count, len(ACTION_UNITS)), np.float32),
+        emotion=np.arange(count) % len(CLASSES),
+    )
+    dataset = Dataset(
+        name=f"{name}/{part}/0.0.0",
+        examples=examples,
+        subject=subject,
+        clip=np.array([f"{who}_{index:02d}" for index, who in enumerate(subject)]),
+        class_names=CLASSES,
+        au_names=tuple(f"AU{number}" for number in ACTION_UNITS),
+        synthetic=True,
+        fingerprint="",
+        metadata={"dropped": []},
+        row=np.arange(count),
+    )
+    return replace(dataset, fingerprint=fingerprint(dataset))
+
+
+if __name__ == "__main__":
+    fed.load = random_dataset
+    commandline.exit_with(fed.main)
