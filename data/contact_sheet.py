@@ -7,20 +7,23 @@ with the network's 65 landmarks and their windows.
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from data.annotations import read_challenge_table
-from data.pictures import read_grey, read_landmark_file
-from data.pipeline import Clip, clips_of
-from fedpsyau_jax.synthesis.challenge_layout import LANDMARKS, PICTURES
+from data.clips import Clip
+from data.dfme.layout import LAYOUT
+from data.pictures import read_colour, read_grey
+from data.pipeline import Recipe, find_face_and_apex
+from data.survey import Choices, survey
 from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.detection import NoFaceError
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import PATCH_SIZE, patch_corners
-from fedpsyau_jax.vision.sample import Settings, flow_image
+from fedpsyau_jax.vision.sample import flow_image
 
 _TILE = 192
 _FULL_COLOUR = 2.5  # pixels of motion on a 128-pixel face
@@ -36,23 +39,34 @@ def flow_colour(motion: Float[np.ndarray, "height width 2"], full: float = _FULL
     return cv2.cvtColor(np.dstack([hue, saturation, np.full_like(hue, 255)]).astype(np.uint8), cv2.COLOR_HSV2BGR)
 
 
-def clip_row(clip: Clip, settings: Settings) -> Tile:
-    """Onset, apex, flow and landmarks of a clip, side by side."""
-    points, size = read_landmark_file(clip.landmarks), settings.face_size
-    onset, apex = read_grey(clip.onset), read_grey(clip.apex)
-    box = face_box(points)
-    motion = flow_image(onset, apex, points, settings)
+def clip_row(clip: Clip, recipe: Recipe) -> Tile:
+    """Onset, apex, flow and landmarks of a clip, side by side.
+
+    Raises:
+        NoFaceError: the onset shows none.
+    """
+    settings = recipe.settings
+    points, apex = find_face_and_apex(clip, recipe)
+    box, size = face_box(points), settings.face_size
+    onset = read_grey(clip.onset.frame)
+    motion = flow_image(onset, read_grey(apex.frame), points, settings)
     face = cv2.cvtColor(crop(onset, box, size), cv2.COLOR_GRAY2BGR)
-    frames = [_colour_tile(path) for path in (clip.onset, clip.apex)]
+    frames = [_tile(read_colour(picture.frame)) for picture in (clip.onset, apex)]
     flow = cv2.resize(flow_colour(motion[..., :2]), (_TILE, _TILE), interpolation=cv2.INTER_CUBIC)
     tiles = [*frames, flow, _with_windows(face, network_landmarks(crop_points(points, box, size)))]
     _label(tiles[0], clip)
     return np.hstack(tiles)
 
 
-def _colour_tile(path: Path) -> Tile:
-    picture = np.asarray(cv2.imread(str(path)), np.uint8)
-    return np.asarray(cv2.resize(picture, (_TILE, _TILE), interpolation=cv2.INTER_AREA), np.uint8)
+def _tile(picture: UInt8[np.ndarray, "rows columns 3"]) -> Tile:
+    """The picture shrunk to fit a tile, its proportions kept, on white."""
+    height, width = picture.shape[:2]
+    zoom = _TILE / max(height, width)
+    size = max(1, round(width * zoom)), max(1, round(height * zoom))
+    tile = np.full((_TILE, _TILE, 3), 255, np.uint8)
+    left, top = (_TILE - size[0]) // 2, (_TILE - size[1]) // 2
+    tile[top : top + size[1], left : left + size[0]] = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return tile
 
 
 def _with_windows(face: UInt8[np.ndarray, "size size 3"], points: Float[np.ndarray, "65 2"]) -> Tile:
@@ -73,16 +87,31 @@ def _label(tile: Tile, clip: Clip) -> None:
             cv2.putText(tile, text, (6, place), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width, cv2.LINE_AA)
 
 
-def contact_sheet(clips: Sequence[Clip], settings: Settings, columns: int = 2) -> Tile:
-    """The rows of all clips, ``columns`` of them side by side."""
-    rows = [clip_row(clip, settings) for clip in clips]
-    blank = np.full_like(rows[0], 255)
+def contact_sheet(clips: Sequence[Clip], recipe: Recipe, columns: int = 2) -> Tile:
+    """The rows of all clips that show a face, ``columns`` of them side by side."""
+    rows = []
+    for clip in clips:
+        with suppress(NoFaceError):
+            rows.append(clip_row(clip, recipe))
+    blank = np.full((_TILE, 4 * _TILE, 3), 255, np.uint8)
     rows += [blank] * (-len(rows) % columns)
-    return np.vstack([np.hstack(rows[i : i + columns]) for i in range(0, len(rows), columns)])
+    return np.vstack([np.hstack(rows[i : i + columns]) for i in range(0, len(rows), columns)] or [blank])
 
 
-def one_clip_per_subject(clips: Sequence[Clip], count: int) -> list[Clip]:
-    """Clips of different subjects, as many emotions among them as there are."""
+def write_contact_sheet(path: Path, clips: Sequence[Clip], recipe: Recipe) -> None:
+    """Write the sheet as PNG.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    done, content = cv2.imencode(".png", contact_sheet(clips, recipe))
+    if not done:
+        raise OSError(f"{path}: OpenCV cannot encode the contact sheet")
+    path.write_bytes(content.tobytes())
+
+
+def varied_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
+    """Clips of different subjects with as many emotions among them as there are, then any others."""
     chosen: dict[str, Clip] = {}
     emotions: list[str | None] = []
     for clip in clips:
@@ -90,7 +119,9 @@ def one_clip_per_subject(clips: Sequence[Clip], count: int) -> list[Clip]:
         if subject not in chosen and emotions.count(emotion) <= len(chosen) // 7:
             chosen[subject] = clip
             emotions.append(emotion)
-    return list(chosen.values())[:count]
+    first = list(chosen.values())
+    taken = {clip.annotation.clip for clip in first}
+    return (first + [clip for clip in clips if clip.annotation.clip not in taken])[:count]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,12 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from data.synthetic.synthetic_dataset_builder import Builder
 
     try:
-        table = read_challenge_table(Builder(config=options.config, data_dir=options.data_dir).film())
-        folder = table.path.parent
-        clips = [c for c in clips_of(table, folder / PICTURES, folder / LANDMARKS, "{:05d}.png") if isinstance(c, Clip)]
-        sheet = contact_sheet(one_clip_per_subject(clips, options.clips), Settings())
-        if not cv2.imwrite(str(options.output), sheet):
-            raise OSError(f"{options.output}: cannot be written")
+        builder = Builder(config=options.config, data_dir=options.data_dir)
+        found = survey(LAYOUT, builder.film().parent, "challenge", Choices()).usable()
+        write_contact_sheet(options.output, varied_clips(found.clips, options.clips), builder.how)
     except (ValueError, OSError, cv2.error) as error:
         print(error, file=sys.stderr)
         return 2

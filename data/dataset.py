@@ -2,9 +2,9 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from io import StringIO
@@ -14,13 +14,13 @@ from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
+from data.databases import REAL, check_known
+from data.labels import CLASS_NAMES, class_name
 from data.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
     from fedpsyau_jax.types import Examples
-
-DATABASES = {"synthetic": ("federated", "pretraining")}
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Dataset:
         synthetic: whether the faces are rendered.
         fingerprint: SHA-256 over arrays, subjects, clips and names.
         metadata: table hash, pipeline settings, library versions, drop list.
+        row: line of the annotation table of each example; empty where there is no table.
     """
 
     name: str
@@ -48,23 +49,31 @@ class Dataset:
     synthetic: bool
     fingerprint: str
     metadata: dict[str, Any]
+    row: np.ndarray = field(default_factory=partial(np.zeros, 0, int))
 
 
 def load(
     name: str = "synthetic",
-    config: str = "federated",
+    config: str | None = None,
     data_dir: str | Path | None = None,
     progress: Progress = progress_bar,
     num_workers: int | None = None,
+    *,
+    manual_dir: str | Path | None = None,
+    classes: int | None = None,
+    **options: Any,
 ) -> Dataset:
     """A database's samples; built first if they are not on disk, or were made by another recipe.
 
     Args:
         name: database.
-        config: configuration of it.
+        config: configuration of it; by default its first.
         data_dir: tfds's data folder; by default ``TFDS_DATA_DIR``, else tfds's own.
         progress: how a build is shown.
         num_workers: processes of a build; by default all cores.
+        manual_dir: the user's copy of a real database; needed to build, not to read.
+        classes: 3 or 7 to map emotions to these classes and drop all others; None for the database's own.
+        options: more of the builder's, e.g. ``choices`` and ``landmarker`` of ``CopyBuilder``.
 
     Returns:
         The same content in the same order, however it was built.
@@ -73,33 +82,76 @@ def load(
         ValueError: no such database or configuration, or broken files (the message names file and row).
         OSError: the data folder cannot be written or read, or OpenCV lacks TV-L1.
     """
-    if config not in DATABASES.get(name, ()):
-        known = ", ".join(f"{database}/{one}" for database, configs in DATABASES.items() for one in configs)
-        raise ValueError(f"no database {name}/{config}; there are {known}")
+    dataset = from_builder(builder_of(name, config, data_dir, progress, num_workers, manual_dir, **options))
+    return dataset if classes is None else with_classes(dataset, classes)
+
+
+def builder_of(
+    name: str,
+    config: str | None,
+    data_dir: str | Path | None,
+    progress: Progress = progress_bar,
+    num_workers: int | None = None,
+    manual_dir: str | Path | None = None,
+    **options: Any,
+) -> "Callable[..., MicroExpressionBuilder]":
+    """A database's builder class with its options; see ``load``.
+
+    Raises:
+        ValueError: no such database or configuration.
+    """
+    config = check_known(name, config)
+    if name in REAL:
+        options |= {"manual_dir": manual_dir}
     builder_class = import_module(f"data.{name}.{name}_dataset_builder").Builder
-    return from_builder(
-        partial(builder_class, config=config, data_dir=data_dir, progress=progress, num_workers=num_workers)
+    return partial(
+        builder_class, config=config, data_dir=data_dir, progress=progress, num_workers=num_workers, **options
     )
 
 
-def from_builder(make_builder: "Callable[[], MicroExpressionBuilder]") -> Dataset:
+def from_builder(
+    make_builder: "Callable[[], MicroExpressionBuilder]", demands: Mapping[str, Any] | None = None
+) -> Dataset:
     """The dataset of a tfds builder, built if need be.
+
+    A dataset that is made again stays until the new one is complete.
 
     Args:
         make_builder: a builder class with its options.
+        demands: further metadata without which a dataset on disk is made again.
     """
-    with _quiet_tfds():
+    with quiet_tfds():
         builder = make_builder()
-        if builder.is_prepared() and any(builder.info.metadata.get(k) != v for k, v in builder.recipe().items()):
-            shutil.rmtree(builder.data_dir)
-            builder = make_builder()
-        if not builder.is_prepared():
+        if builder.is_prepared() and _differs(builder, demands or {}):
+            with _aside(Path(builder.data_dir), builder.work_folder.with_suffix(".replaced")):
+                builder = make_builder()
+                builder.download_and_prepare()
+        elif not builder.is_prepared():
             builder.download_and_prepare()
+        shutil.rmtree(builder.work_folder, ignore_errors=True)
         return _read(builder)
 
 
+def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
+    wanted = {**builder.demands(), **demands}
+    return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
+
+
 @contextmanager
-def _quiet_tfds() -> Iterator[None]:
+def _aside(folder: Path, place: Path) -> Iterator[None]:
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder.rename(place)
+    try:
+        yield
+    except BaseException:
+        place.rename(folder)
+        raise
+    shutil.rmtree(place)
+
+
+@contextmanager
+def quiet_tfds() -> Iterator[None]:
     """Keep tfds's own bars, notes and use of deprecated protobuf calls from the user."""
     import tensorflow_datasets as tfds
     from absl import logging
@@ -135,6 +187,7 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
         synthetic=builder.synthetic,
         fingerprint="",
         metadata=dict(builder.info.metadata),
+        row=np.array([record["row"] for record in records]),
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
 
@@ -149,3 +202,41 @@ def fingerprint(dataset: Dataset) -> str:
         digest.update(little_endian.tobytes())
     digest.update(repr((dataset.class_names, dataset.au_names)).encode())
     return digest.hexdigest()
+
+
+def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
+    """The samples whose emotion belongs to one of 3 or 7 classes; the others join the drop list.
+
+    Raises:
+        ValueError: another number of classes, or no sample is left.
+    """
+    if num_classes not in CLASS_NAMES:
+        raise ValueError(f"{num_classes} classes: there are maps to {' and '.join(map(str, CLASS_NAMES))} classes")
+    names = CLASS_NAMES[num_classes]
+    emotions = [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
+    classes = [emotion and class_name(emotion, num_classes) for emotion in emotions]
+    kept = np.flatnonzero([name is not None for name in classes])
+    if not kept.size:
+        raise ValueError(f"{dataset.name}: no sample has an emotion of the {num_classes} classes")
+    rows = dataset.row if dataset.row.size else np.zeros(len(dataset.clip), int)
+    dropped = [
+        {"row": int(row), "clip": str(clip), "reason": _unclassed(emotion, num_classes)}
+        for row, clip, emotion, name in zip(rows, dataset.clip, emotions, classes, strict=True)
+        if name is None
+    ]
+    chosen: dict[str, Any] = {name: array[kept] for name, array in dataset.examples._asdict().items()}
+    chosen["emotion"] = np.array([names.index(name) for name in classes if name], dataset.examples.emotion.dtype)
+    relabelled = replace(
+        dataset,
+        examples=dataset.examples._replace(**chosen),
+        subject=dataset.subject[kept],
+        clip=dataset.clip[kept],
+        row=rows[kept],
+        class_names=names,
+        metadata=dataset.metadata | {"dropped": [*dataset.metadata["dropped"], *dropped]},
+    )
+    return replace(relabelled, fingerprint=fingerprint(relabelled))
+
+
+def _unclassed(emotion: str | None, num_classes: int) -> str:
+    return f"emotion {emotion!r} is in none of the {num_classes} classes" if emotion else "no emotion is annotated"

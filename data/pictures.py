@@ -1,35 +1,59 @@
-"""Pictures and landmark files, read or refused with one sentence."""
+"""Pictures, frames of videos and landmark files, read or refused with one sentence."""
 
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from data.frames import Frame, VideoFrame
 from fedpsyau_jax.vision.landmarks import read_landmarks
 
 _ENDINGS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
-_TRAILING_BYTES = 64
+_TRAILING_BYTES = 4096  # some cameras pad behind the ending
 
 
 class PictureError(ValueError):
-    """A picture or landmark file that cannot be used; the message names it."""
+    """A picture, video or landmark file that cannot be used; the message names it."""
 
 
-def read_grey(path: Path) -> UInt8[np.ndarray, "rows columns"]:
-    """A picture as grey levels.
+def read_grey(frame: Frame) -> UInt8[np.ndarray, "rows columns"]:
+    """A frame as grey levels.
 
     Raises:
         PictureError: it is missing, truncated or no picture.
     """
-    content = _content(path)
-    for magic, ending in _ENDINGS.items():
-        if content.startswith(magic) and ending not in content[-_TRAILING_BYTES:]:
-            raise PictureError(f"{path}: the picture is truncated; copy it again")
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE) if content else None
-    if picture is None:
-        raise PictureError(f"{path}: not a picture that OpenCV can read; copy it again")
-    return np.asarray(picture, np.uint8)
+    if isinstance(frame, VideoFrame):
+        return np.asarray(cv2.cvtColor(_read_video_frame(frame), cv2.COLOR_BGR2GRAY), np.uint8)
+    return _decode(frame, cv2.IMREAD_GRAYSCALE)
+
+
+def read_colour(frame: Frame) -> UInt8[np.ndarray, "rows columns 3"]:
+    """A frame as blue, green, red.
+
+    Raises:
+        PictureError: it is missing, truncated or no picture.
+    """
+    return _read_video_frame(frame) if isinstance(frame, VideoFrame) else _decode(frame, cv2.IMREAD_COLOR)
+
+
+def check_frame(frame: Frame) -> None:
+    """Look at the ends of a picture, or at the first frame of a video, without decoding the rest.
+
+    Raises:
+        PictureError: it is missing, truncated or empty.
+    """
+    if isinstance(frame, VideoFrame):
+        _check_video(frame)
+        return
+    try:
+        with frame.open("rb") as stream:
+            start = stream.read(4)
+            stream.seek(max(0, frame.stat().st_size - _TRAILING_BYTES))
+            _check_ending(frame, start, stream.read())
+    except OSError as error:
+        raise PictureError(f"{frame}: cannot be read ({error.strerror})") from error
 
 
 def read_landmark_file(path: Path) -> Float[np.ndarray, "68 2"]:
@@ -44,6 +68,62 @@ def read_landmark_file(path: Path) -> Float[np.ndarray, "68 2"]:
         if isinstance(error, PictureError):
             raise
         raise PictureError(f"{path}: {error}") from error
+
+
+def num_video_frames(path: Path) -> int:
+    """How many frames a video says it has.
+
+    Raises:
+        PictureError: it is missing or no video.
+    """
+    video = _open(path)
+    count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+    video.release()
+    return count
+
+
+def _check_video(frame: VideoFrame) -> None:
+    count = num_video_frames(frame.video)
+    if frame.number > count:
+        raise PictureError(f"{frame}: the video ends after {count} frames; copy it again")
+
+
+def _decode(path: Path, mode: int) -> np.ndarray:
+    content = _content(path)
+    _check_ending(path, content[:4], content[-_TRAILING_BYTES:])
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+    if picture is None:
+        raise PictureError(f"{path}: not a picture that OpenCV can read; copy it again")
+    return np.asarray(picture, np.uint8)
+
+
+def _read_video_frame(frame: VideoFrame) -> UInt8[np.ndarray, "rows columns 3"]:
+    video = _open(frame.video)
+    video.set(cv2.CAP_PROP_POS_FRAMES, frame.number - 1)
+    found, picture = video.read()
+    video.release()
+    if not found:
+        raise PictureError(f"{frame}: cannot be decoded; copy the video again")
+    return np.asarray(picture, np.uint8)
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    if not path.is_file():
+        raise PictureError(f"{path}: no such file")
+    with path.open("rb") as stream:
+        empty = not stream.read(1)
+    video = cv2.VideoCapture(os.fspath(path)) if not empty else None
+    if video is None or not video.isOpened():
+        raise PictureError(f"{path}: not a video that OpenCV can read; copy it again")
+    return video
+
+
+def _check_ending(path: Path, start: bytes, end: bytes) -> None:
+    if not start:
+        raise PictureError(f"{path}: not a picture that OpenCV can read (it is empty); copy it again")
+    for magic, ending in _ENDINGS.items():
+        if start.startswith(magic) and ending not in end:
+            raise PictureError(f"{path}: the picture is truncated; copy it again")
 
 
 def _content(path: Path) -> bytes:

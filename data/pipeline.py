@@ -1,41 +1,32 @@
-"""From annotated clips on disk to samples: the part that every database shares."""
+"""From clips on disk to samples: the part that every database shares."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
+from jaxtyping import Float, UInt8
 
-from data.annotations import Annotation, Table
+from data.annotations import Annotation, Dropped
+from data.cache import Arrays, cached, files_key
+from data.clips import Clip, Picture
+from data.frames import Frame
 from data.parallel import in_processes
 from data.pictures import read_grey, read_landmark_file
 from data.progress import Progress
+from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
-APEX_KINDS = ("annotated", "spotted", "midpoint")
-
-
-class Clip(NamedTuple):
-    """An annotated clip and the files its sample is made of."""
-
-    annotation: Annotation
-    onset: Path
-    apex: Path
-    landmarks: Path
-    apex_kind: str = "annotated"
-
-
-class Dropped(NamedTuple):
-    """A row that becomes no sample, and why."""
-
-    row: int
-    clip: str
-    reason: str
+Grey = UInt8[np.ndarray, "rows columns"]
+Landmarks = Float[np.ndarray, "68 2"]
+Spotter = Callable[[Iterable[Grey], Landmarks, Settings], int]
 
 
 class Prepared(NamedTuple):
-    """A clip with the network's inputs."""
+    """A clip, with its apex, and the network's inputs."""
 
     clip: Clip
     sample: Sample
@@ -45,44 +36,107 @@ class ClipError(ValueError):
     """A clip whose files cannot be used; the message names file and row."""
 
 
-def clips_of(table: Table, picture_folder: Path, landmark_folder: Path, pattern: str) -> list[Clip | Dropped]:
-    """The clips of a table whose folders are named by the clip's key.
+@dataclass(frozen=True)
+class Recipe:
+    """How clips become samples.
+
+    Attributes:
+        settings: the vision pipeline's choices.
+        landmarker: finds 68 points in a picture that has no landmark file.
+        spotter: (frames from the onset on, the onset's landmarks, settings) -> place of the apex among them.
+    """
+
+    settings: Settings
+    landmarker: Landmarker | None = None
+    spotter: Spotter | None = None
+
+    def description(self) -> dict[str, Any]:
+        """The choices by name, and the OpenCV that carries them out."""
+        return {"pipeline": self.settings.description(), "opencv": cv2.__version__}
+
+    def finders(self) -> dict[str, str]:
+        """What finds landmarks and apexes where the copy does not say."""
+        return {"landmarker": name_of(self.landmarker), "spotter": name_of(self.spotter)}
+
+
+def name_of(function: Callable[..., Any] | None) -> str:
+    """How a function, or an object that is called like one, is named in files; ``none`` for None."""
+    return "none" if function is None else getattr(function, "__name__", type(function).__name__)
+
+
+def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prepared | Dropped:
+    """Read a clip's files and make its sample; a clip without a face is dropped.
 
     Args:
-        table: its annotations.
-        picture_folder: holds one folder a clip.
-        landmark_folder: the same, with a ``.txt`` for each picture.
-        pattern: file name of a frame, e.g. ``{:05d}.png``.
-    """
-    return [_clip(annotation, picture_folder, landmark_folder, pattern) for annotation in table.annotations]
-
-
-def _clip(annotation: Annotation, pictures: Path, landmarks: Path, pattern: str) -> Clip | Dropped:
-    if annotation.onset == annotation.apex:
-        return Dropped(annotation.row, annotation.clip, "onset and apex are the same frame")
-    onset, apex = (pictures / annotation.clip / pattern.format(n) for n in (annotation.onset, annotation.apex))
-    points = (landmarks / annotation.clip / pattern.format(annotation.onset)).with_suffix(".txt")
-    return Clip(annotation, onset, apex, points)
-
-
-def prepare(clip: Clip, settings: Settings) -> Prepared:
-    """Read a clip's files and make its sample.
+        clip: which files.
+        recipe: what to do with them.
+        work_folder: finished samples are kept there, and taken from there.
 
     Raises:
         ClipError: a file is missing or broken, or the landmarks are no face.
     """
+    pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
+    files = [file_of(picture.frame) for picture in pictures] + ([clip.landmarks] if clip.landmarks else [])
+    key = repr((pictures, recipe.description(), recipe.finders())) + files_key(dict.fromkeys(files))
     try:
-        onset, apex = read_grey(clip.onset), read_grey(clip.apex)
-        return Prepared(clip, make_sample(onset, apex, read_landmark_file(clip.landmarks), settings))
+        arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
+    except NoFaceError:
+        return Dropped(clip.annotation.row, clip.annotation.clip, "no face found in the onset frame")
     except ValueError as error:
         raise ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}") from error
+    apex = clip.apex or next(picture for picture in clip.sought if picture.number == arrays["apex"])
+    return Prepared(clip._replace(apex=apex), Sample(*(arrays[name] for name in Sample._fields)))
+
+
+def file_of(frame: Frame) -> Path:
+    """The file that holds a frame."""
+    return frame if isinstance(frame, Path) else frame.video
+
+
+def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Landmarks, Picture]:
+    """The onset's 68 landmarks, and the picture of the apex.
+
+    Raises:
+        NoFaceError: the onset shows none.
+        PictureError: a file is missing or broken.
+    """
+    if clip.landmarks:
+        points = read_landmark_file(clip.landmarks)
+    elif recipe.landmarker:
+        points = recipe.landmarker(read_grey(clip.onset.frame))
+    else:
+        raise ValueError("there is no landmark file, and no face detector")
+    if clip.apex:
+        return points, clip.apex
+    if recipe.spotter is None:
+        raise ValueError("no apex is annotated, and there is no method to spot it")
+    frames = (read_grey(picture.frame) for picture in clip.sought)
+    return points, clip.sought[recipe.spotter(frames, points, recipe.settings)]
+
+
+def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
+    """A clip's sample, and the number of its apex.
+
+    Raises:
+        NoFaceError: the onset shows none.
+        ValueError: a file is missing or broken, or the landmarks are no face.
+    """
+    points, apex = find_face_and_apex(clip, recipe)
+    sample = make_sample(read_grey(clip.onset.frame), read_grey(apex.frame), points, recipe.settings)
+    return sample._asdict() | {"apex": np.array(apex.number)}
 
 
 def prepare_all(
-    clips: Sequence[Clip], settings: Settings, progress: Progress, num_workers: int | None = None
-) -> Iterator[Prepared]:
+    clips: Sequence[Clip],
+    recipe: Recipe,
+    progress: Progress,
+    num_workers: int | None = None,
+    work_folder: Path | None = None,
+) -> Iterator[Prepared | Dropped]:
     """Make all samples on all cores, in the clips' order."""
-    made = in_processes(partial(prepare, settings=settings), clips, num_workers)
+    if work_folder:
+        work_folder.mkdir(parents=True, exist_ok=True)
+    made = in_processes(partial(prepare, recipe=recipe, work_folder=work_folder), clips, num_workers)
     yield from progress(made, len(clips), "optical flow")
 
 
@@ -96,7 +150,7 @@ def au_targets(annotation: Annotation, au_names: Iterable[int], labelled: frozen
     """
     units = annotation.action_units
     present = frozenset() if units is None else units.present
-    known = frozenset() if units is None else labelled
+    known = frozenset() if units is None else labelled - units.uncertain
     numbers = list(au_names)
     return {
         "au": np.array([number in present & known for number in numbers], np.float32),

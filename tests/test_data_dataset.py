@@ -4,18 +4,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
 import pytest
 
 from data import contact_sheet
-from data.annotations import TableError, read_challenge_table
+from data.databases import DATABASES, REAL
 from data.dataset import Dataset, fingerprint, from_builder, load
+from data.dfme.layout import LAYOUT
 from data.parallel import in_processes
-from data.pipeline import ClipError
+from data.pipeline import Recipe
+from data.prepare import Options
 from data.progress import silent
+from data.survey import Choices, CopyError, survey
 from data.synthetic.synthetic_dataset_builder import Builder, SyntheticConfig
 from fedpsyau_jax.synthesis import challenge_layout
 from fedpsyau_jax.synthesis.population import FEDERATED, clips
@@ -120,18 +125,19 @@ def test_a_broken_picture_is_named_with_its_row(data_dir: Path, dataset: Dataset
     shutil.copytree(data_dir / "pictures", tmp_path / "pictures")
     picture = next(tmp_path.rglob(f"{challenge_layout.PICTURES}/sub0002_01/*.png"))
     picture.write_bytes(picture.read_bytes()[:500])
-    with pytest.raises(ClipError, match=rf"row 4, clip sub0002_01: .*{picture.name}: the picture is truncated"):
+    with pytest.raises(CopyError, match=rf"row 4, clip sub0002_01: .*{picture.name}: the picture is truncated"):
         from_builder(tiny_builder(tmp_path))
 
 
-def test_an_unknown_emotion_is_named_with_its_row(data_dir: Path, dataset: Dataset, tmp_path: Path):
+def test_a_row_of_unknown_emotion_is_dropped(data_dir: Path, dataset: Dataset, tmp_path: Path):
     shutil.copytree(data_dir / "pictures", tmp_path / "pictures")
     table = next(tmp_path.rglob(challenge_layout.TABLE))
-    emotion = read_challenge_table(table).annotations[0].emotion
-    assert emotion is not None
-    table.write_text(table.read_text().replace(emotion, "boredom", 1))
-    with pytest.raises(TableError, match=r"DFME_train\.csv, row 2: emotion 'boredom' is none of anger"):
-        from_builder(tiny_builder(tmp_path))
+    header, first, *others = table.read_text().splitlines()
+    emotion = first.split(",")[5]
+    table.write_text("\n".join([header, first.replace(emotion, "boredom"), *others]))
+    (dropped,) = from_builder(tiny_builder(tmp_path)).metadata["dropped"]
+    assert dropped["row"] == 2
+    assert dropped["reason"].startswith("emotion 'boredom' is none of anger")
 
 
 def test_a_broken_package_says_what_to_delete(data_dir: Path, dataset: Dataset, tmp_path: Path):
@@ -144,7 +150,7 @@ def test_a_broken_package_says_what_to_delete(data_dir: Path, dataset: Dataset, 
 
 @pytest.mark.parametrize(("name", "config"), [("casme9", "federated"), ("synthetic", "huge")])
 def test_unknown_databases_are_refused_with_the_known_ones(name: str, config: str):
-    with pytest.raises(ValueError, match="there are synthetic/federated, synthetic/pretraining"):
+    with pytest.raises(ValueError, match="synthetic/federated, synthetic/pretraining, casme3/part_a, dfme/all"):
         load(name, config)
 
 
@@ -157,9 +163,8 @@ def test_importing_data_is_light():
 
 def test_contact_sheet_shows_every_clip(data_dir: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
     (root,) = (data_dir / "pictures" / "synthetic").iterdir()
-    table = read_challenge_table(root / challenge_layout.TABLE)
-    found = contact_sheet.clips_of(table, root / "train_data", root / "landmarks", "{:05d}.png")
-    sheet = contact_sheet.contact_sheet(found[:3], Settings(), columns=2)
+    found = survey(LAYOUT, root, "challenge", Choices()).usable()
+    sheet = contact_sheet.contact_sheet(found.clips[:3], Recipe(Settings()), columns=2)
     rows, columns, _ = sheet.shape
     assert columns == 4 * rows
     blank = sheet[rows // 2 :, columns // 2 :]
@@ -172,3 +177,19 @@ def test_still_skin_is_white_and_directions_differ_in_hue():
     still, right, left = contact_sheet.flow_colour(motion)[0].astype(int)
     np.testing.assert_array_equal(still, 255)
     assert np.abs(right - left).max() > 200
+
+
+@pytest.mark.parametrize("name", DATABASES)
+def test_every_folder_describes_its_database(name: str):
+    builder = import_module(f"data.{name}.{name}_dataset_builder").Builder
+    metadata = builder.get_metadata()
+    assert builder.name == name
+    assert tuple(builder.builder_configs) == DATABASES[name]
+    assert "title = {" in (metadata.citation or "")
+    assert len(metadata.description or "") > 50
+    assert any("facial-attributes" in tag for tag in metadata.tags)
+    assert (metadata.description or "").isascii()
+
+
+def test_the_command_offers_every_real_database():
+    assert get_args(get_args(Options.__annotations__["database"])[0]) == REAL

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from data.action_units import parse_action_units
-from data.annotations import CHALLENGE_COLUMNS, TableError, read_challenge_table
+from data.annotations import read_table
+from data.dfme.layout import CHALLENGE
 from data.parallel import in_processes
-from data.pictures import PictureError, read_grey, read_landmark_file
-from data.pipeline import Clip, ClipError, Dropped, au_targets, clips_of, prepare
-from fedpsyau_jax.vision.sample import Settings
+from data.pipeline import au_targets
+from data.sheets import TableError
+from fedpsyau_jax.synthesis.challenge_layout import COLUMNS
 
-HEADER = ",".join(CHALLENGE_COLUMNS)
+HEADER = ",".join(COLUMNS)
 GOOD = "sub0003,sub0003_01,109,140,170,Anger,0,500,4+L12"
 
 
@@ -37,6 +37,7 @@ def table(folder: Path, *rows: str, header: str = HEADER) -> Path:
         ("R1+L1", {1: ""}),
         ("T10 B25C", {10: "", 25: ""}),
         ("4+AD38;M58", {4: ""}),
+        ("LA4 TB10", {4: "L", 10: ""}),
     ],
 )
 def test_action_unit_grammar(cell: object, sides: dict[int, str]):
@@ -46,7 +47,7 @@ def test_action_unit_grammar(cell: object, sides: dict[int, str]):
     assert not units.ambiguous
 
 
-@pytest.mark.parametrize("cell", ["4 or 9", "4/9", "4+12 or 14"])
+@pytest.mark.parametrize("cell", ["4 or 9", "4/9", "4+12 or 14", "(4 or 9)+R12", "A/L4", "4A/B", "4+soft focus"])
 def test_of_two_readings_the_first_counts_and_is_flagged(cell: str):
     units = parse_action_units(cell)
     assert units is not None
@@ -66,98 +67,98 @@ def test_a_cell_without_muscles_is_known_to_have_none():
     assert units.present == frozenset()
 
 
-def test_nonsense_is_refused():
-    with pytest.raises(ValueError, match="'smile' is not an action unit"):
-        parse_action_units("4+smile")
+@pytest.mark.parametrize(("cell", "uncertain"), [("4+ref(7B)", {7}), ("ref(6)+4D", {6}), ("4+12?", {12}), ("4", set())])
+def test_some_action_units_are_uncertain(cell: str, uncertain: set[int]):
+    units = parse_action_units(cell)
+    assert units is not None
+    assert units.present == {4}
+    assert units.uncertain == uncertain
+
+
+@pytest.mark.parametrize("cell", ["smile", "4 & 7", "123"])
+def test_nonsense_is_refused(cell: str):
+    with pytest.raises(ValueError, match="is not an action unit"):
+        parse_action_units(cell)
 
 
 def test_challenge_table_is_read(tmp_path: Path):
     path = table(tmp_path, GOOD, "", "sub0004,sub0004_01,1,2,3,,,200,?")
-    read = read_challenge_table(path)
+    read = read_table(path, CHALLENGE)
     first, second = read.annotations
     assert (first.row, first.subject, first.clip) == (2, "sub0003", "sub0003_01")
     assert (first.onset, first.apex, first.offset, first.fps, first.emotion) == (109, 140, 170, 500, "anger")
     assert first.action_units is not None
     assert first.action_units.sides == {4: "", 12: "L"}
-    assert (second.row, second.emotion, second.action_units) == (4, None, None)
+    assert (second.row, second.clip, second.emotion, second.action_units) == (4, "sub0004_01", None, None)
     assert read.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_columns_are_found_by_name_in_any_order(tmp_path: Path):
-    names = ["extra", *reversed(CHALLENGE_COLUMNS)]
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_columns_are_found_by_name_in_any_order(tmp_path: Path, separator: str):
+    names = ["extra", *reversed(COLUMNS)]
     cells = ["x", *reversed(GOOD.split(","))]
-    path = table(tmp_path, ",".join(cells), header=",".join(names).upper())
-    assert read_challenge_table(path).annotations[0].apex == 140
+    path = table(tmp_path, separator.join(cells), header=separator.join(names).upper())
+    assert read_table(path, CHALLENGE).annotations[0].apex == 140
 
 
 @pytest.mark.parametrize(
-    ("rows", "message"),
+    ("bad", "reason"),
     [
-        ([GOOD.replace("109", "x")], "row 2: OnsetFrame is 'x'"),
-        ([GOOD, GOOD.replace("_01", "_02").replace("140", "-4")], "row 3: ApexFrame"),
-        ([GOOD.replace("4+L12", "4+?!")], "row 2: AU cell"),
-        ([GOOD, GOOD], "rows 2 and 3: the same clip sub0003_01"),
-        (["sub0003,sub0003_01,109"], "row 2: 3 cells"),
-        ([GOOD.replace("sub0003,", ",")], "row 2: Subject"),
+        (GOOD.replace("109", "x"), "onset is 'x', not a whole number from 0"),
+        (GOOD.replace("140", "-4"), "apex is '-4', not a whole number from 0"),
+        (GOOD.replace("140", "140.5"), "apex is '140.5', not a whole number from 0"),
+        (GOOD.replace("Anger", "boredom"), "emotion 'boredom' is none of anger"),
+        (GOOD.replace("500", ""), "fps is missing"),
+        (GOOD.replace("sub0003,", ","), "Subject is empty, not as the DFME challenge writes it"),
+        ("sub0003", "Filename is empty, not as the DFME challenge writes it"),
     ],
 )
-def test_a_bad_row_is_named(tmp_path: Path, rows: list[str], message: str):
-    path = table(tmp_path, *rows)
+def test_a_bad_row_is_dropped_with_its_reason(tmp_path: Path, bad: str, reason: str):
+    good = [GOOD.replace("_01", "_02"), GOOD.replace("_01", "_03")]
+    read = read_table(table(tmp_path, bad, *good), CHALLENGE)
+    (dropped,) = read.dropped
+    assert dropped.row == 2
+    assert dropped.reason.startswith(reason)
+    assert [row.row for row in read.annotations] == [3, 4]
+
+
+def test_unread_action_units_are_unknown_and_noted(tmp_path: Path):
+    (row,) = read_table(table(tmp_path, GOOD.replace("4+L12", "4+?!")), CHALLENGE).annotations
+    assert row.action_units is None
+    assert row.notes == ("AUs unknown: AU cell '4+?!': '?!' is not an action unit",)
+
+
+def test_repeated_keys_are_named_all_at_once(tmp_path: Path):
+    other = GOOD.replace("_01", "_02")
     with pytest.raises(TableError) as error:
-        read_challenge_table(path)
-    assert message in str(error.value)
-    assert str(path) in str(error.value)
+        read_table(table(tmp_path, GOOD, other, GOOD, other, other), CHALLENGE)
+    first, second = str(error.value).splitlines()
+    assert first.endswith("rows 2 and 4: the same clip sub0003_01; delete one of them")
+    assert "rows 3 and 5 and 6: the same clip sub0003_02" in second
 
 
 def test_another_databases_table_is_refused(tmp_path: Path):
-    with pytest.raises(TableError, match="no column Subject"):
-        read_challenge_table(table(tmp_path, "1,2", header="a,b"))
+    with pytest.raises(TableError, match="there is no column subject, filename, onset"):
+        read_table(table(tmp_path, "1,2", header="a,b"), CHALLENGE)
+    with pytest.raises(TableError, match=r"DFME_train\.csv, row 2: Subject is 'spNO\.1', not as the DFME challenge"):
+        read_table(table(tmp_path, GOOD.replace("sub0003,", "spNO.1,")), CHALLENGE)
+    with pytest.raises(TableError, match="a header but no rows"):
+        read_table(table(tmp_path), CHALLENGE)
     path = tmp_path / "binary.csv"
     path.write_bytes(b"PK\x03\x04\xff\xfe")
     with pytest.raises(TableError, match=r"binary\.csv: not a CSV table"):
-        read_challenge_table(path)
-
-
-@pytest.mark.parametrize("suffix", [".png", ".jpg"])
-def test_pictures_are_read_or_refused_whole(tmp_path: Path, suffix: str):
-    picture = np.random.default_rng(0).integers(0, 255, (40, 30), np.uint8)
-    path = tmp_path / f"00109{suffix}"
-    assert cv2.imwrite(str(path), picture)
-    assert read_grey(path).shape == (40, 30)
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(PictureError, match=rf"00109\{suffix}: the picture is truncated"):
-        read_grey(path)
-
-
-def test_files_that_are_no_pictures_are_named(tmp_path: Path):
-    with pytest.raises(PictureError, match=r"absent\.png: cannot be read"):
-        read_grey(tmp_path / "absent.png")
-    (tmp_path / "empty.png").touch()
-    with pytest.raises(PictureError, match=r"empty\.png: not a picture"):
-        read_grey(tmp_path / "empty.png")
-    (tmp_path / "points.txt").write_text("1 2\n")
-    with pytest.raises(PictureError, match=r"points\.txt: a landmark file must hold 68"):
-        read_landmark_file(tmp_path / "points.txt")
-
-
-def test_clips_are_found_and_unusable_rows_dropped_with_a_reason(tmp_path: Path):
-    read = read_challenge_table(table(tmp_path, GOOD, "sub0003,sub0003_02,7,7,9,Anger,0,500,4"))
-    kept, dropped = clips_of(read, tmp_path / "pictures", tmp_path / "points", "{:05d}.png")
-    assert isinstance(kept, Clip)
-    assert kept.onset == tmp_path / "pictures" / "sub0003_01" / "00109.png"
-    assert kept.landmarks == tmp_path / "points" / "sub0003_01" / "00109.txt"
-    assert dropped == Dropped(3, "sub0003_02", "onset and apex are the same frame")
-    with pytest.raises(ClipError, match=r"table row 2, clip sub0003_01: .*00109\.png: cannot be read"):
-        prepare(kept, Settings())
+        read_table(path, CHALLENGE)
 
 
 def test_unknown_and_unlabelled_action_units_are_masked(tmp_path: Path):
     rows = [GOOD, GOOD.replace("_01", "_02").replace("4+L12", "?")]
-    known, unknown = read_challenge_table(table(tmp_path, *rows)).annotations
+    known, unknown = read_table(table(tmp_path, *rows), CHALLENGE).annotations
     targets = au_targets(known, (1, 4, 12), frozenset({1, 4}))
     np.testing.assert_array_equal(targets["au"], [0, 1, 0])
     np.testing.assert_array_equal(targets["au_mask"], [1, 1, 0])
     np.testing.assert_array_equal(au_targets(unknown, (1, 4, 12), frozenset({1, 4}))["au_mask"], 0)
+    doubtful = known._replace(action_units=parse_action_units("ref(1)+4"))
+    np.testing.assert_array_equal(au_targets(doubtful, (1, 4, 12), frozenset({1, 4}))["au_mask"], [0, 1, 0])
 
 
 def test_processes_keep_the_order_and_take_tasks_as_needed():

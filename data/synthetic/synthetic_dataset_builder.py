@@ -9,10 +9,10 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from data.annotations import read_challenge_table
 from data.builder import MicroExpressionBuilder
+from data.dfme.layout import LAYOUT
 from data.parallel import in_processes
-from data.pipeline import clips_of
+from data.survey import Choices, survey
 from fedpsyau_jax.synthesis import challenge_layout
 from fedpsyau_jax.synthesis.emotions import EMOTIONS
 from fedpsyau_jax.synthesis.population import FEDERATED, PRETRAINING, Population, subject_numbers
@@ -76,7 +76,5 @@ class Builder(MicroExpressionBuilder):
         del dl_manager
         return {"train": self._generate_examples(self.film())}
 
-    def _generate_examples(self, table_path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        table, root = read_challenge_table(table_path), table_path.parent
-        pictures, landmarks = root / challenge_layout.PICTURES, root / challenge_layout.LANDMARKS
-        yield from self.examples(table, clips_of(table, pictures, landmarks, "{:05d}.png"))
+    def _generate_examples(self, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from self.examples(survey(LAYOUT, table.parent, "challenge", Choices(table=table)).usable())

@@ -1,0 +1,40 @@
+"""Finished arrays of one clip in a file, so that a build that was killed goes on where it was."""
+
+import hashlib
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def cached(folder: Path | None, key: str, compute: Callable[[], Arrays]) -> Arrays:
+    """The arrays kept under a key, or computed and kept; an unreadable file is computed again.
+
+    Args:
+        folder: where files are kept; None keeps nothing.
+        key: all that the arrays depend on.
+        compute: makes them.
+    """
+    if folder is None:
+        return compute()
+    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+    try:
+        with path.open("rb") as stream, np.load(stream) as kept:
+            return {name: kept[name] for name in kept.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = compute()
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as unfinished:
+        np.savez(unfinished, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
+    return arrays
+
+
+def files_key(paths: Iterable[Path]) -> str:
+    """Names, sizes and times of files: changes whenever one of them is replaced."""
+    stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths if path.exists()]
+    return repr(stats)

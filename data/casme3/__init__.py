@@ -1,0 +1,1 @@
+"""CAS(ME)^3 Part A: builder and layout."""

@@ -1,0 +1,62 @@
+"""CAS(ME)^3 Part A: two folder forms, a workbook of strings."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.annotations import Annotation, Columns, Table, frame_number, matching
+from data.fixes import CASME3
+from data.frames import Footage, Tree, first_footage
+from data.survey import Layout
+from data.tables import the_table
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
+
+
+def _apex_kind(cells: dict[str, object]) -> str:
+    """A copy in circulation replaces unmarked apexes by the midpoint, as numbers among the table's strings."""
+    onset, apex, offset = (cells.get(name) for name in ("onset", "apex", "offset"))
+    if not isinstance(apex, int) or not isinstance(onset, str) or not isinstance(offset, str):
+        return "annotated"
+    first, last = (frame_number("frame", cell) for cell in (onset, offset))
+    if first is None or last is None:
+        return "annotated"
+    return "midpoint" if apex == -((first + last) // -2) else "annotated"
+
+
+COLUMNS = Columns(
+    database="CAS(ME)^3",
+    required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
+    subject=matching(r"sp\s*no\.?\s*0*(\d+)", lambda found: f"spNO.{found[1]}"),
+    filename=matching(r"[a-z]\d?", lambda found: found[0].lower()),
+    key=lambda subject, filename, onset: f"{subject}_{filename}_{onset}",
+    fps=30,
+    sheet="label",
+    fixes=CASME3,
+    apex_kind=_apex_kind,
+)
+
+
+def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
+    """The table of Part A."""
+    del config
+    return [the_table(tree, COLUMNS, table)]
+
+
+def locate(tree: Tree, annotation: Annotation) -> Footage | str:
+    """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``."""
+    recording = annotation.subject, annotation.filename, "color"
+    clips = (tree.find(*parents, annotation.clip) for parents in (("Part_A_ME_clip", "frame"), ("frame",), ()))
+    recordings = (tree.find(*parents, *recording) for parents in (("part_A",), ()))
+    found = first_footage(tree, clips, whole=True) or first_footage(tree, recordings, whole=False)
+    return found or f"folder Part_A_ME_clip/frame/{annotation.clip} or part_A/{'/'.join(recording)}"
+
+
+LAYOUT = Layout(
+    title="CAS(ME)^3 Part A",
+    expected=(
+        "expected: cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`), and the frames as\n"
+        "  Part_A_ME_clip/frame/{Subject}_{Filename}_{Onset}/{n}.jpg, or part_A/{Subject}/{Filename}/color/{n}.jpg"
+    ),
+    read=read,
+    locate=locate,
+    labelled=frozenset(ACTION_UNITS),
+)

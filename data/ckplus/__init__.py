@@ -1,0 +1,1 @@
+"""CK+, from the first to the last frame of each sequence: builder and layout."""

@@ -1,0 +1,104 @@
+"""From an annotation to the files of its clip: which frames, which landmarks, or why there is no sample."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from data.annotations import Annotation, Dropped
+from data.apex import Apex, ApexPolicy, choose_apex
+from data.frames import Footage, Frame, nearest
+
+_REACH = 10  # a frame may stand in for one up to a tenth of a second away
+
+
+class Picture(NamedTuple):
+    """A frame and its number."""
+
+    number: int
+    frame: Frame
+
+
+class Clip(NamedTuple):
+    """An annotated clip and the files its sample is made of.
+
+    Attributes:
+        annotation: what the table says.
+        onset: first picture.
+        apex: picture of the strongest expression; None where it is still to be spotted.
+        offset: number of the last frame; None where unknown.
+        landmarks: file of the onset's 68 points; None where they are to be detected.
+        apex_kind: how the apex came about.
+        sought: pictures among which to spot the apex, from the onset on.
+        notes: what was mended or not understood.
+    """
+
+    annotation: Annotation
+    onset: Picture
+    apex: Picture | None
+    offset: int | None
+    landmarks: Path | None
+    apex_kind: str = "annotated"
+    sought: tuple[Picture, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def find_clip(
+    annotation: Annotation, footage: Footage, policy: ApexPolicy, landmarks: Mapping[int, Path]
+) -> Clip | Dropped:
+    """The clip of an annotation.
+
+    A missing onset or apex frame is replaced by the nearest within a tenth of a second, and noted. An offset
+    before the apex is taken as unknown. Where the frames are the clip and nothing else, an unknown onset is
+    its first frame and an unknown offset its last.
+
+    Args:
+        annotation: what the table says.
+        footage: the clip's frames.
+        policy: for rows without a usable apex.
+        landmarks: frame number -> landmark file.
+    """
+    dated, notes = _dated(annotation, footage)
+    chosen = choose_apex(dated, policy)
+    if isinstance(chosen, str):
+        return Dropped(annotation.row, annotation.clip, chosen)
+    taken = _taken(dated, chosen, footage, notes)
+    if isinstance(taken, str):
+        return Dropped(annotation.row, annotation.clip, taken)
+    onset, apex = taken
+    sought = () if apex else tuple(
+        Picture(number, frame)
+        for number, frame in sorted(footage.frames.items())
+        if onset.number <= number <= (dated.offset or 0)
+    )  # fmt: skip
+    points = landmarks.get(onset.number)
+    return Clip(annotation, onset, apex, dated.offset, points, chosen.kind, sought, tuple(notes))
+
+
+def _dated(annotation: Annotation, footage: Footage) -> tuple[Annotation, list[str]]:
+    onset, apex, offset = annotation.onset, annotation.apex, annotation.offset
+    notes = list(annotation.notes)
+    if offset is not None and offset < max(onset or 0, apex or 0):
+        notes.append(f"offset {offset} lies before the apex: taken as unknown")
+        offset = None
+    if footage.whole and footage.frames:
+        onset = min(footage.frames) if onset is None else onset
+        offset = max(footage.frames) if offset is None else offset
+    return annotation._replace(onset=onset, offset=offset), notes
+
+
+def _taken(
+    annotation: Annotation, chosen: Apex, footage: Footage, notes: list[str]
+) -> tuple[Picture, Picture | None] | str:
+    taken: list[Picture] = []
+    for name, number in (("onset", annotation.onset), ("apex", chosen.frame)):
+        if number is None:
+            continue
+        found = nearest(footage.frames, number, max(1, annotation.fps // _REACH))
+        if found is None:
+            return f"the picture of the {name} (frame {number}) is missing, and every one near it"
+        if found != number:
+            notes.append(f"{name} frame {number} is missing: {found} taken")
+        taken.append(Picture(found, footage.frames[found]))
+    if len(taken) == 2 and taken[0].number >= taken[1].number:
+        return "frames are missing: onset and apex would be the same picture"
+    return taken[0], taken[1] if len(taken) == 2 else None

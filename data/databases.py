@@ -1,0 +1,39 @@
+"""The databases by name: which configurations there are, and how a copy of each lies on a disk."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from data.survey import Layout
+
+DATABASES: Mapping[str, tuple[str, ...]] = {
+    "synthetic": ("federated", "pretraining"),
+    "casme3": ("part_a",),
+    "dfme": ("all", "A", "B", "C", "challenge"),
+    "casme2": ("all",),
+    "samm": ("all",),
+    "disfa": ("all",),
+    "ckplus": ("all",),
+}
+REAL = tuple(name for name in DATABASES if name != "synthetic")
+
+
+def check_known(name: str, config: str | None) -> str:
+    """The configuration asked for, or a database's first.
+
+    Raises:
+        ValueError: no such database or configuration; lists those there are.
+    """
+    configs = DATABASES.get(name, ())
+    if not configs or config not in (None, *configs):
+        known = ", ".join(f"{database}/{one}" for database, all_of in DATABASES.items() for one in all_of)
+        raise ValueError(
+            f"no database {name}/{config}; there are {known}" if config else f"no database {name}; {known}"
+        )
+    return config or configs[0]
+
+
+def layout_of(name: str) -> "Layout":
+    """How a real database lies on a disk."""
+    return import_module(f"data.{name}.layout").LAYOUT

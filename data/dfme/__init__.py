@@ -1,0 +1,1 @@
+"""DFME, the full release and the challenge release: builder and layout."""

@@ -1,0 +1,104 @@
+"""DFME: the full release in four parts, three subsets of it, and the challenge release (CCAC 2024)."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from data.annotations import Annotation, Columns, Table, matching
+from data.frames import Footage, Tree, first_footage
+from data.sheets import TableError
+from data.survey import Layout
+from data.tables import find_tables, the_table
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
+
+FULL = Columns(
+    database="DFME",
+    required=("subject", "filename", "fps"),
+    subject=matching(r"sub0*(\d+)", lambda found: f"sub{int(found[1]):04d}"),
+    filename=matching(r"\S+", lambda found: found[0]),
+    key=lambda subject, filename, onset: filename if filename.startswith(subject) else f"{subject}_{filename}",
+    fps=None,
+    fallback=(("emotion", 6),),
+)
+CHALLENGE = FULL._replace(
+    database="the DFME challenge",
+    required=("subject", "filename", "onset", "apex", "offset", "emotion", "fps", "au"),
+    fallback=(),
+)
+CHALLENGE_FOLDERS = ("train_data", "test_data_A", "test_data_B")
+_FRAME_FOLDERS = ("micro", "micro_static_aligned_croped")
+
+
+def part_of(annotation: Annotation) -> str:
+    """The part of the release that holds a clip: A, B, C by subject, D500 and D200 also by frame rate."""
+    number = int(annotation.subject.removeprefix("sub"))
+    if number <= 15:
+        return "A"
+    if number <= 110:
+        return "B"
+    return "C" if number <= 300 else f"D{annotation.fps}"
+
+
+SUBSETS: Mapping[str, Callable[[str], bool]] = {
+    "A": lambda part: part in ("A", "D500"),
+    "B": lambda part: part == "B",
+    "C": lambda part: part in ("C", "D200"),
+    "all": lambda part: True,
+}
+
+
+def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
+    """One table of the full release, its rows of this subset; or all tables of the challenge.
+
+    The subsets [inferred] are DFME-A = part A and the 500 fps clips of part D, B = part B, C = part C and the
+    200 fps clips of part D.
+    """
+    if config == "challenge":
+        tables = [the_table(tree, CHALLENGE, table)] if table else find_tables(tree, CHALLENGE)
+        return _disjoint(tables)
+    whole = the_table(tree, FULL, table)
+    rows = tuple(row for row in whole.annotations if SUBSETS[config](part_of(row)))
+    if not rows:
+        raise TableError(f"{whole.path}: no row belongs to DFME-{config}")
+    return [whole._replace(annotations=rows)]
+
+
+def _disjoint(tables: Sequence[Table]) -> Sequence[Table]:
+    seen: dict[str, Table] = {}
+    for table in tables:
+        for row in table.annotations:
+            if row.clip in seen:
+                raise TableError(f"{table.path}, row {row.row}: clip {row.clip} is in {seen[row.clip].path}, too")
+            seen[row.clip] = table
+    return tables
+
+
+def locate(tree: Tree, annotation: Annotation) -> Footage | str:
+    """``train_data/{clip}/`` and its like, or ``USTC_MEv4_part*/micro/{emotion}/{clip}/``."""
+    clip = annotation.filename
+    challenge = (tree.find(*parents, clip) for parents in [*((name,) for name in CHALLENGE_FOLDERS), ()])
+    kinds = (tree.find(name, start=part) for part in _part_folders(tree, annotation) for name in _FRAME_FOLDERS)
+    full = (tree.find(clip, start=emotion) for kind in kinds if kind for emotion in tree.folders(kind))
+    found = first_footage(tree, challenge, whole=True) or first_footage(tree, full, whole=True)
+    return found or f"folder train_data/{clip} or USTC_MEv4_part*/micro/*/{clip}"
+
+
+def _part_folders(tree: Tree, annotation: Annotation) -> list[Path]:
+    part = part_of(annotation)
+    tail = f"_{part[1:]}fps" if part.startswith("D") else ""
+    named = re.compile(rf".*part{part[0]}_.*{tail}", re.IGNORECASE)
+    return [path for path in tree.folders(tree.root) if named.fullmatch(path.name)]
+
+
+LAYOUT = Layout(
+    title="DFME",
+    expected=(
+        "expected: DFME_data_coding.xlsx, and the frames as\n"
+        "  USTC_MEv4_partA_sub0001_sub0015/micro/{emotion}/{clip}/*.png (parts A to D);\n"
+        "  or for the challenge release a table for each of train_data, test_data_A, test_data_B, and the frames as\n"
+        "   train_data/sub0003_01/00109.png"
+    ),
+    read=read,
+    locate=locate,
+    labelled=frozenset(ACTION_UNITS),
+)

@@ -1,0 +1,1 @@
+"""DISFA, pairs of a neutral and an expressive frame: builder and layout."""

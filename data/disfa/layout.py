@@ -1,0 +1,118 @@
+"""DISFA: spontaneous expressions on video, the intensity of twelve AUs in every frame."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from data.action_units import ActionUnits, Side
+from data.annotations import Annotation, Dropped, Table
+from data.frames import Footage, Tree, VideoFrame
+from data.sheets import TableError
+from data.survey import Layout
+
+LABELLED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+FPS = 20
+PRESENT = 2  # least intensity, of 0 to 5, that counts as present
+_APART = FPS
+_LONGEST_RISE = 10 * FPS
+_LABELS = "ActionUnit_Labels"
+_VIDEOS = ("Videos_LeftCamera", "Video_LeftCamera")
+
+
+def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
+    """Pairs of a neutral and an expressive frame from each subject's label files; see ``pairs``."""
+    del config, table
+    labels = tree.find(_LABELS)
+    subjects = tree.folders(labels) if labels else []
+    if labels is None or not subjects:
+        raise TableError(f"{labels or tree.root}: no folder {'SN001' if labels else _LABELS}")
+    digest = hashlib.sha256()
+    rows: list[Annotation | Dropped] = []
+    for folder in subjects:
+        rows += _subject(tree, folder, len(rows), digest)
+    annotations = tuple(row for row in rows if isinstance(row, Annotation))
+    return [Table(labels, digest.hexdigest(), annotations, tuple(row for row in rows if isinstance(row, Dropped)))]
+
+
+def pairs(levels: Int[np.ndarray, "frames labelled"]) -> list[tuple[int | None, int]]:
+    """Places (neutral, expressive) of frames that make samples.
+
+    A frame is neutral if all its AUs have intensity 0. An event is an unbroken run of frames that are not; its
+    neutral frame is the one just before it, None if there is none. Its expressive frames are chosen from the
+    greatest sum of intensities down, each at least a second from those chosen before, at most ten seconds from
+    the event's beginning, and with an AU of intensity 2 or more.
+
+    Args:
+        levels: intensity 0 to 5.
+
+    >>> pairs(np.array([[0, 0], [1, 0], [3, 2], [2, 0], [0, 0], [0, 1]]))
+    [(0, 2)]
+    """
+    active = np.concatenate([[False], levels.any(axis=1), [False]])
+    starts, ends = np.flatnonzero(np.diff(active.astype(int)) == 1), np.flatnonzero(np.diff(active.astype(int)) == -1)
+    found: list[tuple[int | None, int]] = []
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        event = levels[start : min(end, start + _LONGEST_RISE)]
+        chosen: list[int] = []
+        for place in np.argsort(-event.sum(axis=1), kind="stable").tolist():
+            if event[place].max() >= PRESENT and all(abs(place - other) >= _APART for other in chosen):
+                chosen.append(place)
+        found += [(start - 1 if start else None, start + place) for place in sorted(chosen)]
+    return found
+
+
+def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -> Iterator[Annotation | Dropped]:
+    """Rows of a subject; AUs without a label file are unknown."""
+    subject = folder.name.upper()
+    files = {au: tree.find(f"{subject}_au{au}.txt", start=folder) for au in LABELLED}
+    series = {au: _levels(path, digest) for au, path in files.items() if path}
+    if not series:
+        raise TableError(f"{folder}: no file {subject}_au1.txt")
+    frames = sorted(set.intersection(*(set(levels) for levels in series.values())))
+    table = np.array([[series[au][frame] for au in series] for frame in frames]).reshape(len(frames), len(series))
+    unknown = frozenset(LABELLED) - series.keys()
+    for row, (neutral, apex) in enumerate(pairs(table), num_rows + 1):
+        clip = f"{subject}_{frames[apex]:04d}"
+        if neutral is None:
+            yield Dropped(row, clip, "no neutral frame before the expression")
+            continue
+        present: dict[int, Side] = {au: "" for au, level in zip(series, table[apex], strict=True) if level >= PRESENT}
+        units = ActionUnits(present, False, unknown)
+        yield Annotation(row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units)
+
+
+def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
+    content = path.read_bytes()
+    digest.update(content)
+    levels = {}
+    for number, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
+        try:
+            frame, level = (int(float(cell)) for cell in line.split(",")) if line.strip() else (0, 0)
+        except ValueError as error:
+            raise TableError(f"{path}, row {number}: {line!r} is not `frame,intensity`") from error
+        levels[frame] = level
+    return {frame: level for frame, level in levels.items() if frame > 0}
+
+
+def locate(tree: Tree, annotation: Annotation) -> Footage | str:
+    """``Videos_LeftCamera/LeftVideoSN001_comp.avi``."""
+    name = f"LeftVideo{annotation.subject}_comp.avi"
+    for folder in _VIDEOS:
+        video = tree.find(folder, name)
+        if video:
+            needed = (annotation.onset, annotation.apex)
+            frames = {number: VideoFrame(video, number) for number in needed if number is not None}
+            return Footage(video.with_suffix(""), frames, whole=False)
+    return f"video {_VIDEOS[0]}/{name}"
+
+
+LAYOUT = Layout(
+    title="DISFA",
+    expected="expected: ActionUnit_Labels/SN001/SN001_au1.txt and Videos_LeftCamera/LeftVideoSN001_comp.avi",
+    read=read,
+    locate=locate,
+    labelled=frozenset(LABELLED),
+)

@@ -1,0 +1,119 @@
+"""Where a clip's frames are: folders of numbered pictures, or videos."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+LANDMARK_SUFFIXES = frozenset({".txt"})
+
+
+class VideoFrame(NamedTuple):
+    """A frame of a video, counted from 1."""
+
+    video: Path
+    number: int
+
+    def __str__(self) -> str:
+        """For messages."""
+        return f"{self.video}, frame {self.number}"
+
+
+Frame = Path | VideoFrame
+
+
+class Footage(NamedTuple):
+    """What there is to see of a clip.
+
+    Attributes:
+        folder: its place within the copy, which landmark folders mirror.
+        frames: number -> picture.
+        whole: whether these frames are the clip and nothing else.
+    """
+
+    folder: Path
+    frames: Mapping[int, Frame]
+    whole: bool
+
+
+class Tree:
+    """The folders of a copy, each listed once; names are compared without case.
+
+    Args:
+        root: the copy.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Start at a folder."""
+        self.root = root
+        self._listings: dict[Path, dict[str, list[Path]]] = {}
+        self._numbered: dict[tuple[Path, frozenset[str]], dict[int, Path]] = {}
+
+    def children(self, folder: Path) -> list[Path]:
+        """Files and folders in a folder, sorted; none if there is no such folder. Hidden ones are passed over."""
+        return [path for paths in self._listing(folder).values() for path in paths]
+
+    def folders(self, folder: Path) -> list[Path]:
+        """The folders in a folder, sorted."""
+        return [path for path in self.children(folder) if path.is_dir()]
+
+    def find(self, *names: str, start: Path | None = None) -> Path | None:
+        """The file or folder at a path below ``start`` (default: the root), whatever its case."""
+        place = self.root if start is None else start
+        if not names:
+            return place
+        same = self._listing(place).get(names[0].lower(), [])
+        return next((found for path in same if (found := self.find(*names[1:], start=path))), None)
+
+    def _listing(self, folder: Path) -> dict[str, list[Path]]:
+        if folder not in self._listings:
+            listing: dict[str, list[Path]] = {}
+            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+                if not path.name.startswith("."):
+                    listing.setdefault(path.name.lower(), []).append(path)
+            self._listings[folder] = listing
+        return self._listings[folder]
+
+    def numbered(self, folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> Mapping[int, Path]:
+        """Files of a folder by the last number in their names, padded or not.
+
+        Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
+        """
+        if (folder, suffixes) not in self._numbered:
+            found: dict[int, Path] = {}
+            for path in sorted(self.children(folder), key=lambda path: (len(path.name), path.name)):
+                number = number_of(path.stem)
+                if path.suffix.lower() in suffixes and number is not None:
+                    found.setdefault(number, path)
+            self._numbered[folder, suffixes] = found
+        return self._numbered[folder, suffixes]
+
+
+def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Footage | None:
+    """The first of some folders that holds pictures, or else the first that is empty."""
+    found = [Footage(folder, tree.numbered(folder), whole) for folder in folders if folder]
+    empty = [footage for footage in found if not tree.children(footage.folder)]
+    return next((footage for footage in found if footage.frames), empty[0] if empty else None)
+
+
+def number_of(stem: str) -> int | None:
+    """The last number in a name.
+
+    >>> number_of("reg_img46"), number_of("S005_001_00000011_landmarks"), number_of("notes")
+    (46, 11, None)
+    """
+    numbers = re.findall(r"\d+", stem)
+    return int(numbers[-1]) if numbers else None
+
+
+def nearest(frames: Mapping[int, Frame], number: int, reach: int) -> int | None:
+    """The existing frame nearest to a number, the earlier of two; None if it is more than ``reach`` away.
+
+    >>> nearest({3: Path("3.jpg"), 5: Path("5.jpg")}, 4, reach=1)
+    3
+    """
+    if number in frames:
+        return number
+    found = min(frames, key=lambda other: (abs(other - number), other), default=None)
+    return found if found is not None and abs(found - number) <= reach else None

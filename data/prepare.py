@@ -1,0 +1,128 @@
+"""From a user's own copy of a database to a dataset: ``python -m data.prepare casme3 --manual-dir DIR``.
+
+Checks the whole copy first and lists all that is wrong with it; builds on all cores, going on where a build that
+was killed stopped; ends with a summary and a contact sheet to look at.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from data.apex import APEX_POLICIES
+from data.contact_sheet import varied_clips, write_contact_sheet
+from data.dataset import builder_of, from_builder, quiet_tfds
+from data.summary import Lines, census, contents, drops, notes
+from data.survey import Choices
+from fedpsyau_jax.vision.sample import Settings
+from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
+from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
+
+if TYPE_CHECKING:
+    from data.copy_builder import CopyBuilder
+
+SCALINGS: dict[str, Scaling] = {"fixed": FixedRange(), "minmax": min_max}
+_SHEET_CLIPS = 10
+
+
+@dataclass(frozen=True)
+class Options:
+    """Make a dataset of your own copy of a database; docs/databases.md says how each should lie."""
+
+    database: tyro.conf.Positional[Literal["casme3", "dfme", "casme2", "samm", "disfa", "ckplus"]]
+    """Which database."""
+    manual_dir: Path
+    """The folder of your copy."""
+    config: str | None = None
+    """Configuration; dfme has all, A, B, C and challenge."""
+    data_dir: Path | None = None
+    """Where datasets are kept; by default TFDS_DATA_DIR, else ~/tensorflow_datasets."""
+    table: Path | None = None
+    """Annotation table, if it is not to be looked for in the copy."""
+    landmarks: Path | None = None
+    """Folder of landmark files (68 lines `x y`, a file a picture) that mirrors the copy's folders."""
+    apex: Literal["drop", "midpoint", "spot"] = "drop"
+    """Rows that give no apex, or the onset as apex."""
+    scaling: Literal["fixed", "minmax"] = "fixed"
+    """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
+    keep_head_motion: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Leave the head's motion in the flow."""
+    skip_broken: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Drop clips whose files are missing or broken, rather than stop."""
+    dry_run: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Check the copy and stop."""
+    num_workers: int | None = None
+    """Processes; by default one a core."""
+    contact_sheet: Path | None = None
+    """PNG to write; by default contact_sheet.png in the dataset's folder."""
+
+
+def prepare(options: Options, console: Console) -> None:
+    """Check, build, summarise.
+
+    Raises:
+        ValueError: the copy is not as it should be; every problem on a line.
+        OSError: a file cannot be read or written, or a package is missing.
+    """
+    stabilise = as_filmed if options.keep_head_motion else without_head_motion
+    make_builder = builder_of(
+        options.database,
+        options.config,
+        options.data_dir,
+        num_workers=options.num_workers,
+        manual_dir=options.manual_dir,
+        choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
+        vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
+    )
+    with quiet_tfds():
+        builder = cast("CopyBuilder", make_builder())
+    found = builder.survey()
+    recorded = {"copy_sha256": found.digest()} | builder.how.finders()
+    if found.tables:
+        show(console, f"{builder.layout.title}: {options.manual_dir}", census(found))
+        show(console, "Mended or not understood", notes(found.clips))
+        show(console, "Dropped", drops(row._asdict() for row in found.dropped))
+    found.usable()
+    if options.dry_run:
+        console.print("The copy can be built; nothing was (--dry-run).")
+        return
+    dataset = from_builder(partial(make_builder, found=found), recorded)
+    show(console, f"Made: {builder.data_dir}", contents(dataset))
+    show(console, "Dropped", drops(dataset.metadata["dropped"]))
+    sheet = options.contact_sheet or Path(builder.data_dir) / "contact_sheet.png"
+    write_contact_sheet(sheet, varied_clips(found.clips, _SHEET_CLIPS), builder.how)
+    console.print(f"Look at it: {sheet}", soft_wrap=True)
+
+
+def show(console: Console, title: str, lines: Lines) -> None:
+    """Print lines of (name, value) as a table; nothing if there are none."""
+    if not lines:
+        return
+    table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in lines:
+        table.add_row(name, value)
+    console.print(table, "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 2 and one message on bad input."""
+    options = tyro.cli(Options, args=arguments, prog="python -m data.prepare", description=Options.__doc__)
+    try:
+        prepare(replace(options, manual_dir=options.manual_dir.expanduser()), Console())
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped; the finished samples are kept, run the same command to go on.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

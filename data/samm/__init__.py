@@ -1,0 +1,1 @@
+"""SAMM: builder and layout."""

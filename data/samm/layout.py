@@ -1,0 +1,42 @@
+"""SAMM: a table whose header is on a later row."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.annotations import Annotation, Columns, Table, matching
+from data.frames import Footage, Tree, first_footage
+from data.survey import Layout
+from data.tables import the_table
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
+
+COLUMNS = Columns(
+    database="SAMM",
+    required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
+    subject=matching(r"0*(\d{1,3})", lambda found: f"{int(found[1]):03d}"),
+    filename=matching(r"0*(\d{1,3})_(\d+)_(\d+)", lambda found: f"{int(found[1]):03d}_{found[2]}_{found[3]}"),
+    key=lambda subject, filename, onset: filename,
+    fps=200,
+    sheet="MICRO_ONLY",
+)
+
+
+def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
+    """The coding table."""
+    del config
+    return [the_table(tree, COLUMNS, table)]
+
+
+def locate(tree: Tree, annotation: Annotation) -> Footage | str:
+    """``006/006_1_2/``, at the top or in the release's folder."""
+    place = annotation.subject, annotation.filename
+    folders = (tree.find(*place, start=start) for start in (tree.root, *tree.folders(tree.root)))
+    return first_footage(tree, folders, whole=True) or f"folder {'/'.join(place)}"
+
+
+LAYOUT = Layout(
+    title="SAMM",
+    expected="expected: SAMM_Micro_FACS_Codes_v2.xlsx, and the frames as 006/006_1_2/006_05562.jpg",
+    read=read,
+    locate=locate,
+    labelled=frozenset(ACTION_UNITS),
+)

@@ -1,0 +1,162 @@
+"""Annotation tables as they circulate (xlsx, csv, txt): the header is looked for, never assumed."""
+
+import csv
+import hashlib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NamedTuple
+from warnings import catch_warnings, simplefilter
+
+SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    "subject": ("subject", "subjects", "subjectid", "sub"),
+    "filename": ("filename", "file", "clip", "clipname", "video", "videoname"),
+    "onset": ("onset", "onsetframe", "onsetf", "onsetindex"),
+    "apex": ("apex", "apexframe", "apexf", "apexindex", "apexf1", "apexframe1"),
+    "offset": ("offset", "offsetframe", "offsetf", "offsetindex"),
+    "au": ("actionunits", "actionunit", "aus", "facs", "facscoding", "au"),
+    "emotion": ("emotion", "estimatedemotion", "emotionlabel", "emotions", "expression"),
+    "fps": ("fps", "framerate"),
+}
+TABLE_SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".txt")
+_LAST_HEADER_ROW = 60
+
+
+class TableError(ValueError):
+    """An annotation table that cannot be used; the message names the file and the row."""
+
+
+class Row(NamedTuple):
+    """One line of a table: its number in the file, from 1, and its cells by our column names."""
+
+    number: int
+    cells: dict[str, object]
+
+
+class Sheet(NamedTuple):
+    """The part of a file below a header.
+
+    Attributes:
+        path: the file.
+        title: the sheet; empty where the format has none.
+        header: our column name -> the spelling found.
+        rows: the lines that are not blank.
+    """
+
+    path: Path
+    title: str
+    header: dict[str, str]
+    rows: tuple[Row, ...]
+
+
+def read_sheet(
+    path: Path, required: Sequence[str], preferred: str = "", fallback: Mapping[str, int] | None = None
+) -> Sheet:
+    """The sheet of a file whose header has all required columns.
+
+    The header may be on a later row, in any order, with blank columns between, in any spelling near those of
+    ``SPELLINGS``; sheets and further columns that are not asked for are passed over.
+
+    Args:
+        path: xlsx, csv (comma, semicolon or tab) or txt.
+        required: our names of columns, keys of ``SPELLINGS``.
+        preferred: sheet to look at first.
+        fallback: places of columns, from 0, whose header has a name that nobody knows.
+
+    Raises:
+        TableError: the file is no table, or no sheet has such a header.
+        OSError: the file cannot be read.
+    """
+    grids = _grids(path)
+    for title in sorted(grids, key=lambda title: title.lower() != preferred.lower()):
+        for number, line in enumerate(grids[title][:_LAST_HEADER_ROW]):
+            places = columns(line)
+            if places.keys() >= set(required):
+                places = {name: place for name, place in (fallback or {}).items() if place < len(line)} | places
+                header = {name: str(line[place]).strip() for name, place in places.items()}
+                return Sheet(path, title, header, tuple(_rows(grids[title], number + 1, places)))
+    raise TableError(f"{path}: {_closest_header(grids, required)}; is this the table or sheet of another database?")
+
+
+def columns(line: Sequence[object]) -> dict[str, int]:
+    """Our column names -> places of a header line's cells.
+
+    >>> columns(["Subject", None, "Onset Frame", "OffestFrame", "Estimated Emotion"])
+    {'subject': 0, 'onset': 2, 'emotion': 4, 'offset': 3}
+    """
+    letters = [re.sub(r"[^a-z0-9]", "", cell.lower()) if isinstance(cell, str) else "" for cell in line]
+    places = {}
+    for name, spellings in SPELLINGS.items():
+        known = next((spelling for spelling in spellings if spelling in letters), None)
+        if known:
+            places[name] = letters.index(known)
+    for name in [name for name in SPELLINGS if name not in places]:
+        unclaimed = [word for i, word in enumerate(letters) if len(word) > 3 and i not in places.values()]
+        near = [word for spelling in SPELLINGS[name] for word in get_close_matches(spelling, unclaimed, 1, 0.88)]
+        if near:
+            places[name] = letters.index(near[0])
+    return places
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def is_blank(cell: object) -> bool:
+    """Whether a cell holds nothing."""
+    return cell is None or (isinstance(cell, float) and math.isnan(cell)) or str(cell).strip() == ""
+
+
+def _rows(grid: list[list[object]], start: int, places: dict[str, int]) -> Iterator[Row]:
+    for number, line in enumerate(grid[start:], start + 1):
+        cells = {name: line[place] if place < len(line) else None for name, place in places.items()}
+        if not all(is_blank(cell) for cell in cells.values()):
+            yield Row(number, cells)
+
+
+def _closest_header(grids: dict[str, list[list[object]]], required: Sequence[str]) -> str:
+    missing, title = min(
+        (
+            ([name for name in required if name not in columns(line)], title)
+            for title, grid in grids.items()
+            for line in grid[:_LAST_HEADER_ROW]
+        ),
+        key=lambda found: len(found[0]),
+        default=(list(required), ""),
+    )
+    where = f"sheet {title!r} has" if title else "there is"
+    return f"{where} no column {', '.join(missing)}"
+
+
+def _grids(path: Path) -> dict[str, list[list[object]]]:
+    if path.suffix.lower() in (".xlsx", ".xlsm"):
+        return _workbook(path)
+    if path.suffix.lower() == ".xls":
+        raise TableError(f"{path}: the old Excel format; save it as .xlsx")
+    return {"": _text_table(path)}
+
+
+def _workbook(path: Path) -> dict[str, list[list[object]]]:
+    import openpyxl
+
+    path.stat()  # a missing file is no broken workbook
+    try:
+        with catch_warnings():
+            simplefilter("ignore")  # openpyxl warns of extensions that hold no cells
+            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            grids = {page.title: [list(line) for line in page.iter_rows(values_only=True)] for page in book.worksheets}
+            book.close()
+    except Exception as error:
+        raise TableError(f"{path}: not a readable Excel workbook ({error}); copy it again") from error
+    return grids
+
+
+def _text_table(path: Path) -> list[list[object]]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return [list(line) for line in csv.reader(text.splitlines(), delimiter=max(",;\t", key=text.count))]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise TableError(f"{path}: not a CSV table in UTF-8 ({error}); export it again") from error

@@ -1,0 +1,189 @@
+"""Looking through a whole copy before anything is built: samples to be, drops, and everything that is wrong."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from data.annotations import Annotation, Dropped, Table
+from data.apex import ApexPolicy, drop
+from data.clips import Clip, find_clip
+from data.frames import LANDMARK_SUFFIXES, Footage, Tree
+from data.pictures import PictureError, check_frame, read_landmark_file
+
+
+class CopyError(ValueError):
+    """A copy that cannot be used as it is; the message lists everything that is wrong, a line each."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user may decide about reading a copy.
+
+    Attributes:
+        apex: what to do with rows without a usable apex.
+        table: the annotation table; None to look for it in the copy.
+        landmarks: folder of landmark files that mirrors the copy; None for the copy's own, if it has some.
+        detects: whether faces without a landmark file can be detected.
+        skip_broken: drop clips whose files are missing or broken rather than refuse the copy.
+    """
+
+    apex: ApexPolicy = drop
+    table: Path | None = None
+    landmarks: Path | None = None
+    detects: bool = False
+    skip_broken: bool = False
+
+
+class Layout(NamedTuple):
+    """How one database lies on a disk.
+
+    Attributes:
+        title: its name in prose.
+        expected: how the folder should look, a few lines.
+        read: (copy, configuration, table or None) -> tables; TableError or OSError if there is none.
+        locate: (copy, annotation) -> the clip's frames, or in words where they should be.
+        labelled: AUs that its coders looked for.
+        landmark_folder: name of the copy's own folder of landmark files.
+    """
+
+    title: str
+    expected: str
+    read: Callable[[Tree, str, Path | None], Sequence[Table]]
+    locate: Callable[[Tree, Annotation], Footage | str]
+    labelled: frozenset[int]
+    landmark_folder: str = "landmarks"
+
+
+class Survey(NamedTuple):
+    """What a copy holds.
+
+    Attributes:
+        root: the copy.
+        tables: what the annotation tables say.
+        clips: samples to be.
+        dropped: rows that become none.
+        problems: what must be mended first, a line each.
+    """
+
+    root: Path
+    tables: tuple[Table, ...]
+    clips: tuple[Clip, ...]
+    dropped: tuple[Dropped, ...]
+    problems: tuple[str, ...]
+
+    def digest(self) -> str:
+        """SHA-256 over the tables, the frames found and the drops: changes when the copy does."""
+        clips = [
+            (clip.annotation, clip.onset.number, clip.apex and clip.apex.number, clip.apex_kind, bool(clip.landmarks))
+            for clip in self.clips
+        ]
+        return hashlib.sha256(repr(([table.sha256 for table in self.tables], clips, self.dropped)).encode()).hexdigest()
+
+    def usable(self) -> "Survey":
+        """This survey, if nothing is wrong.
+
+        Raises:
+            CopyError: something is.
+        """
+        if self.problems:
+            raise CopyError("\n".join(self.problems))
+        return self
+
+
+def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
+    """Read the tables of a copy and look for the files of every row.
+
+    Args:
+        layout: the database.
+        root: the user's copy.
+        config: configuration of the database.
+        choices: the user's.
+    """
+    if not root.is_dir() or not any(root.iterdir()):
+        state = "is empty" if root.is_dir() else "is no folder"
+        return _unusable(root, f"{root}: {state}; put your copy of {layout.title} there\n{layout.expected}")
+    if choices.landmarks and not choices.landmarks.is_dir():
+        return _unusable(root, f"{choices.landmarks}: is no folder; name the folder of your landmark files")
+    tree = Tree(root)
+    try:
+        tables = tuple(layout.read(tree, config, choices.table))
+    except (ValueError, OSError) as error:
+        return _unusable(root, f"{error}\n{layout.expected}")
+    rows = [(table, annotation) for table in tables for annotation in table.annotations]
+    footage = [layout.locate(tree, annotation) for _, annotation in rows]
+    missing = [found for found in footage if isinstance(found, str)]
+    if len(missing) == len(rows):
+        example = f", e.g. {missing[0]}" if missing else ""
+        return _unusable(root, f"{root}: none of {len(rows)} clips is there{example}\n{layout.expected}")
+    landmarks = _landmark_tree(layout, tree, choices)
+    items = [_clip(row, found, tree, landmarks, choices) for (_, row), found in zip(rows, footage, strict=True)]
+    clips = tuple(item for item in items if isinstance(item, Clip))
+    dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
+    problems = [
+        f"{table.path}, row {row.row}, clip {row.clip}: {item}"
+        for (table, row), item in zip(rows, items, strict=True)
+        if isinstance(item, str)
+    ]
+    if not clips and not problems:
+        reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
+        problems.append(f"{root}: no row becomes a sample ({reasons})")
+    return Survey(root, tables, clips, tuple(dropped), (*problems, *_undetectable(clips, choices)))
+
+
+def _unusable(root: Path, problem: str) -> Survey:
+    return Survey(root, (), (), (), (problem,))
+
+
+def _clip(
+    annotation: Annotation, found: Footage | str, tree: Tree, landmarks: Tree | None, choices: Choices
+) -> Clip | Dropped | str:
+    if isinstance(found, str):
+        trouble = f"{found} is missing"
+    elif not found.frames:
+        trouble = f"{found.folder}: the folder is empty"
+    else:
+        item = find_clip(annotation, found, choices.apex, landmark_files(tree, landmarks, found.folder))
+        trouble = "" if isinstance(item, Dropped) else _broken(item)
+        if not trouble:
+            return item
+    return Dropped(annotation.row, annotation.clip, trouble) if choices.skip_broken else trouble
+
+
+def _broken(clip: Clip) -> str:
+    pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
+    try:
+        for picture in pictures:
+            check_frame(picture.frame)
+        if clip.landmarks:
+            read_landmark_file(clip.landmarks)
+    except PictureError as error:
+        return str(error)
+    return ""
+
+
+def _landmark_tree(layout: Layout, tree: Tree, choices: Choices) -> Tree | None:
+    folder = choices.landmarks or tree.find(layout.landmark_folder)
+    return Tree(folder) if folder else None
+
+
+def landmark_files(tree: Tree, landmarks: Tree | None, folder: Path) -> Mapping[int, Path]:
+    """Frame number -> landmark file, from the clip's own path, or the end of it, below the landmarks' root."""
+    parts = folder.relative_to(tree.root).parts
+    for start in range(len(parts) if landmarks else 0):
+        found = landmarks.find(*parts[start:]) if landmarks else None
+        if landmarks and found:
+            return landmarks.numbered(found, LANDMARK_SUFFIXES)
+    return {}
+
+
+def _undetectable(clips: Sequence[Clip], choices: Choices) -> list[str]:
+    without = [clip.annotation.clip for clip in clips if clip.landmarks is None]
+    if not without or choices.detects:
+        return []
+    return [
+        f"{len(without)} clips (e.g. {without[0]}) have no file of 68 landmarks and no face detector is installed: "
+        "run `pip install 'fedpsyau-jax[faces]'`, or name a folder of landmark files with --landmarks"
+    ]

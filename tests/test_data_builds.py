@@ -1,0 +1,224 @@
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from openpyxl import load_workbook
+
+from data import pipeline
+from data.apex import APEX_KINDS, midpoint, spot
+from data.clips import Clip
+from data.dataset import Dataset, from_builder, load, quiet_tfds, with_classes
+from data.labels import THREE
+from data.pipeline import ClipError
+from data.progress import silent
+from data.samm.samm_dataset_builder import Builder
+from data.survey import Choices
+from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
+from fedpsyau_jax.vision.detection import NoFaceError
+from fedpsyau_jax.vision.sample import Settings
+from fedpsyau_jax.vision.scaling import min_max
+
+ROOT = Path(__file__).parents[1]
+
+
+def no_face(picture: np.ndarray) -> np.ndarray:
+    """A detector that never finds any."""
+    raise NoFaceError
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    """Five clips, of which one shows no face and has no landmarks."""
+    folder = tmp_path_factory.mktemp("samm") / "copy"
+    whole = write_copy(LAYOUTS["samm"], folder, num_subjects=2, clips_per_subject=2, quirks=False, faceless=True)
+    assert len(whole.rows) == 5
+    return whole
+
+
+@pytest.fixture(scope="module")
+def made(truth: Truth, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Dataset]:
+    data_dir = tmp_path_factory.mktemp("tfds")
+    return data_dir, from_builder(builder(truth.root, data_dir))
+
+
+def builder(copy: Path | None, data_dir: Path, **options: Any) -> Callable[[], Builder]:
+    options = {"landmarker": no_face, "progress": silent, "num_workers": 1} | options
+    return partial(Builder, config="all", manual_dir=copy, data_dir=data_dir, **options)
+
+
+@pytest.fixture
+def own_copy(truth: Truth, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(truth.root, tmp_path / "copy"))
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Keys of the clips whose samples are computed from now on."""
+    clips: list[str] = []
+    compute = pipeline.make_arrays
+
+    def counting(clip: Clip, recipe: pipeline.Recipe) -> Any:
+        clips.append(clip.annotation.clip)
+        return compute(clip, recipe)
+
+    monkeypatch.setattr(pipeline, "make_arrays", counting)
+    return clips
+
+
+def test_samples_are_those_of_the_copy(truth: Truth, made: tuple[Path, Dataset]):
+    _, dataset = made
+    rows = sorted(truth.samples, key=lambda row: row.filename)
+    assert dataset.clip.tolist() == [row.filename for row in rows]
+    assert dataset.subject.tolist() == [row.subject for row in rows]
+    assert dataset.row.tolist() == [row.row for row in rows]
+    named = [dataset.class_names[place] for place in dataset.examples.emotion]
+    assert named == [{"other": "others"}.get(row.emotion or "", row.emotion) for row in rows]
+    for row, au in zip(rows, dataset.examples.au, strict=True):
+        shown = {int(name[2:]) for name, present in zip(dataset.au_names, au, strict=True) if present}
+        assert shown == set(row.action_units or ())
+    assert dataset.metadata["table_sha256"] == dataset.metadata["tables"][truth.tables[0].name]
+    assert (dataset.metadata["apex"], dataset.metadata["landmarker"]) == ("drop", "no_face")
+
+
+def test_a_clip_without_a_face_is_dropped(truth: Truth, made: tuple[Path, Dataset]):
+    (row,) = truth.dropped
+    expected = {"row": row.row, "clip": row.filename, "reason": "no face found in the onset frame"}
+    assert made[1].metadata["dropped"] == [expected]
+
+
+def test_a_dataset_is_read_without_the_copy(made: tuple[Path, Dataset]):
+    data_dir, dataset = made
+    again = load("samm", data_dir=data_dir)
+    assert again.fingerprint == dataset.fingerprint
+    assert again.metadata == dataset.metadata
+    with pytest.raises(ValueError, match=r"casme2/all is not built here yet: name your copy of CASME II with --manual"):
+        load("casme2", data_dir=data_dir)
+
+
+def test_a_copy_in_which_no_face_is_found_is_refused(truth: Truth, own_copy: Path, tmp_path: Path):
+    shutil.rmtree(own_copy / "landmarks")
+    with pytest.raises(ClipError, match="none of 5 clips becomes a sample: no face found in the onset frame"):
+        from_builder(builder(own_copy, tmp_path / "tfds"))
+
+
+def test_classes_are_mapped_and_the_rest_dropped(made: tuple[Path, Dataset]):
+    data_dir, dataset = made
+    changed = dataset.examples._replace(emotion=np.array([dataset.class_names.index("happiness"), -1, 8, 0]))
+    three = with_classes(Dataset(**{**vars(dataset), "examples": changed}), 3)
+    assert three.class_names == THREE
+    assert three.examples.emotion.tolist() == [1, 0]
+    assert three.clip.tolist() == dataset.clip[[0, 3]].tolist()
+    np.testing.assert_array_equal(three.examples.flow, dataset.examples.flow[[0, 3]])
+    reasons = {row["clip"]: row["reason"] for row in three.metadata["dropped"][1:]}
+    assert reasons == {
+        dataset.clip[1]: "no emotion is annotated",
+        dataset.clip[2]: "emotion 'others' is in none of the 3 classes",
+    }
+    assert three.fingerprint != dataset.fingerprint
+    assert load("samm", data_dir=data_dir, classes=7).class_names == dataset.class_names[:7]
+    with pytest.raises(ValueError, match="5 classes: there are maps to 3 and 7 classes"):
+        with_classes(dataset, 5)
+
+
+@pytest.mark.parametrize(("policy", "kind"), [(midpoint, "midpoint"), (spot, "spotted")])
+def test_a_clip_without_an_apex_gets_one(policy: Any, kind: str, truth: Truth, own_copy: Path, tmp_path: Path):
+    row = truth.samples[0]
+    book = load_workbook(own_copy / truth.tables[0].name)
+    book.worksheets[0].cell(row.row, 5).value = row.onset
+    book.save(own_copy / truth.tables[0].name)
+    make = builder(own_copy, tmp_path / "tfds", choices=Choices(apex=policy))
+    from_builder(make)
+    with quiet_tfds():
+        records = {record["row"]: record for record in make().as_data_source(split="train")}
+    frames = records[row.row]["frames"]
+    assert APEX_KINDS[records[row.row]["apex_kind"]] == kind
+    assert frames["onset"] == row.onset
+    assert (
+        frames["apex"] == -((row.onset + row.offset) // -2)
+        if kind == "midpoint"
+        else abs(frames["apex"] - row.true_apex) <= 2
+    )
+    assert {APEX_KINDS[record["apex_kind"]] for number, record in records.items() if number != row.row} == {"annotated"}
+
+
+KILLED = """
+import os, signal, sys
+from data.dataset import from_builder
+from data.samm.samm_dataset_builder import Builder
+from fedpsyau_jax.vision.detection import NoFaceError
+
+def no_face(picture):
+    raise NoFaceError
+
+def killing(items, total, description):
+    for place, item in enumerate(items):
+        if place == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield item
+
+copy, data_dir = sys.argv[1:]
+from_builder(lambda: Builder(
+    config="all", manual_dir=copy, data_dir=data_dir, landmarker=no_face, progress=killing, num_workers=1,
+))
+"""
+
+
+def test_a_build_goes_on_where_it_was_killed(
+    truth: Truth, made: tuple[Path, Dataset], tmp_path: Path, computed: list[str]
+):
+    command = [sys.executable, "-c", KILLED, str(truth.root), str(tmp_path)]
+    died = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    resumed = from_builder(builder(truth.root, tmp_path))
+    assert resumed.fingerprint == made[1].fingerprint
+    assert len(computed) == len(truth.rows) - 3
+    assert not list((tmp_path / "unfinished").rglob("*.npz"))
+
+
+def test_a_broken_file_of_an_unfinished_build_is_made_again(truth: Truth, tmp_path: Path, computed: list[str]):
+    make = builder(truth.root, tmp_path)()
+    (clip, *_) = make.survey().clips
+    tmp_path.joinpath("work").mkdir()
+    first, second = (pipeline.prepare(clip, make.how, tmp_path / "work") for _ in range(2))
+    (kept,) = tmp_path.joinpath("work").iterdir()
+    kept.write_bytes(kept.read_bytes()[:100])
+    third = pipeline.prepare(clip, make.how, tmp_path / "work")
+    assert computed == [clip.annotation.clip] * 2
+    for again in (second, third):
+        assert isinstance(first, pipeline.Prepared)
+        assert isinstance(again, pipeline.Prepared)
+        np.testing.assert_array_equal(again.sample.patches, first.sample.patches)
+
+
+def test_what_was_built_outlives_a_build_that_fails(truth: Truth, made: tuple[Path, Dataset], tmp_path: Path):
+    shutil.copytree(made[0], tmp_path / "tfds")
+    copy = Path(shutil.copytree(truth.root, tmp_path / "copy"))
+    (copy / truth.samples[0].onset_file.relative_to(truth.root)).write_bytes(b"\xff\xd8\xff nothing \xff\xd9")
+    with pytest.raises(ClipError, match=rf"table row {truth.samples[0].row}, clip .*: not a picture that OpenCV"):
+        from_builder(builder(copy, tmp_path / "tfds", vision=Settings(scaling=min_max)))
+    assert load("samm", data_dir=tmp_path / "tfds").fingerprint == made[1].fingerprint
+
+
+def test_other_settings_or_another_copy_make_it_again(
+    truth: Truth, made: tuple[Path, Dataset], own_copy: Path, tmp_path: Path, computed: list[str]
+):
+    data_dir = Path(shutil.copytree(made[0], tmp_path / "tfds"))
+    assert from_builder(builder(own_copy, data_dir)).fingerprint == made[1].fingerprint
+    assert computed == []
+    other = from_builder(builder(own_copy, data_dir, vision=Settings(scaling=min_max)))
+    assert other.metadata["pipeline"]["scaling"] == "min_max"
+    assert len(computed) == len(truth.rows)
+    shutil.rmtree(own_copy / truth.samples[0].onset_file.parent.relative_to(truth.root))
+    make = builder(own_copy, data_dir, choices=Choices(skip_broken=True))
+    with quiet_tfds():
+        digest = make().survey().digest()
+    fewer = from_builder(make, {"copy_sha256": digest})
+    assert len(fewer.clip) == len(made[1].clip) - 1
+    assert {row["clip"] for row in fewer.metadata["dropped"]} == {truth.samples[0].filename, truth.dropped[0].filename}

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from data.frames import VideoFrame
+from data.pictures import PictureError, check_frame, read_grey, read_landmark_file
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_pictures_are_read_or_refused_whole(tmp_path: Path, suffix: str):
+    picture = np.random.default_rng(0).integers(0, 255, (40, 30), np.uint8)
+    path = tmp_path / f"00109{suffix}"
+    assert cv2.imwrite(str(path), picture)
+    assert read_grey(path).shape == (40, 30)
+    path.write_bytes(path.read_bytes()[:-200])
+    for read in (read_grey, check_frame):
+        with pytest.raises(PictureError, match=rf"00109\{suffix}: the picture is truncated"):
+            read(path)
+
+
+def test_frames_of_a_video_are_found_by_number(tmp_path: Path):
+    path, bits = tmp_path / "video.avi", np.arange(6)
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 20, (96, 48))
+    for number in range(1, 61):
+        bands = np.repeat(20 + 200 * (number >> bits & 1), 16).astype(np.uint8)
+        video.write(np.broadcast_to(bands[:, None], (48, 96, 3)).copy())
+    video.release()
+    for number in (1, 37, 36, 60):
+        bands = read_grey(VideoFrame(path, number)).reshape(48, 6, 16).mean(axis=(0, 2))
+        assert int(((bands > 128) << bits).sum()) == number
+    check_frame(VideoFrame(path, 60))
+    with pytest.raises(PictureError, match=r"video\.avi, frame 61: the video ends after 60 frames"):
+        check_frame(VideoFrame(path, 61))
+    (tmp_path / "empty.avi").touch()
+    with pytest.raises(PictureError, match=r"empty\.avi: not a video"):
+        check_frame(VideoFrame(tmp_path / "empty.avi", 1))
+
+
+def test_files_that_are_no_pictures_are_named(tmp_path: Path):
+    with pytest.raises(PictureError, match=r"absent\.png: cannot be read"):
+        read_grey(tmp_path / "absent.png")
+    (tmp_path / "empty.png").touch()
+    with pytest.raises(PictureError, match=r"empty\.png: not a picture"):
+        read_grey(tmp_path / "empty.png")
+    (tmp_path / "points.txt").write_text("1 2\n")
+    with pytest.raises(PictureError, match=r"points\.txt: a landmark file must hold 68"):
+        read_landmark_file(tmp_path / "points.txt")

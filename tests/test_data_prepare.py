@@ -1,0 +1,117 @@
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from data import copy_builder
+from data.prepare import main
+from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
+from fedpsyau_jax.vision.detection import NoFaceError
+
+ROOT = Path(__file__).parents[1]
+
+
+def no_face(picture: np.ndarray) -> np.ndarray:
+    """A detector that never finds any."""
+    raise NoFaceError
+
+
+@pytest.fixture(scope="module")
+def truth(tmp_path_factory: pytest.TempPathFactory) -> Truth:
+    """Three clips, of which one shows no face and has no landmarks."""
+    folder = tmp_path_factory.mktemp("samm") / "copy"
+    return write_copy(LAYOUTS["samm"], folder, num_subjects=1, clips_per_subject=2, quirks=False, faceless=True)
+
+
+@pytest.fixture
+def own_copy(truth: Truth, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(truth.root, tmp_path / "copy"))
+
+
+def test_the_command_checks_builds_and_shows(
+    truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]
+    assert main([*command, "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "3 of 1 subjects" in told
+    assert not (tmp_path / "tfds" / "samm").exists()
+    assert main(command) == 0
+    told = capsys.readouterr().out
+    assert "2 of 1 subjects" in told
+    assert f"no face found in the onset frame  1: row {truth.dropped[0].row}" in told
+    sheet = cv2.imread(str(next((tmp_path / "tfds").rglob("contact_sheet.png"))))
+    assert sheet is not None
+    assert sheet.std() > 30
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["samm", "--manual-dir", "nowhere"], "nowhere: is no folder; put your copy of SAMM there"),
+        (["casme2", "--manual-dir", "{copy}"], "is this the table of another database?"),
+        (["dfme", "--config", "D", "--manual-dir", "{copy}"], "no database dfme/D; there are"),
+        (["samm", "--manual-dir", "{copy}"], "1 clips (e.g. "),
+        (["samm", "--manual-dir", "{copy}", "--table", "absent.xlsx"], "absent.xlsx"),
+        (
+            ["samm", "--manual-dir", "{copy}", "--landmarks", "nowhere"],
+            "nowhere: is no folder; name the",
+        ),
+    ],
+)
+def test_bad_input_is_told_in_plain_words(
+    options: list[str], told: str, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: None)
+    filled = [option.format(copy=truth.root) for option in options]
+    assert main([*filled, "--data-dir", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert "Traceback" not in message
+
+
+def test_every_problem_has_a_line_and_what_was_built_stays(
+    truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]
+    assert main(command) == 0
+    built = sorted((tmp_path / "tfds" / "samm").rglob("*"))
+    for row in truth.samples:
+        picture = own_copy / row.onset_file.relative_to(truth.root)
+        picture.write_bytes(picture.read_bytes()[:-30])
+    capsys.readouterr()
+    assert main(command) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == len(truth.samples)
+    for line, row in zip(lines, truth.samples, strict=True):
+        assert f"row {row.row}, clip {row.filename}: " in line
+        assert line.endswith(f"{row.onset_file.name}: the picture is truncated; copy it again")
+    assert sorted((tmp_path / "tfds" / "samm").rglob("*")) == built
+
+
+def test_an_unknown_option_ends_with_2():
+    with pytest.raises(SystemExit) as end:
+        main(["samm", "--manuel-dir", "x"])
+    assert end.value.code == 2
+
+
+@pytest.mark.slow
+def test_the_command_on_all_cores(own_copy: Path, tmp_path: Path, truth: Truth):
+    (row,) = truth.dropped
+    marks = truth.samples[0].landmarks
+    assert marks is not None
+    place = (own_copy / "landmarks" / row.onset_file.relative_to(truth.root)).with_suffix(".txt")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(marks, place)
+    command = [sys.executable, "-m", "data.prepare", "samm", "--manual-dir", own_copy, "--data-dir", tmp_path / "tfds"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert re.search("^samples +3 of 1 subjects", done.stdout, re.MULTILINE)
