@@ -77,7 +77,7 @@ def split_clients(
 
     >>> clients = split_clients(["a", "a", "b", "c", "d", "d"], 2, 0.5, np.random.default_rng(0))
     >>> [client.subjects for client in clients]
-    [('a', 'b'), ('c', 'd')]
+    [('a', 'c'), ('b', 'd')]
     """
     subjects = np.asarray(subjects)
     names = np.unique(subjects)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import jax
 import pytest
 
+
 @pytest.fixture(scope="module")
 def quick_compilation() -> Iterator[None]:
     """For modules that compile many programs and run each once."""
