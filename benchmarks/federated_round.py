@@ -1,7 +1,7 @@
 """Time of one federated round: ``python -m benchmarks.federated_round [--train-au]``.
 
 A round is one local epoch of AdamW with a proximal term in each of the clients, on random arrays of the network's
-shapes; compiling is timed apart. Alternatives, as in ``--over sequential vectorised --tail padded short``, take turns.
+shapes; compiling is timed apart. Alternatives take turns, as in ``--over sequential vectorised --batches equal padded``.
 """
 
 import itertools
@@ -28,6 +28,7 @@ from fedpsyau_jax.federated import (
     AxisMap,
     ClientData,
     FederatedAlgorithm,
+    equal_batches,
     federated,
     fedprox,
     local_training,
@@ -49,10 +50,11 @@ class Options:
     Attributes:
       clients: Clients.
       examples: Training examples of each client.
-      batch: Examples in a batch.
+      batch: Most examples in a batch.
       train_au: Train the whole network, instead of the classifier over a frozen AU detector.
       over: Clients one after another, or all at once; several take turns.
-      tail: The last batch padded to a full one, or of its own, short shape; several take turns.
+      batches: All of equal size, as in the experiments; or full ones, the last of them padded, or short and with a
+        program of its own; several take turns.
       repeats: Rounds timed.
     """
 
@@ -61,7 +63,7 @@ class Options:
     batch: int = 32
     train_au: bool = False
     over: tuple[Literal["sequential", "vectorised"], ...] = ("sequential",)
-    tail: tuple[Literal["padded", "short"], ...] = ("padded",)
+    batches: tuple[Literal["equal", "padded", "short"], ...] = ("equal",)
     repeats: int = 10
 
 
@@ -94,17 +96,20 @@ def random_task(settings: FedSettings, count: int) -> Task:
 
 
 def compiled_round(
-    settings: FedSettings, task: Task, data: ClientData, over: str, tail: str
+    settings: FedSettings, task: Task, data: ClientData, over: str, batches: str
 ) -> tuple[Callable[[], Any], float]:
     """A round to call again and again, each from where the last one ended; and the seconds that compiling it took."""
+
+    num_train = data.mask.shape[-1]
+    batch_size = equal_batches(num_train, settings.batch) if batches == "equal" else settings.batch
 
     def algorithm(store: Any) -> FederatedAlgorithm:
         training = local_training(
             task.loss(store),
             optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay)),
-            warm_up(settings, data.mask.shape[-1]),
-            batch_size=settings.batch,
-            tail=tail == "short",
+            warm_up(settings, num_train),
+            batch_size=batch_size,
+            tail=batches == "short",
         )
         strategy = fedprox(num_examples(data), jnp.asarray(settings.mu))
         return federated(strategy, training, over_clients=OVER[over])
@@ -133,17 +138,19 @@ def main(options: Options) -> int:
     indices = jnp.arange(count, dtype=jnp.int32).reshape(options.clients, options.examples)
     data = ClientData(jnp.arange(options.clients, dtype=jnp.int32), indices, jnp.ones(indices.shape))
     rounds, compiling = {}, {}
-    for over, tail in itertools.product(options.over, options.tail):
-        name = f"{over}, {tail}"
-        rounds[name], compiling[name] = compiled_round(settings, task, data, over, tail)
+    for over, batches in itertools.product(options.over, options.batches):
+        name = f"{over}, {batches}"
+        rounds[name], compiling[name] = compiled_round(settings, task, data, over, batches)
     times = interleaved(rounds, options.repeats)
-    table = Table("clients, tail", "compile s", "median s", "best s", box=SIMPLE_HEAD)
+    table = Table("clients, batches", "compile s", "median s", "best s", box=SIMPLE_HEAD)
     for name, taken in times.items():
         table.add_row(name, f"{compiling[name]:.1f}", f"{np.median(taken):.3f}", f"{taken.min():.3f}")
     trained = "whole network" if options.train_au else "frozen AU detector"
     console = Console(width=110, highlight=False)
     console.print(machine())
-    console.print(f"{options.clients} clients x {options.examples} examples, batches of {options.batch}, {trained}")
+    console.print(
+        f"{options.clients} clients x {options.examples} examples, batches of at most {options.batch}, {trained}"
+    )
     console.print(table)
     console.print(f"peak memory of this process: {peak_megabytes():.0f} MB")
     return 0

@@ -69,13 +69,15 @@ class PretrainingSettings:
 
     Attributes:
       epochs: Passes over the pretraining set.
-      batch: Examples in a batch.
+      batch: Most examples in a batch; all are of equal size.
       learning_rate: AdamW's, after a warm-up of one epoch; it decays to 0 along a cosine.
+      weight_decay: AdamW's.
     """
 
     epochs: int = 16
     batch: int = 16
     learning_rate: float = 2e-3
+    weight_decay: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class FedSettings:
         that holds everything, whose data has another shape.
       rounds: Rounds of exchange.
       local_epochs: Passes of a client over its data in a round.
-      batch: Examples in a batch.
+      batch: Most examples in a batch; the batches of an epoch are of equal size.
       learning_rate: AdamW's, after the warm-up.
       warmup_epochs: Epochs of linear warm-up, within the first round.
       weight_decay: AdamW's.

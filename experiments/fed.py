@@ -92,7 +92,9 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None) -> int:
         experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits))
         experiment.begin()
         cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
-        detector = pretrained_detector(settings, detector_data, cache, stages)
+        detector = pretrained_detector(
+            settings.network, settings.pretraining, settings.seed, detector_data, cache, stages
+        )
         with stages.stage("detecting action units"):
             detected = detect(settings, detector, dataset.examples)
         if settings.train_au:

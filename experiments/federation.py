@@ -25,6 +25,7 @@ from fedpsyau_jax.federated import (
     anchored_at_start,
     client_mesh,
     client_sharding,
+    equal_batches,
     evaluated,
     fedavg,
     fedprox,
@@ -113,7 +114,7 @@ def client_update(settings: FedSettings, task: Task, store: PyTree, data: TrainT
         optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay)),
         warm_up(settings, num_train),
         squared_prox if settings.proximal == "squared" else of_tensors(norm_prox, task),
-        batch_size=settings.batch,
+        batch_size=equal_batches(num_train, settings.batch),
         local_epochs=settings.local_epochs,
         optimizer_state=OPTIMIZER_STATE[settings.optimizer_state],
     )

@@ -8,32 +8,48 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from data.dataset import Dataset
-from experiments.configs import FedSettings
+from experiments.configs import NetworkSettings, PretrainingSettings
 from experiments.federation import QUICK
 from experiments.progress import Stages
+from experiments.tasks import Task, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
-from fedpsyau_jax.federated import ClientData, LossFn, centralised, federated, kept, local_training
-from fedpsyau_jax.losses import detection_loss
-from fedpsyau_jax.models.fedpsyau import au_detector
-from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Params, PRNGKeyArray
+from fedpsyau_jax.federated import (
+    ClientData,
+    ClientUpdate,
+    FederatedAlgorithm,
+    centralised,
+    equal_batches,
+    federated,
+    kept,
+    local_training,
+)
+from fedpsyau_jax.packing import Packed
+from fedpsyau_jax.types import Array, ClientState, Int, Params, PyTree
 
 BRANCH = 0.05
 RATES = {"spatial": 0.01, "upper": 0.1, "lower": 0.1, "global": 0.1}
-RECIPE = 1
+RECIPE = 2
 """Raise it when the training below changes: detectors trained by an older one are trained again."""
 
 
-def pretrained_detector(settings: FedSettings, dataset: Dataset, cache: Path, stages: Stages) -> ClientState:
+def pretrained_detector(
+    network: NetworkSettings,
+    choices: PretrainingSettings,
+    seed: int,
+    dataset: Dataset,
+    cache: Path,
+    stages: Stages,
+) -> ClientState:
     """The AU detector of these settings, trained on ``dataset`` unless it is in ``cache`` already.
 
-    Training is the federated core's with a single client, an epoch a round: masked BCE of both heads, AdamW, linear
-    warm-up over one epoch, then cosine decay over a fixed number of epochs.
-
     Args:
-      settings: network, pretraining and seed.
+      network: which network, with its prior.
+      choices: how it is trained.
+      seed: of its weights and batches.
       dataset: AU-labelled examples of subjects that no federation holds.
       cache: folder of trained detectors.
       stages: where progress is shown.
@@ -41,21 +57,15 @@ def pretrained_detector(settings: FedSettings, dataset: Dataset, cache: Path, st
     Returns:
       Parameters and batch statistics.
     """
-    choices = settings.pretraining
-    network = settings.network
-    model = au_detector(network.architecture(), network.priors(), network.prior_ratio)
-    examples = jax.tree.map(jnp.asarray, dataset.examples)
-    key = jax.random.key(settings.seed)
-    initial = jax.jit(model.init, compiler_options=QUICK)(
-        key, Batch(jax.tree.map(lambda leaf: leaf[:1], examples), jnp.ones(1))
-    )
-    recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": settings.seed, "jax": jax.__version__}
+    task = detection(network, dataset.examples, quiet_residuals)
+    like = jax.eval_shape(lambda key: task.unpacked(task.init(key)), jax.random.key(seed))
+    recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": seed, "jax": jax.__version__}
     recipe |= {"backend": jax.default_backend(), "network": asdict(network), "pretraining": asdict(choices)}
     name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
     with open_checkpoints(cache / name, keep=1) as checkpoints:
-        if (restored := checkpoints.restore(initial)) is not None and restored.state is not None:
+        if (restored := checkpoints.restore(like)) is not None and restored.state is not None:
             return restored.state
-        detector = _train(settings, detection_loss(model), initial, examples, key, stages)
+        detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages)
         checkpoints.save(choices.epochs, detector)
     return detector
 
@@ -73,29 +83,66 @@ def quiet_residuals(detector: Params) -> Params:
     return jax.tree_util.tree_map_with_path(scaled, detector)
 
 
-def at_module_rates(params: Params) -> optax.GradientTransformation:
+def at_module_rates(task: Task, params: Packed) -> optax.GradientTransformation:
     """Slow down modules whose wide layers take too large a step at the rate that the others need."""
 
-    def rate(path: tuple[Any, ...], _: Array) -> float:
-        return RATES.get(path[0].key, 1.0)
+    def rate(path: tuple[Any, ...], leaf: Array) -> Array:
+        return jnp.full(leaf.shape, RATES.get(path[0].key, 1.0), leaf.dtype)
 
-    rates = jax.tree_util.tree_map_with_path(rate, params)
-    return optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates))
+    def scaled(updates: PyTree, _: PyTree) -> PyTree:
+        rates = task.pack(jax.tree_util.tree_map_with_path(rate, jax.eval_shape(task.unpack, params)))
+        return jax.tree.map(jnp.multiply, updates, rates)
+
+    return optax.stateless(scaled)
 
 
-def _train(
-    settings: FedSettings, loss: LossFn, initial: ClientState, examples: Examples, key: PRNGKeyArray, stages: Stages
+def train_detector(
+    task: Task, choices: PretrainingSettings, seed: int, train: Int[np.ndarray, "examples"], stages: Stages
 ) -> ClientState:
-    choices = settings.pretraining
-    count = len(examples.emotion)
-    steps_an_epoch = -(-count // choices.batch)
-    initial = initial._replace(params=quiet_residuals(initial.params))
-    training = local_training(
-        loss,
+    """Train an AU detector on some examples.
+
+    Training is the federated core's with a single client, an epoch a round: masked BCE of both heads, AdamW, linear
+    warm-up over one epoch, then cosine decay over a fixed number of epochs.
+
+    Args:
+      task: AU detection on a store of examples.
+      choices: epochs, batch, learning rate, weight decay.
+      seed: of weights and batches.
+      train: which of the task's examples to train on.
+      stages: where progress is shown.
+
+    Returns:
+      Parameters and batch statistics, as the network itself has them.
+    """
+    key = jax.random.key(seed)
+    data = ClientData(jnp.zeros(1, jnp.int32), jnp.asarray(train[None], jnp.int32), jnp.ones((1, len(train))))
+    with stages.stage("compiling AU pretraining"):
+        initial = jax.jit(task.init, compiler_options=QUICK)(key)
+
+        def algorithm(store: PyTree) -> FederatedAlgorithm:
+            return federated(centralised(jnp.ones(1)), _training(task._replace(store=store), choices, len(train)))
+
+        state = jax.jit(lambda store, first: algorithm(store).init(first), compiler_options=QUICK)(task.store, initial)
+        step = jax.jit(
+            lambda state, store, data, key: algorithm(store).step(state, data, key),
+            donate_argnums=0,
+            compiler_options=QUICK,
+        )
+        epoch = step.lower(state, task.store, data, key).compile()
+    with stages.stage("AU pretraining", total=choices.epochs, unit="epoch") as stage:
+        for _ in range(choices.epochs):
+            state, metrics = epoch(state, task.store, data, key)
+            stage.advance(loss=float(metrics["loss_sum"].sum() / metrics["num_examples"].sum()))
+    return task.unpacked(jax.tree.map(lambda leaf: leaf[0], state.clients))
+
+
+def _training(task: Task, choices: PretrainingSettings, num_train: int) -> ClientUpdate:
+    steps_an_epoch = -(-num_train // choices.batch)
+    like = jax.eval_shape(task.init, jax.random.key(0)).params
+    return local_training(
+        task.loss(task.store),
         optax.chain(
-            optax.scale_by_adam(),
-            optax.add_decayed_weights(settings.weight_decay),
-            at_module_rates(initial.params),
+            optax.scale_by_adam(), optax.add_decayed_weights(choices.weight_decay), at_module_rates(task, like)
         ),
         optax.warmup_cosine_decay_schedule(
             choices.learning_rate / steps_an_epoch,
@@ -103,16 +150,6 @@ def _train(
             steps_an_epoch,
             choices.epochs * steps_an_epoch,
         ),
-        batch_size=choices.batch,
+        batch_size=equal_batches(num_train, choices.batch),
         optimizer_state=kept,
     )
-    algorithm = federated(centralised(jnp.ones(1)), training)
-    data = ClientData(jnp.zeros(1, jnp.int32), jax.tree.map(lambda a: a[None], examples), jnp.ones((1, count)))
-    with stages.stage("compiling AU pretraining"):
-        state = jax.jit(algorithm.init, compiler_options=QUICK)(initial)
-        epoch = jax.jit(algorithm.step, donate_argnums=0, compiler_options=QUICK).lower(state, data, key).compile()
-    with stages.stage("AU pretraining", total=choices.epochs, unit="epoch") as stage:
-        for _ in range(choices.epochs):
-            state, metrics = epoch(state, data, key)
-            stage.advance(loss=float(metrics["loss_sum"].sum() / metrics["num_examples"].sum()))
-    return jax.tree.map(lambda leaf: leaf[0], state.clients)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.configs import FedSettings
+from experiments.configs import FedSettings, NetworkSettings
 from fedpsyau_jax.federated import LossFn, in_chunks
-from fedpsyau_jax.losses import classification_loss, joint_loss
+from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.packing import Packed, packing
 from fedpsyau_jax.types import (
@@ -35,14 +35,16 @@ Predict = Callable[[ClientState, Batch], PyTree]
 class Task(NamedTuple):
     """What a client trains; examples are looked up in ``store`` by their index, so they are held once.
 
-    ``init(key) -> ClientState``, packed; ``unpack(params)`` gives the network's own; ``loss(store)`` and
-    ``predict(store)`` take packed clients and batches of indices; predictions are ``{"emotion": logits}``, and
-    ``"au"`` where the client's own network detects action units.
+    ``init(key) -> ClientState``, packed; ``pack(params)`` and ``unpack(params)`` go from the network's own to these and
+    back, ``unpacked(client)`` too; ``loss(store)`` and ``predict(store)`` take packed clients and batches of indices;
+    predictions are ``{"emotion": logits}``, and ``"au"`` where the client's own network detects action units.
     """
 
     store: PyTree
     init: Callable[[PRNGKeyArray], ClientState]
+    pack: Callable[[Params], Packed]
     unpack: Callable[[Packed], Params]
+    unpacked: Callable[[ClientState], ClientState]
     loss: Callable[[PyTree], LossFn]
     predict: Callable[[PyTree], Predict]
 
@@ -63,6 +65,21 @@ def detect(settings: FedSettings, detector: ClientState, examples: Examples) -> 
     padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
     outputs = jax.jit(in_chunks(detected, CHUNK))(detector, Batch(padded, jnp.ones(count + -count % CHUNK)))
     return jax.tree.map(lambda leaf: leaf[:count], outputs)
+
+
+def detection(network: NetworkSettings, examples: Examples, prepare: Callable[[Params], Params]) -> Task:
+    """Detect action units: both heads are trained, on AU-labelled examples; ``prepare`` sees the initial weights."""
+    model = au_detector(network.architecture(), network.priors(), network.prior_ratio)
+    store = jax.tree.map(jnp.asarray, examples)
+
+    def init(key: PRNGKeyArray) -> ClientState:
+        fresh = model.init(key, _one(store))
+        return fresh._replace(params=prepare(fresh.params))
+
+    def logits(client: ClientState, batch: Batch) -> PyTree:
+        return {"au": model.apply(*client, batch, None, train=False)[0].logits}
+
+    return _task(store, init, detection_loss(model), logits)
 
 
 def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "examples aus feat"]) -> Task:
@@ -121,7 +138,7 @@ def _task(store: PyTree, init: Callable[[PRNGKeyArray], ClientState], loss: Loss
     def packed_predict(store: PyTree) -> Predict:
         return lambda client, batch: predict(unpacked(client), look_up(store, batch))
 
-    return Task(store, packed_init, params.unpack, packed_loss, packed_predict)
+    return Task(store, packed_init, params.pack, params.unpack, unpacked, packed_loss, packed_predict)
 
 
 def _one(store: PyTree) -> Batch:

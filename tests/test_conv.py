@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from fedpsyau_jax.models.conv import BatchNorm, ConvNorm, PointwiseNorms, conv2d
+from fedpsyau_jax.models.conv import MANY_IMAGES, BatchNorm, ConvNorm, PointwiseNorms, conv2d
 from fedpsyau_jax.models.dsi import max_pool_2x2, max_pool_3x3
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -69,8 +69,11 @@ def value_and_gradients(convolve: Any, image: Any, kernel: Any, padding: int) ->
         ((9, 9, 2), 3, 3, -1),  # cropped
     ],
 )
-def test_convolution_is_the_library_one(image, kernel, features, padding):
-    arguments = normal(2, *image), normal(kernel, kernel, image[-1], features, seed=1), padding
+@pytest.mark.parametrize("num_images", [2, MANY_IMAGES])
+def test_convolution_is_the_library_one(image, kernel, features, padding, num_images):
+    if num_images > 2 and max(image[:2]) >= 14:
+        pytest.skip("the same program as for two images")
+    arguments = normal(num_images, *image), normal(kernel, kernel, image[-1], features, seed=1), padding
     assert_close(value_and_gradients(conv2d, *arguments), value_and_gradients(reference, *arguments))
 
 

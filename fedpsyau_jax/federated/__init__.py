@@ -18,7 +18,7 @@ from fedpsyau_jax.federated.axes import AxisMap, sequential, vectorised
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, counted, kept, local_training, reset, scanned
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
-from fedpsyau_jax.federated.minibatch import Batch, masked_mean
+from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
 from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalised
 from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
 from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, sharded, state_sharding
@@ -43,6 +43,7 @@ __all__ = [
     "client_mesh",
     "client_sharding",
     "counted",
+    "equal_batches",
     "evaluated",
     "fedavg",
     "federated",

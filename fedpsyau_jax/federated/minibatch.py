@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from fedpsyau_jax.types import Array, Batch, Float, Int, PRNGKeyArray, PyTree
 
-__all__ = ["Batch", "masked_mean", "num_batches", "shuffled", "split_order", "take_batch"]
+__all__ = ["Batch", "equal_batches", "masked_mean", "num_batches", "shuffled", "split_order", "take_batch"]
 
 
 def masked_mean(values: Float[Array, "batch"], mask: Float[Array, "batch"]) -> Float[Array, ""]:
@@ -26,6 +26,18 @@ def masked_mean(values: Float[Array, "batch"], mask: Float[Array, "batch"]) -> F
     """
     real = mask > 0
     return jnp.where(real, values, 0).sum() / jnp.maximum(real.sum(), 1).astype(values.dtype)
+
+
+def equal_batches(num_examples: int, largest: int) -> int:
+    """Size of a batch such that as few batches as batches of ``largest`` take everything, equally many each.
+
+    No work is spent on filling up the last batch, and batch statistics are never those of a few left over. The
+    released implementation ends an epoch with a smaller batch instead.
+
+    >>> equal_batches(100, 32), equal_batches(96, 32), equal_batches(10, 32)
+    (25, 32, 10)
+    """
+    return -(-num_examples // -(-num_examples // largest)) if num_examples else largest
 
 
 def num_batches(mask: Float[Array, "examples"], batch_size: int) -> Int[Array, ""]:

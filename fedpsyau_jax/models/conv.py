@@ -24,26 +24,34 @@ small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 MIN_COLUMNS = 64
 """Matrix products with fewer output columns than this waste the CPU's registers (measured: benchmarks/conv.py)."""
+MANY_IMAGES = 512
+"""From so many small images on, a wide banded matrix costs less than the bytes that it saves (likewise)."""
 
 Tile = tuple[int, int]
 
 
-def tile_for(height: int, width: int, kernel_height: int, features: int) -> Tile:
+def tile_for(num_images: int, height: int, width: int, kernel_height: int, features: int) -> Tile:
     """The smallest tile that divides the output image and gives the product enough columns.
 
     Args:
+      num_images: Images convolved at once.
       height: Rows of the output image.
       width: Columns of the output image.
       kernel_height: Rows of the kernel; a 1 x 1 kernel gains nothing from a taller tile.
       features: Channels of the output image.
 
     Returns:
-      Rows and columns of a tile; tiles of small images stay flat, where rows of zeros would dominate.
+      Rows and columns of a tile; tiles of small images stay flat, where rows of zeros would dominate. Many small images
+      are cut into whole rows, or not at all: then zeros around them need no copy.
 
-    >>> tile_for(28, 28, 5, 6), tile_for(14, 14, 3, 16), tile_for(5, 5, 3, 64), tile_for(28, 28, 1, 6)
+    >>> tile_for(32, 28, 28, 5, 6), tile_for(32, 14, 14, 3, 16), tile_for(32, 5, 5, 3, 64), tile_for(32, 28, 28, 1, 6)
     ((4, 4), (2, 2), (1, 1), (1, 14))
+    >>> tile_for(2080, 5, 5, 3, 64), tile_for(2080, 5, 5, 3, 3)
+    ((1, 5), (5, 5))
     """
     tall = kernel_height > 1 and height >= 14
+    if num_images >= MANY_IMAGES and kernel_height > 1 and not tall:
+        return (1, width) if width * features >= MIN_COLUMNS else (height, width)
     rows = [d for d in range(1, height + 1) if height % d == 0] if tall else [1]
     columns = [d for d in range(1, width + 1) if width % d == 0]
     tiles = [(r, c) for r, c in itertools.product(rows, columns) if not tall or r == c]
@@ -51,18 +59,27 @@ def tile_for(height: int, width: int, kernel_height: int, features: int) -> Tile
     return min(wide_enough, default=max(tiles))
 
 
-def _shifts(size: int, tile: int) -> np.ndarray:
+def _shifts(size: int, tile: int, border: int) -> np.ndarray:
     """shifts[p, w, t] = 1 where pixel w of a window meets place p of the kernel for pixel t of the tile."""
     places, pixels = np.arange(size)[:, None], np.arange(tile)
-    return np.asarray(np.arange(size + tile - 1)[None, :, None] == (places + pixels)[:, None], np.float32)
+    window = np.arange(border, size + tile - 1 - border)
+    return np.asarray(window[None, :, None] == (places + pixels)[:, None], np.float32)
 
 
-def banded(kernel: Float[Array, "kh kw inputs outputs"], tile: Tile) -> Float[Array, "window columns"]:
-    """The matrix that maps an input window to an output tile: the kernel, shifted to each place of the tile."""
+def banded(
+    kernel: Float[Array, "kh kw inputs outputs"], tile: Tile, border: tuple[int, int] = (0, 0)
+) -> Float[Array, "window columns"]:
+    """The matrix that maps an input window to an output tile: the kernel, shifted to each place of the tile.
+
+    Args:
+      kernel: Spatial extent, input channels, output channels.
+      tile: Rows and columns of a tile.
+      border: Rows above and below, and columns left and right, that the window leaves out, as they hold zeros.
+    """
     height, width, inputs, outputs = kernel.shape
-    if tile == (1, 1):
+    if tile == (1, 1) and border == (0, 0):
         return kernel.reshape(height * width * inputs, outputs)
-    down, right = (_shifts(k, t).astype(kernel.dtype) for k, t in zip((height, width), tile, strict=True))
+    down, right = (_shifts(*of).astype(kernel.dtype) for of in zip((height, width), tile, border, strict=True))
     placed = jnp.einsum("pwt,qxs,pqio->wxitso", down, right, kernel)
     return placed.reshape(-1, tile[0] * tile[1] * outputs)
 
@@ -123,17 +140,19 @@ def conv2d(
     Returns:
       The output images, ``height + 2 padding - kh + 1`` pixels high.
     """
-    tile, cut = _cut(image, kernel, padding)
-    return from_tiles(cut @ banded(kernel, tile), tile)
+    tile, border, cut = _cut(image, kernel, padding)
+    return from_tiles(cut @ banded(kernel, tile, border), tile)
 
 
-def _cut(image: Array, kernel: Array, padding: int) -> tuple[Tile, Array]:
+def _cut(image: Array, kernel: Array, padding: int) -> tuple[Tile, tuple[int, int], Array]:
+    """Tile, border that the matrix spares, and windows; a tile as long as the image needs no zeros around it."""
     kernel_height, kernel_width, _, features = kernel.shape
-    none, border = (0, 0, 0), (padding, padding, 0)
-    padded = jax.lax.pad(image, jnp.zeros((), image.dtype), (none, border, border, none))
-    height, width = padded.shape[1] - kernel_height + 1, padded.shape[2] - kernel_width + 1
-    tile = tile_for(height, width, kernel_height, features)
-    return tile, windows(padded, tile, (kernel_height - 1, kernel_width - 1))
+    height, width = (image.shape[1 + axis] + 2 * padding - kernel.shape[axis] + 1 for axis in (0, 1))
+    tile = tile_for(image.shape[0], height, width, kernel_height, features)
+    above, left = (max(padding, 0) * (own == whole) for own, whole in zip(tile, (height, width), strict=True))
+    none, down, right = (0, 0, 0), (padding - above,) * 2 + (0,), (padding - left,) * 2 + (0,)
+    padded = jax.lax.pad(image, jnp.zeros((), image.dtype), (none, down, right, none))
+    return tile, (above, left), windows(padded, tile, (kernel_height - 1 - 2 * above, kernel_width - 1 - 2 * left))
 
 
 def _conv2d_forward(image: Array, kernel: Array, padding: int) -> tuple[Array, tuple[Array, Array]]:
@@ -144,9 +163,9 @@ def _conv2d_backward(padding: int, saved: tuple[Array, Array], error: Array) -> 
     image, kernel = saved
     mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
     image_gradient = conv2d(error, mirrored, kernel.shape[0] - 1 - padding)
-    tile, cut = _cut(image, kernel, padding)
+    tile, border, cut = _cut(image, kernel, padding)
     of_banded = jnp.einsum("brcf,brcw->fw", to_tiles(error, tile), cut)  # the smaller one is transposed
-    _, transpose = jax.vjp(partial(banded, tile=tile), kernel)
+    _, transpose = jax.vjp(partial(banded, tile=tile, border=border), kernel)
     return image_gradient, *transpose(of_banded.T)
 
 

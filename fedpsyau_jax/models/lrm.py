@@ -4,12 +4,14 @@ Source: FED-PsyAU (ICCV 2025); the transformer layer is that of Vaswani et al. (
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from fedpsyau_jax.models.conv import ConvNorm, small_uniform
+from fedpsyau_jax.models.dropout import Dropout
 from fedpsyau_jax.types import Array, Float
 
 Attend = Callable[[Array, Array], Array]
@@ -43,7 +45,7 @@ class Attention(nn.Module):
         scores = jnp.einsum("nqhf,nkhf->nhqk", query, key) / jnp.sqrt(query.shape[-1]).astype(tokens.dtype)
         if self.across_batch:
             scores = jnp.where(mask > 0, scores, jnp.finfo(scores.dtype).min)
-        weights = nn.Dropout(self.dropout, deterministic=not train)(jax.nn.softmax(scores))
+        weights = Dropout(self.dropout)(jax.nn.softmax(scores), train=train)
         heard = jnp.einsum("nhqk,nkhf->nqhf", weights, value).reshape(sequence.shape)
         merged = nn.Dense(features, kernel_init=small_uniform, name="merge")(heard)
         return merged.swapaxes(0, 1) if self.across_batch else merged
@@ -62,7 +64,7 @@ class SpatialEncoder(nn.Module):
         self, tokens: Float[Array, "batch landmarks feat"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch landmarks feat"]:
         """Encode the tokens of a batch."""
-        drop = nn.Dropout(self.dropout, deterministic=not train)
+        drop = partial(Dropout(self.dropout), train=train)
         features = tokens.shape[-1]
 
         def dense(size: int, name: str) -> nn.Dense:

@@ -1,0 +1,129 @@
+"""How busy preparing a database keeps the cores, and its memory: ``python -m benchmarks.preparation``.
+
+Cores: the flow stage on the clips of a synthetic copy, several short runs, the best counts. Share of the machine is
+CPU time / (wall time * cores); share of what was left is the same less the CPU time that other programs took.
+Memory: building n and then 4 n samples (the clips repeated, each flow computed once), as a build holds its records.
+"""
+
+import os
+import resource
+import sys
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import NamedTuple
+
+import tyro
+
+from benchmarks.timing import machine, peak_megabytes
+from data.dataset import from_builder
+from data.dfme.dfme_dataset_builder import Builder
+from data.dfme.layout import LAYOUT
+from data.parallel import num_cores
+from data.pipeline import Recipe, prepare_all
+from data.progress import silent
+from data.survey import Choices, Survey, survey
+from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
+from fedpsyau_jax.vision.sample import Settings
+
+CONFIG = "challenge"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure the preparation of a database."""
+
+    clips: int = 48
+    """Clips in each timed run."""
+    repeats: int = 3
+    """Timed runs."""
+    samples: int = 500
+    """n; memory is measured for n and 4 n samples, 0 for no such measurement."""
+    num_workers: int | None = None
+    """Processes; by default one a core."""
+
+
+class Usage(NamedTuple):
+    """Seconds since the machine started: of the wall, of our CPU time, of everyone's."""
+
+    wall: float
+    ours: float
+    everyone: float
+
+
+def usage() -> Usage:
+    """Clocks as they stand; everyone's CPU time is only known on Linux, elsewhere ours stands for it."""
+    spent = (resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    ours = sum(one.ru_utime + one.ru_stime for one in spent)
+    return Usage(perf_counter(), ours, _everyone() or ours)
+
+
+def _everyone() -> float:
+    statistics = Path("/proc/stat")
+    if not statistics.exists():
+        return 0.0
+    user, nice, system, _, _, interrupts, soft_interrupts, *_ = map(int, statistics.read_text().split()[1:11])
+    return (user + nice + system + interrupts + soft_interrupts) / os.sysconf("SC_CLK_TCK")
+
+
+def shares(before: Usage, after: Usage, cores: int) -> tuple[float, float]:
+    """Our share of all cores, and of what others left of them."""
+    wall, ours, everyone = (late - early for early, late in zip(before, after, strict=True))
+    left = max(wall * cores - max(everyone - ours, 0.0), ours)
+    return ours / (wall * cores), ours / left
+
+
+def repeated(found: Survey, count: int) -> Survey:
+    """A survey of ``count`` clips: those found, again and again, each time under other names."""
+    clips = [
+        clip._replace(annotation=clip.annotation._replace(clip=f"{clip.annotation.clip}_{place}"))
+        for place, clip in enumerate(islice(cycle(found.clips), count))
+    ]
+    return found._replace(clips=tuple(clips), dropped=())
+
+
+def time_flow(found: Survey, options: Options) -> None:
+    """Print the seconds and the shares of each run, workers' start included."""
+    clips, cores = repeated(found, options.clips).clips, num_cores()
+    best = 0.0, 0.0
+    for _ in range(options.repeats):
+        before = usage()
+        made = sum(1 for _ in prepare_all(clips, Recipe(Settings()), silent, options.num_workers))
+        after = usage()
+        best = max(best, shares(before, after, cores))
+        wall, ours = after.wall - before.wall, after.ours - before.ours
+        print(f"{made} clips: {wall:.1f} s, {ours / made:.3f} CPU seconds a clip")
+    print(f"best share of {cores} cores: {best[0]:.0%}; of what other programs left of them: {best[1]:.0%}")
+
+
+def measure_memory(found: Survey, options: Options, folder: Path) -> None:
+    """Print the peak memory after building n, and after building 4 n samples."""
+    peaks = []
+    for count in (options.samples, 4 * options.samples):
+        build = partial(Builder, config=CONFIG, data_dir=folder / str(count), manual_dir=folder, progress=silent)
+        dataset = from_builder(partial(build, found=repeated(found, count), num_workers=1))
+        peaks.append(peak_megabytes())
+        arrays = sum(array.nbytes for array in dataset.examples)
+        print(f"{count} samples: peak {peaks[-1]:.0f} MB; the samples themselves {arrays / 2**20:.0f} MB")
+    grown = (peaks[1] - peaks[0]) * 2**20 / (3 * options.samples)
+    print(f"growth {grown / 2**10:.0f} KiB a sample; a sample has {arrays / (4 * options.samples) / 2**10:.0f} KiB")
+
+
+def main(options: Options) -> int:
+    """Write a synthetic copy, then measure."""
+    print(machine())
+    with TemporaryDirectory() as folder:
+        root = Path(folder) / "copy"
+        write_copy(LAYOUTS["dfme-challenge"], root, num_subjects=4, clips_per_subject=2, quirks=False)
+        found = survey(LAYOUT, root, CONFIG, Choices()).usable()
+        time_flow(found, options)
+        if options.samples:
+            measure_memory(found, options, Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options, prog="python -m benchmarks.preparation", description=__doc__)))
