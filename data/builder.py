@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
+from data.annotations import Dropped
 from data.apex import APEX_KINDS
 from data.clips import Clip
 from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepare_all
@@ -54,6 +55,11 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
     def settings(self) -> Settings:
         """The vision pipeline's choices."""
         return Settings()
+
+    @property
+    def skip_broken(self) -> bool:
+        """Whether clips whose files are broken are dropped rather than refused."""
+        return False
 
     @property
     def how(self) -> Recipe:
@@ -103,15 +109,21 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
         """(key, example) of every clip found; the tables' hashes and the drop list go to the metadata.
 
         Raises:
-            ClipError: a clip's files cannot be used, or no clip becomes a sample.
+            ClipError: clips' files cannot be used, all of them listed; or no clip becomes a sample.
         """
-        dropped = list(survey.dropped)
+        dropped, broken = list(survey.dropped), []
         made = prepare_all(survey.clips, self.how, self.progress, self.num_workers, self.work_folder)
-        for key, item in enumerate(made):
+        for key, (item, clip) in enumerate(zip(made, survey.clips, strict=True)):
             if isinstance(item, Prepared):
                 yield key, self._example(item)
-            else:
+            elif isinstance(item, Dropped):
                 dropped.append(item)
+            elif self.skip_broken:
+                dropped.append(Dropped(clip.annotation.row, clip.annotation.clip, str(item)))
+            else:
+                broken.append(str(item))
+        if broken:
+            raise ClipError("\n".join(broken))
         num_clips = len(survey.clips)
         if len(dropped) == len(survey.dropped) + num_clips:
             raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")

@@ -107,7 +107,10 @@ def write_contact_sheet(path: Path, clips: Sequence[Clip], recipe: Recipe) -> No
     done, content = cv2.imencode(".png", contact_sheet(clips, recipe))
     if not done:
         raise OSError(f"{path}: OpenCV cannot encode the contact sheet")
-    path.write_bytes(content.tobytes())
+    try:
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        raise OSError(f"{path}: the contact sheet cannot be written ({error.strerror})") from error
 
 
 def varied_clips(clips: Sequence[Clip], count: int) -> list[Clip]:

@@ -59,6 +59,11 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
         return self.asked[1] or Settings()
 
     @property
+    def skip_broken(self) -> bool:
+        """As the user chose."""
+        return self.choices.skip_broken
+
+    @property
     def how(self) -> Recipe:
         """Also how faces and apexes are found."""
         return Recipe(self.settings, self.landmarker, spot_apex)

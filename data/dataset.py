@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,6 +17,7 @@ import numpy as np
 from data.databases import REAL, check_known
 from data.labels import CLASS_NAMES, class_name
 from data.progress import Progress, progress_bar
+from data.replacing import aside, put_back
 
 if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
@@ -122,32 +123,23 @@ def from_builder(
     """
     with quiet_tfds():
         builder = make_builder()
+        folder, place = Path(builder.data_dir), builder.work_folder.with_name(f"{builder.builder_config.name}.replaced")
+        if put_back(folder, place):
+            builder = make_builder()
         if builder.is_prepared() and _differs(builder, demands or {}):
-            with _aside(Path(builder.data_dir), builder.work_folder.with_suffix(".replaced")):
+            with aside(folder, place):
                 builder = make_builder()
                 builder.download_and_prepare()
         elif not builder.is_prepared():
             builder.download_and_prepare()
-        shutil.rmtree(builder.work_folder, ignore_errors=True)
+        for leftover in (builder.work_folder, *folder.parent.glob(f"incomplete.*_{folder.name}")):
+            shutil.rmtree(leftover, ignore_errors=True)
         return _read(builder)
 
 
 def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
     wanted = {**builder.demands(), **demands}
     return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
-
-
-@contextmanager
-def _aside(folder: Path, place: Path) -> Iterator[None]:
-    shutil.rmtree(place, ignore_errors=True)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    folder.rename(place)
-    try:
-        yield
-    except BaseException:
-        place.rename(folder)
-        raise
-    shutil.rmtree(place)
 
 
 @contextmanager
@@ -172,14 +164,17 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
     from fedpsyau_jax.types import Examples
 
     try:
-        records = sorted(builder.as_data_source(split="train"), key=lambda record: record["clip"])
+        records = builder.as_data_source(split="train")
+        by_clip = sorted(range(len(records)), key=[record["clip"] for record in records].__getitem__)
+        columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "row"))
+        row = columns.pop("row").astype(int)
     except Exception as error:
         raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
-    arrays: dict[str, Any] = {field: np.stack([record[field] for record in records]) for field in Examples._fields}
-    subject, clip = (np.array([record[field].decode() for record in records]) for field in ("subject", "clip"))
+    subject, clip = (np.array([text.decode() for text in columns.pop(name)]) for name in ("subject", "clip"))
     dataset = Dataset(
         name=builder.info.full_name,
-        examples=Examples(**arrays),
+        row=row,
+        examples=Examples(**columns),
         subject=subject,
         clip=clip,
         class_names=tuple(builder.info.features["emotion"].names),
@@ -187,9 +182,21 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
         synthetic=builder.synthetic,
         fingerprint="",
         metadata=dict(builder.info.metadata),
-        row=np.array([record["row"] for record in records]),
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
+
+
+def _columns(records: Sequence[Mapping[str, Any]], order: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
+    """Fields of all records as arrays, filled in one record at a time: memory holds them once."""
+    columns: dict[str, Any] = {}
+    for place, which in enumerate(order):
+        record = records[which]
+        for name in names:
+            value = np.asarray(record[name], object if isinstance(record[name], bytes) else None)
+            if name not in columns:
+                columns[name] = np.empty((len(records), *value.shape), value.dtype)
+            columns[name][place] = value[()]
+    return columns
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -1,12 +1,13 @@
 """Where a clip's frames are: folders of numbered pictures, or videos."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 LANDMARK_SUFFIXES = frozenset({".txt"})
+_CLIPS_KEPT = 8
 
 
 class VideoFrame(NamedTuple):
@@ -40,6 +41,8 @@ class Footage(NamedTuple):
 class Tree:
     """The folders of a copy, each listed once; names are compared without case.
 
+    Of the pictures only the last few clips' are kept: copies hold millions of them.
+
     Args:
         root: the copy.
     """
@@ -60,18 +63,22 @@ class Tree:
 
     def find(self, *names: str, start: Path | None = None) -> Path | None:
         """The file or folder at a path below ``start`` (default: the root), whatever its case."""
+        return next(self.every(*names, start=start), None)
+
+    def every(self, *names: str, start: Path | None = None) -> Iterator[Path]:
+        """All files or folders at a path, where some differ in case only."""
         place = self.root if start is None else start
         if not names:
-            return place
-        same = self._listing(place).get(names[0].lower(), [])
-        return next((found for path in same if (found := self.find(*names[1:], start=path))), None)
+            yield place
+            return
+        for path in self._listing(place).get(names[0].lower(), []):
+            yield from self.every(*names[1:], start=path)
 
     def _listing(self, folder: Path) -> dict[str, list[Path]]:
         if folder not in self._listings:
             listing: dict[str, list[Path]] = {}
-            for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-                if not path.name.startswith("."):
-                    listing.setdefault(path.name.lower(), []).append(path)
+            for path in _visible(folder):
+                listing.setdefault(path.name.lower(), []).append(path)
             self._listings[folder] = listing
         return self._listings[folder]
 
@@ -82,18 +89,24 @@ class Tree:
         """
         if (folder, suffixes) not in self._numbered:
             found: dict[int, Path] = {}
-            for path in sorted(self.children(folder), key=lambda path: (len(path.name), path.name)):
+            for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
                 number = number_of(path.stem)
                 if path.suffix.lower() in suffixes and number is not None:
                     found.setdefault(number, path)
+            while len(self._numbered) >= _CLIPS_KEPT:
+                self._numbered.pop(next(iter(self._numbered)))
             self._numbered[folder, suffixes] = found
         return self._numbered[folder, suffixes]
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
 
 
 def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Footage | None:
     """The first of some folders that holds pictures, or else the first that is empty."""
     found = [Footage(folder, tree.numbered(folder), whole) for folder in folders if folder]
-    empty = [footage for footage in found if not tree.children(footage.folder)]
+    empty = [footage for footage in found if not _visible(footage.folder)]
     return next((footage for footage in found if footage.frames), empty[0] if empty else None)
 
 

@@ -7,6 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -40,6 +41,7 @@ def in_processes(
 
     Raises:
         Exception: whatever ``function`` raises, at its task's place in the order.
+        OSError: a worker died.
     """
     workers = num_workers or num_cores()
     if workers == 1:
@@ -59,6 +61,10 @@ def in_processes(
         while pending:
             yield pending.popleft().result()
             submit(1)
+    except BrokenProcessPool as error:
+        raise OSError(
+            "a worker process died, perhaps for want of memory; what is finished is kept: run again with fewer workers"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -39,10 +39,10 @@ def read_colour(frame: Frame) -> UInt8[np.ndarray, "rows columns 3"]:
 
 
 def check_frame(frame: Frame) -> None:
-    """Look at the ends of a picture, or at the first frame of a video, without decoding the rest.
+    """Look at the ends of a picture, or whether a video is long enough, without decoding the rest.
 
     Raises:
-        PictureError: it is missing, truncated or empty.
+        PictureError: it is missing, truncated, empty or no picture.
     """
     if isinstance(frame, VideoFrame):
         _check_video(frame)
@@ -91,9 +91,12 @@ def _check_video(frame: VideoFrame) -> None:
 def _decode(path: Path, mode: int) -> np.ndarray:
     content = _content(path)
     _check_ending(path, content[:4], content[-_TRAILING_BYTES:])
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+    try:
+        picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
+    except cv2.error:  # its sizes cannot be true
+        picture = None
     if picture is None:
-        raise PictureError(f"{path}: not a picture that OpenCV can read; copy it again")
+        raise PictureError(f"{path}: cannot be decoded; copy it again")
     return np.asarray(picture, np.uint8)
 
 
@@ -121,9 +124,11 @@ def _open(path: Path) -> cv2.VideoCapture:
 def _check_ending(path: Path, start: bytes, end: bytes) -> None:
     if not start:
         raise PictureError(f"{path}: not a picture that OpenCV can read (it is empty); copy it again")
-    for magic, ending in _ENDINGS.items():
-        if start.startswith(magic) and ending not in end:
-            raise PictureError(f"{path}: the picture is truncated; copy it again")
+    ending = next((ending for magic, ending in _ENDINGS.items() if start.startswith(magic)), None)
+    if ending is None and not cv2.haveImageReader(os.fspath(path)):
+        raise PictureError(f"{path}: not a picture that OpenCV can read; copy it again")
+    if ending is not None and ending not in end:
+        raise PictureError(f"{path}: the picture is truncated; copy it again")
 
 
 def _content(path: Path) -> bytes:

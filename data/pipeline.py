@@ -17,9 +17,11 @@ from data.frames import Frame
 from data.parallel import in_processes
 from data.pictures import read_grey, read_landmark_file
 from data.progress import Progress
+from fedpsyau_jax.vision.crop import crop, face_box
 from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
+_FEWEST_LEVELS = 8  # any face shows more; a video's black frame can hold a few
 Grey = UInt8[np.ndarray, "rows columns"]
 Landmarks = Float[np.ndarray, "68 2"]
 Spotter = Callable[[Iterable[Grey], Landmarks, Settings], int]
@@ -33,7 +35,11 @@ class Prepared(NamedTuple):
 
 
 class ClipError(ValueError):
-    """A clip whose files cannot be used; the message names file and row."""
+    """Clips whose files cannot be used; a line each, which names file and row."""
+
+
+class BlankFaceError(ValueError):
+    """Where the face should be, the picture is even: its sample is dropped."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def name_of(function: Callable[..., Any] | None) -> str:
     return "none" if function is None else getattr(function, "__name__", type(function).__name__)
 
 
-def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prepared | Dropped:
+def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prepared | Dropped | ClipError:
     """Read a clip's files and make its sample; a clip without a face is dropped.
 
     Args:
@@ -72,8 +78,9 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         recipe: what to do with them.
         work_folder: finished samples are kept there, and taken from there.
 
-    Raises:
-        ClipError: a file is missing or broken, or the landmarks are no face.
+    Returns:
+        The sample, or why there is none; an error if a file is broken, or the landmarks are no face: not raised,
+        as other clips can go on.
     """
     pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
     files = [file_of(picture.frame) for picture in pictures] + ([clip.landmarks] if clip.landmarks else [])
@@ -82,8 +89,10 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
     except NoFaceError:
         return Dropped(clip.annotation.row, clip.annotation.clip, "no face found in the onset frame")
-    except ValueError as error:
-        raise ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}") from error
+    except BlankFaceError as error:
+        return Dropped(clip.annotation.row, clip.annotation.clip, str(error))
+    except (ValueError, cv2.error) as error:
+        return ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}")
     apex = clip.apex or next(picture for picture in clip.sought if picture.number == arrays["apex"])
     return Prepared(clip._replace(apex=apex), Sample(*(arrays[name] for name in Sample._fields)))
 
@@ -119,11 +128,19 @@ def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
 
     Raises:
         NoFaceError: the onset shows none.
+        BlankFaceError: there is nothing to be seen where the landmarks are.
         ValueError: a file is missing or broken, or the landmarks are no face.
     """
     points, apex = find_face_and_apex(clip, recipe)
-    sample = make_sample(read_grey(clip.onset.frame), read_grey(apex.frame), points, recipe.settings)
-    return sample._asdict() | {"apex": np.array(apex.number)}
+    onset, peak = (_with_face(picture.frame, points, recipe.settings) for picture in (clip.onset, apex))
+    return make_sample(onset, peak, points, recipe.settings)._asdict() | {"apex": np.array(apex.number)}
+
+
+def _with_face(frame: Frame, points: Landmarks, settings: Settings) -> Grey:
+    grey = read_grey(frame)
+    if np.ptp(crop(grey, face_box(points), settings.face_size)) < _FEWEST_LEVELS:
+        raise BlankFaceError(f"no face: {frame} is blank where its landmarks are")
+    return grey
 
 
 def prepare_all(
@@ -132,8 +149,8 @@ def prepare_all(
     progress: Progress,
     num_workers: int | None = None,
     work_folder: Path | None = None,
-) -> Iterator[Prepared | Dropped]:
-    """Make all samples on all cores, in the clips' order."""
+) -> Iterator[Prepared | Dropped | ClipError]:
+    """Make all samples on all cores, in the clips' order; see ``prepare``."""
     if work_folder:
         work_folder.mkdir(parents=True, exist_ok=True)
     made = in_processes(partial(prepare, recipe=recipe, work_folder=work_folder), clips, num_workers)

@@ -5,10 +5,11 @@ was killed stopped; ends with a summary and a contact sheet to look at.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import tyro
@@ -25,6 +26,7 @@ from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
 from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
 
 if TYPE_CHECKING:
+    from data.builder import MicroExpressionBuilder
     from data.copy_builder import CopyBuilder
 
 SCALINGS: dict[str, Scaling] = {"fixed": FixedRange(), "minmax": min_max}
@@ -70,16 +72,9 @@ def prepare(options: Options, console: Console) -> None:
         ValueError: the copy is not as it should be; every problem on a line.
         OSError: a file cannot be read or written, or a package is missing.
     """
-    stabilise = as_filmed if options.keep_head_motion else without_head_motion
-    make_builder = builder_of(
-        options.database,
-        options.config,
-        options.data_dir,
-        num_workers=options.num_workers,
-        manual_dir=options.manual_dir,
-        choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
-        vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
-    )
+    if options.num_workers is not None and options.num_workers < 1:
+        raise ValueError(f"--num-workers is {options.num_workers}: it must be 1 or more")
+    make_builder = chosen_builder(options)
     with quiet_tfds():
         builder = cast("CopyBuilder", make_builder())
     found = builder.survey()
@@ -92,12 +87,43 @@ def prepare(options: Options, console: Console) -> None:
     if options.dry_run:
         console.print("The copy can be built; nothing was (--dry-run).")
         return
+    check_writable(builder.work_folder.parents[1])
     dataset = from_builder(partial(make_builder, found=found), recorded)
     show(console, f"Made: {builder.data_dir}", contents(dataset))
     show(console, "Dropped", drops(dataset.metadata["dropped"]))
     sheet = options.contact_sheet or Path(builder.data_dir) / "contact_sheet.png"
-    write_contact_sheet(sheet, varied_clips(found.clips, _SHEET_CLIPS), builder.how)
+    made = set(dataset.clip.tolist())
+    shown = varied_clips([clip for clip in found.clips if clip.annotation.clip in made], _SHEET_CLIPS)
+    write_contact_sheet(sheet, shown, builder.how)
     console.print(f"Look at it: {sheet}", soft_wrap=True)
+
+
+def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
+    """The database's builder with the options that concern it."""
+    stabilise = as_filmed if options.keep_head_motion else without_head_motion
+    return builder_of(
+        options.database,
+        options.config,
+        options.data_dir,
+        num_workers=options.num_workers,
+        manual_dir=options.manual_dir,
+        choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
+        vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
+    )
+
+
+def check_writable(folder: Path) -> None:
+    """Make the folder where data are kept, if need be.
+
+    Raises:
+        OSError: nothing can be written there.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be written ({error.strerror}); name a data folder with --data-dir") from error
 
 
 def show(console: Console, title: str, lines: Lines) -> None:

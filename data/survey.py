@@ -113,13 +113,15 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
     except (ValueError, OSError) as error:
         return _unusable(root, f"{error}\n{layout.expected}")
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
-    footage = [layout.locate(tree, annotation) for _, annotation in rows]
-    missing = [found for found in footage if isinstance(found, str)]
+    landmarks = _landmark_tree(layout, tree, choices)
+    missing, items = list[str](), list[Clip | Dropped | str]()
+    for _, row in rows:
+        found = layout.locate(tree, row)
+        missing += [found] if isinstance(found, str) else []
+        items.append(_clip(row, found, tree, landmarks, choices))
     if len(missing) == len(rows):
         example = f", e.g. {missing[0]}" if missing else ""
         return _unusable(root, f"{root}: none of {len(rows)} clips is there{example}\n{layout.expected}")
-    landmarks = _landmark_tree(layout, tree, choices)
-    items = [_clip(row, found, tree, landmarks, choices) for (_, row), found in zip(rows, footage, strict=True)]
     clips = tuple(item for item in items if isinstance(item, Clip))
     dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
     problems = [

@@ -35,6 +35,8 @@ def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:
         TableError: there is none, or more than one.
     """
     if table is not None:
+        if not table.is_file():
+            raise TableError(f"{table}: is no file; name the annotation table with --table")
         return read_table(table, columns)
     tables = find_tables(tree, columns)
     if len(tables) > 1:

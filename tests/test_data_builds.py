@@ -2,11 +2,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from openpyxl import load_workbook
@@ -26,6 +29,7 @@ from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import min_max
 
 ROOT = Path(__file__).parents[1]
+UNDECODABLE = b"\xff\xd8\xff nothing \xff\xd9"
 
 
 def no_face(picture: np.ndarray) -> np.ndarray:
@@ -200,10 +204,89 @@ def test_a_broken_file_of_an_unfinished_build_is_made_again(truth: Truth, tmp_pa
 def test_what_was_built_outlives_a_build_that_fails(truth: Truth, made: tuple[Path, Dataset], tmp_path: Path):
     shutil.copytree(made[0], tmp_path / "tfds")
     copy = Path(shutil.copytree(truth.root, tmp_path / "copy"))
-    (copy / truth.samples[0].onset_file.relative_to(truth.root)).write_bytes(b"\xff\xd8\xff nothing \xff\xd9")
-    with pytest.raises(ClipError, match=rf"table row {truth.samples[0].row}, clip .*: not a picture that OpenCV"):
+    (copy / truth.samples[0].onset_file.relative_to(truth.root)).write_bytes(UNDECODABLE)
+    with pytest.raises(ClipError, match=rf"table row {truth.samples[0].row}, clip .*: cannot be decoded"):
         from_builder(builder(copy, tmp_path / "tfds", vision=Settings(scaling=min_max)))
     assert load("samm", data_dir=tmp_path / "tfds").fingerprint == made[1].fingerprint
+
+
+def test_pictures_that_only_decoding_finds_broken_are_all_told_and_the_rest_is_kept(
+    truth: Truth, own_copy: Path, tmp_path: Path, computed: list[str]
+):
+    first, *_, last = truth.samples
+    broken = [own_copy / row.onset_file.relative_to(truth.root) for row in (first, last)]
+    for picture in broken:
+        picture.write_bytes(UNDECODABLE)
+    with pytest.raises(ClipError) as error:
+        from_builder(builder(own_copy, tmp_path / "tfds"))
+    lines = str(error.value).splitlines()
+    assert [f"row {row.row}, clip {row.filename}: " in line for row, line in zip((first, last), lines, strict=True)]
+    assert all(str(picture) in line for picture, line in zip(broken, lines, strict=True))
+    computed.clear()
+    skipped = from_builder(builder(own_copy, tmp_path / "tfds", choices=Choices(skip_broken=True)))
+    assert set(computed) == {first.filename, last.filename, truth.dropped[0].filename}
+    assert len(skipped.clip) == len(truth.samples) - 2
+    reasons = {row["row"]: row["reason"] for row in skipped.metadata["dropped"]}
+    assert reasons[first.row] == lines[0]
+
+
+def test_a_blank_face_is_dropped_never_made_a_still_one(truth: Truth, own_copy: Path, tmp_path: Path):
+    black, elsewhere, *_ = truth.samples
+    picture = own_copy / black.onset_file.relative_to(truth.root)
+    picture.write_bytes(cv2.imencode(".jpg", np.zeros((256, 256), np.uint8))[1].tobytes())
+    assert elsewhere.landmarks is not None
+    points = own_copy / elsewhere.landmarks.relative_to(truth.root)
+    far = np.loadtxt(elsewhere.landmarks) + 5000
+    points.write_text("".join(f"{x} {y}\n" for x, y in far))
+    dropped = {row["row"]: row["reason"] for row in from_builder(builder(own_copy, tmp_path)).metadata["dropped"]}
+    assert dropped[black.row] == f"no face: {picture} is blank where its landmarks are"
+    assert dropped[elsewhere.row].endswith(f"{elsewhere.onset_file.name} is blank where its landmarks are")
+
+
+def test_a_dataset_put_aside_by_a_build_that_was_killed_is_found_again(made: tuple[Path, Dataset], tmp_path: Path):
+    data_dir = Path(shutil.copytree(made[0], tmp_path / "tfds"))
+    aside = data_dir / "unfinished" / "samm" / "all.replaced"
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    (data_dir / "samm" / "all" / "1.0.0").rename(aside)
+    incomplete = data_dir / "samm" / "all" / "incomplete.ABCDEF_1.0.0"
+    incomplete.mkdir()
+    assert load("samm", data_dir=data_dir).fingerprint == made[1].fingerprint
+    assert not aside.exists()
+    assert not incomplete.exists()
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_after_a_kill(truth: Truth, own_copy: Path, tmp_path: Path):
+    """Killed with two workers at work; the finished samples are used as they are."""
+    shutil.rmtree(own_copy / truth.dropped[0].onset_file.parent.relative_to(truth.root))
+    command = [sys.executable, "-m", "data.prepare", "samm", "--manual-dir", str(own_copy), "--skip-broken"]
+    command += ["--num-workers", "2", "--data-dir"]
+    whole = subprocess.run([*command, str(tmp_path / "whole")], capture_output=True, text=True, cwd=ROOT)
+    assert whole.returncode == 0, whole.stderr
+    killed = subprocess.Popen([*command, str(tmp_path / "tfds")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    kept = wait_for_samples(tmp_path / "tfds" / "unfinished")
+    killed.send_signal(signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert all(zipfile.is_zipfile(path) for path in kept)
+    assert not list((tmp_path / "tfds" / "samm").rglob("dataset_info.json"))
+    for path in kept:
+        marked = dict(np.load(path)) | {"flow": np.full((28, 28, 3), 0.125, np.float32)}
+        np.savez(path, **marked)
+    resumed = subprocess.run([*command, str(tmp_path / "tfds")], capture_output=True, text=True, cwd=ROOT)
+    assert resumed.returncode == 0, resumed.stderr
+    expected, found = (load("samm", data_dir=tmp_path / name) for name in ("whole", "tfds"))
+    taken = (found.examples.flow == 0.125).all(axis=(1, 2, 3))
+    assert taken.sum() == len(kept)
+    np.testing.assert_array_equal(found.examples.flow[~taken], expected.examples.flow[~taken])
+    np.testing.assert_array_equal(found.examples.patches, expected.examples.patches)
+
+
+def wait_for_samples(folder: Path, seconds: float = 120) -> list[Path]:
+    deadline = time.monotonic() + seconds
+    while not (kept := list(folder.rglob("*.npz"))):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return kept
 
 
 def test_other_settings_or_another_copy_make_it_again(

@@ -1,5 +1,6 @@
 """Every reader against synthetic copies whose truth is known; the pictures are blank, as nothing looks at them."""
 
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -99,6 +100,13 @@ def check_clip(clip: Clip, row: Row) -> None:
         assert annotation.action_units.ambiguous == row.ambiguous
     if not row.nearest:
         assert clip.landmarks == row.landmarks
+
+
+def test_a_recording_shared_out_to_spellings_of_a_folder_is_found(tmp_path: Path):
+    truth = blank_copy("casme3-long", tmp_path / "copy", num_subjects=2)
+    assert {path.name for path in (truth.root / "part_A").glob("*.1")} == {"spNO.1", "spNo.1"}
+    found = surveyed("casme3-long", truth.root)
+    assert len(found.clips) == len(truth.samples)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -227,6 +235,25 @@ def test_folders_that_hold_no_copy_say_what_they_should_hold(tmp_path: Path):
     (problem,) = find(truth.root).problems
     assert "none of" in problem
     assert "folder sub01/EP" in problem
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path):
+    truth = blank_copy("dfme-challenge", tmp_path / "copy", num_subjects=20)
+
+    def peak() -> int:
+        tracemalloc.start()
+        assert surveyed("dfme-challenge", truth.root).problems == ()
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    few = peak()
+    clips = {row.onset_file.parent for row in truth.rows}
+    for folder in clips:
+        picture = next(folder.iterdir())
+        for number in range(10000, 10200):
+            (folder / f"{number}.png").hardlink_to(picture)
+    assert peak() - few < 200 * 100 * len(clips)
 
 
 def test_of_two_tables_one_must_be_named(tmp_path: Path):

@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import cv2
@@ -36,6 +37,33 @@ def test_frames_of_a_video_are_found_by_number(tmp_path: Path):
     (tmp_path / "empty.avi").touch()
     with pytest.raises(PictureError, match=r"empty\.avi: not a video"):
         check_frame(VideoFrame(tmp_path / "empty.avi", 1))
+
+
+@pytest.mark.parametrize("content", [bytes(500), b"<html>not found</html>"])
+def test_the_check_finds_files_that_are_no_pictures(tmp_path: Path, content: bytes):
+    path = tmp_path / "img1.jpg"
+    path.write_bytes(content)
+    for read in (read_grey, check_frame):
+        with pytest.raises(PictureError, match=r"img1\.jpg: not a picture that OpenCV can read; copy it again"):
+            read(path)
+
+
+def test_other_kinds_of_pictures_are_read(tmp_path: Path):
+    path = tmp_path / "img1.bmp"
+    assert cv2.imwrite(str(path), np.eye(9, dtype=np.uint8) * 200)
+    check_frame(path)
+    assert read_grey(path).max() == 200
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_picture_of_impossible_size_is_no_picture(tmp_path: Path):
+    path = tmp_path / "img1.png"
+    content = bytearray(cv2.imencode(".png", np.eye(9, dtype=np.uint8))[1].tobytes())
+    content[16:24] = (60000).to_bytes(4, "big") * 2
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    path.write_bytes(content)
+    with pytest.raises(PictureError, match=r"img1\.png: cannot be decoded"):
+        read_grey(path)
 
 
 def test_files_that_are_no_pictures_are_named(tmp_path: Path):

@@ -1,3 +1,4 @@
+import os
 import re
 import shutil
 import subprocess
@@ -59,7 +60,10 @@ def test_the_command_checks_builds_and_shows(
         (["casme2", "--manual-dir", "{copy}"], "is this the table of another database?"),
         (["dfme", "--config", "D", "--manual-dir", "{copy}"], "no database dfme/D; there are"),
         (["samm", "--manual-dir", "{copy}"], "1 clips (e.g. "),
-        (["samm", "--manual-dir", "{copy}", "--table", "absent.xlsx"], "absent.xlsx"),
+        (["samm", "--manual-dir", "{file}"], "conftest.py: is no folder; put your copy of SAMM there"),
+        (["samm", "--manual-dir", "{copy}", "--table", "absent.xlsx"], "absent.xlsx: is no file; name the annotation"),
+        (["samm", "--manual-dir", "{copy}", "--table", "{copy}"], "copy: is no file; name the annotation table"),
+        (["samm", "--manual-dir", "{copy}", "--num-workers", "0"], "--num-workers is 0: it must be 1 or more"),
         (
             ["samm", "--manual-dir", "{copy}", "--landmarks", "nowhere"],
             "nowhere: is no folder; name the",
@@ -70,7 +74,7 @@ def test_bad_input_is_told_in_plain_words(
     options: list[str], told: str, truth: Truth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
     monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: None)
-    filled = [option.format(copy=truth.root) for option in options]
+    filled = [option.format(copy=truth.root, file=Path(__file__).with_name("conftest.py")) for option in options]
     assert main([*filled, "--data-dir", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     assert told in message
@@ -97,6 +101,31 @@ def test_every_problem_has_a_line_and_what_was_built_stays(
     assert sorted((tmp_path / "tfds" / "samm").rglob("*")) == built
 
 
+def test_a_data_folder_that_cannot_be_written_is_told_before_the_work(
+    own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    (tmp_path / "taken").touch()
+    assert main(["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "taken" / "tfds")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("cannot be written (Not a directory); name a data folder with --data-dir")
+
+
+def test_a_contact_sheet_shows_samples_only(
+    truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    monkeypatch.setenv("COLUMNS", "500")
+    broken = own_copy / truth.samples[0].onset_file.relative_to(truth.root)
+    broken.write_bytes(b"\xff\xd8\xff nothing \xff\xd9")
+    command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]
+    assert main([*command, "--skip-broken"]) == 0
+    assert f"{broken}: cannot be decoded" in capsys.readouterr().out
+    assert next((tmp_path / "tfds").rglob("contact_sheet.png")).stat().st_size > 1000
+    assert main([*command, "--skip-broken", "--contact-sheet", str(tmp_path)]) == 2
+    assert f"{tmp_path}: the contact sheet cannot be written (Is a directory)" in capsys.readouterr().err
+
+
 def test_an_unknown_option_ends_with_2():
     with pytest.raises(SystemExit) as end:
         main(["samm", "--manuel-dir", "x"])
@@ -112,6 +141,7 @@ def test_the_command_on_all_cores(own_copy: Path, tmp_path: Path, truth: Truth):
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy(marks, place)
     command = [sys.executable, "-m", "data.prepare", "samm", "--manual-dir", own_copy, "--data-dir", tmp_path / "tfds"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=os.environ | {"COLUMNS": "500"})
     assert done.returncode == 0, done.stderr
-    assert re.search("^samples +3 of 1 subjects", done.stdout, re.MULTILINE)
+    assert re.search("^samples +2 of 1 subjects", done.stdout, re.MULTILINE)
+    assert "is blank where its landmarks are" in done.stdout

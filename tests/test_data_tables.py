@@ -1,4 +1,5 @@
 import hashlib
+import os
 import subprocess
 import sys
 import time
@@ -179,6 +180,11 @@ def test_processes_keep_the_order_and_take_tasks_as_needed():
 def test_processes_pass_errors_on(num_workers: int):
     with pytest.raises(ZeroDivisionError):
         list(in_processes(partial(pow, 0), [1, -1], num_workers))
+
+
+def test_a_worker_that_dies_is_told_in_one_sentence():
+    with pytest.raises(OSError, match="a worker process died, perhaps for want of memory; what is finished is kept"):
+        list(in_processes(os._exit, [1], num_workers=2))
 
 
 def is_running(pid: str) -> bool:

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from beartype import beartype
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from jaxtyping import jaxtyped
 from sklearn import metrics as sklearn_metrics
@@ -52,6 +52,64 @@ def test_confusion_and_per_class_scores_agree_with_scikit_learn(pairs):
     np.testing.assert_allclose(metrics.recall_per_class(confusion), np.where(support > 0, recall, np.nan))
     occurs = (support > 0) | np.isin(every_class, predictions)
     np.testing.assert_allclose(metrics.f1_per_class(confusion), np.where(occurs, f1, np.nan))
+
+
+folds_of_one_class = st.lists(
+    st.tuples(st.integers(0, 3), st.lists(st.integers(0, NUM_CLASSES - 1), min_size=1, max_size=8)),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(folds_of_one_class)
+def test_folds_of_a_single_class_alone_and_pooled_agree_with_scikit_learn(folds):
+    """As in leave-one-subject-out, where somebody shows one emotion only."""
+    confusions = []
+    for true, guessed in folds:
+        labels, predictions = np.full(len(guessed), true), np.array(guessed)
+        confusions.append(metrics.confusion_counts(labels, predictions, NUM_CLASSES))
+        alone = sklearn_metrics.f1_score(labels, predictions, average="macro", labels=np.union1d(labels, predictions))
+        hits = np.mean(predictions == true)
+        assert scores(labels, predictions) == pytest.approx((alone, hits, hits), abs=1e-12)
+    labels = np.concatenate([np.full(len(guessed), true) for true, guessed in folds])
+    predictions = np.concatenate([guessed for _, guessed in folds])
+    pooled = np.sum(confusions, axis=0)
+    occurring, predicted_too = np.unique(labels), np.union1d(labels, predictions)
+    assert metrics.uf1(pooled) == pytest.approx(
+        sklearn_metrics.f1_score(labels, predictions, average="macro", labels=predicted_too), abs=1e-12
+    )
+    assert metrics.uar(pooled) == pytest.approx(
+        sklearn_metrics.recall_score(labels, predictions, average="macro", labels=occurring), abs=1e-12
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs, st.integers(0, 6))
+def test_a_class_that_never_occurs_changes_nothing(pairs, num_more):
+    labels, predictions = map(np.array, zip(*pairs, strict=True))
+    assert scores(labels, predictions, NUM_CLASSES + num_more) == scores(labels, predictions)
+
+
+@settings(max_examples=40, deadline=None)
+@given(pairs, st.permutations(range(NUM_CLASSES)))
+def test_the_order_of_the_classes_changes_nothing(pairs, order):
+    labels, predictions = (np.array(side) for side in zip(*pairs, strict=True))
+    renamed = np.array(order)
+    assert scores(renamed[labels], renamed[predictions]) == pytest.approx(scores(labels, predictions), abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_detection_of_random_action_units_agrees_with_scikit_learn(rows):
+    labels, detected, known = (np.array(column)[:, None] for column in zip(*rows, strict=True))
+    assume(known.any())  # scikit-learn refuses to score nothing
+    counts = metrics.detection_counts(labels, detected, known)
+    expected = sklearn_metrics.confusion_matrix(labels[known], detected[known], labels=[False, True])
+    found = [[counts.correct_rejections, counts.false_alarms], [counts.misses, counts.hits]]
+    np.testing.assert_array_equal(np.squeeze(found, axis=-1), expected)
+    f1 = sklearn_metrics.f1_score(labels[known], detected[known], zero_division=np.nan)
+    np.testing.assert_allclose(metrics.detection_f1(counts), [f1])
 
 
 @pytest.mark.parametrize("case", range(NUM_CASES))

@@ -42,10 +42,14 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``."""
+    """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``.
+
+    Of folders whose names differ in case only, which can share out a recording, the one that holds the onset.
+    """
     recording = annotation.subject, annotation.filename, "color"
     clips = (tree.find(*parents, annotation.clip) for parents in (("Part_A_ME_clip", "frame"), ("frame",), ()))
-    recordings = (tree.find(*parents, *recording) for parents in (("part_A",), ()))
+    recordings = [folder for parents in (("part_A",), ()) for folder in tree.every(*parents, *recording)]
+    recordings.sort(key=lambda folder: annotation.onset not in tree.numbered(folder))
     found = first_footage(tree, clips, whole=True) or first_footage(tree, recordings, whole=False)
     return found or f"folder Part_A_ME_clip/frame/{annotation.clip} or part_A/{'/'.join(recording)}"
 

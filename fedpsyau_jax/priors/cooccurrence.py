@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from importlib import resources
 
 import numpy as np
+from jaxtyping import Real
 
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Float, Int
 
 Counts = Int[np.ndarray, "aus aus"]
+Weights = Real[np.ndarray, "nodes nodes"]
 
 
 def published_counts() -> Counts:
@@ -31,7 +33,7 @@ def published_counts() -> Counts:
     return np.array([by_au[au] for au in ACTION_UNITS])
 
 
-def block(counts: Counts, aus: Sequence[int], order: Sequence[int] = ACTION_UNITS) -> Counts:
+def block(counts: Counts, aus: Sequence[int], order: Sequence[int] = ACTION_UNITS) -> Int[np.ndarray, "chosen chosen"]:
     """The counts among some AUs only.
 
     Args:
@@ -52,11 +54,11 @@ def block(counts: Counts, aus: Sequence[int], order: Sequence[int] = ACTION_UNIT
     return counts[np.ix_(rows, rows)]
 
 
-def row_stochastic(counts: Counts) -> Float[np.ndarray, "aus aus"]:
+def row_stochastic(counts: Weights) -> Float[np.ndarray, "nodes nodes"]:
     """P[i, j] = counts[i, j] / sum_j counts[i, j]: given AU i, the share of AU j in what occurs with it.
 
     Args:
-        counts: co-occurrence counts, >= 0.
+        counts: co-occurrence counts, or rates, >= 0.
 
     Returns:
         rows that sum to 1, in [0, 1]. An AU that never occurs gets a uniform row: no evidence, no preference.

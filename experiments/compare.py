@@ -1,0 +1,232 @@
+"""Compare finished runs of any experiment: ``python -m experiments.compare RUN [RUN ...]``.
+
+Pooled scores with bootstrap intervals by subject, and paired differences wherever two models were tested on the same
+clips. Runs on other data or by another protocol are refused; docs/compare.md says what counts as that.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from experiments import commandline, comparison_page, report, results, runfolder
+from experiments.intervals import LEVEL, NUM_DRAWS, SCORES, Interval, check_pairs, difference_intervals, score_intervals
+from experiments.runfolder import RunFolder
+
+PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
+"""Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
+PROGRESS = {"rounds": "round", "epochs": "epoch"}
+"""Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
+SEED = 0
+"""Of the bootstrap draws: written down with the results."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Compare finished runs.
+
+    Attributes:
+      runs: Folders of finished runs.
+      output: Folder for the results; it must not exist. By default runs/compare-DATE-TIME.
+      allow_different: Compare even if the data or the protocol differ; what differs is written down.
+    """
+
+    runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
+    output: Path | None = None
+    allow_different: bool = False
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run and how it is called."""
+
+    label: str
+    path: Path
+    run: report.Run
+
+    @property
+    def algorithms(self) -> list[str]:
+        """Names of what was trained."""
+        return list(self.run.predictions["algorithm"].unique())
+
+    def predictions(self, algorithm: str) -> pd.DataFrame:
+        """Rows of predictions.csv of one algorithm."""
+        return self.run.predictions[self.run.predictions["algorithm"] == algorithm]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Returns:
+      Exit status 0.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    options = tyro.cli(Options, args=arguments, prog="python -m experiments.compare")
+    runs = read(options.runs)
+    differing = what_differs(runs)
+    if differing and not options.allow_different:
+        raise ValueError(
+            f"the runs differ in more than their methods: {'; '.join(differing)}. Compare runs of one protocol on the "
+            "same data, or add --allow-different"
+        )
+    output = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
+    if output.exists():
+        raise FileExistsError(f"{output} exists already; choose another folder with --output")
+    compared, (pairs, unpaired) = comparison(runs), differences(runs)
+    folder = runfolder.create(output)
+    facts = {
+        "runs": {finished.label: str(finished.path) for finished in runs},
+        "differing": differing,
+        "unpaired": unpaired,
+        "bootstrap": {"unit": "subject", "draws": NUM_DRAWS, "level": LEVEL, "seed": SEED},
+    }
+    folder.write_json("comparison.json", facts)
+    folder.write_table("comparison.csv", compared)
+    folder.write_table("differences.csv", pairs)
+    synthetic = any(finished.run.synthetic for finished in runs)
+    metrics = {finished.label: finished.run.metrics for finished in runs}
+    page = comparison_page.write(folder, compared, pairs, metrics, facts, synthetic=synthetic)
+    comparison_page.show(compared, pairs, facts, Console(), synthetic=synthetic)
+    Console().print(f"Report: {page}", soft_wrap=True)
+    return 0
+
+
+def read(paths: Sequence[Path]) -> list[Finished]:
+    """Read runs.
+
+    Raises:
+      ValueError, OSError: one is named twice, is no run, or is not finished; the sentence names it.
+    """
+    if not paths:
+        raise ValueError("name at least one run folder: python -m experiments.compare RUN [RUN ...]")
+    places = [path.resolve() for path in paths]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise ValueError(f"{paths[number]} is named twice: name each run once")
+    names = [place.name for place in places]
+    labels = names if len(set(names)) == len(names) else [str(path) for path in paths]
+    return [Finished(label, path, read_finished(path)) for label, path in zip(labels, paths, strict=True)]
+
+
+def read_finished(path: Path) -> report.Run:
+    """Read one run.
+
+    Raises:
+      ValueError, OSError: it is no run, or not finished.
+    """
+    folder = runfolder.existing(path)
+    if not folder.has("config.json"):
+        raise ValueError(f"{path} is no run folder: it has no config.json; give folders that an experiment wrote")
+    if not folder.has("summary.csv"):
+        raise ValueError(f"{path} is not finished: {_go_on(folder)}")
+    run = report.read(folder)
+    for setting, column in PROGRESS.items():
+        wanted = run.config["settings"].get(setting)
+        if wanted and column in run.metrics and (done := int(run.metrics[column].max())) < wanted:
+            raise ValueError(f"{path} is not finished ({done} of {wanted} {setting}): {_go_on(folder)}")
+    return run
+
+
+def what_differs(runs: Sequence[Finished]) -> list[str]:
+    """Each fact of data and protocol in which the runs differ, with its values and whose they are.
+
+    Returns:
+      Phrases such as ``seed is 0 in a, c and 1 in b``; none where the runs can be compared.
+    """
+    protocols = {finished.label: protocol(finished.run) for finished in runs}
+    phrases = []
+    for fact in next(iter(protocols.values())):
+        owners: dict[str, list[str]] = {}
+        for label, facts in protocols.items():
+            owners.setdefault(str(facts[fact]), []).append(label)
+        if len(owners) > 1:
+            phrases.append(
+                f"{fact} is " + " and ".join(f"{value} in {', '.join(labels)}" for value, labels in owners.items())
+            )
+    return phrases
+
+
+def protocol(run: report.Run) -> dict[str, Any]:
+    """What runs must share: the data, the settings of ``PROTOCOL``, and the clips that were tested in each repeat."""
+    tested = run.predictions[["repeat", "clip", "label"]].drop_duplicates().sort_values(["repeat", "clip"])
+    digest = hashlib.sha256(tested.to_csv(index=False).encode()).hexdigest()
+    return {
+        "data": f"{run.data['name']} with fingerprint {run.data['fingerprint'][:12]}",
+        "the list of classes": " ".join(run.data["class_counts"]),
+        **{name: run.config["settings"].get(name) for name in PROTOCOL},
+        "the set of tested clips": f"{len(tested)} with fingerprint {digest[:12]}",
+    }
+
+
+def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
+    """Content of comparison.csv: each algorithm of each run with its intervals, then the baselines.
+
+    A baseline that is the same in several runs is there once, under the first of them.
+    """
+    rows = []
+    for finished in runs:
+        for _, row in finished.run.summary.iterrows():
+            scored = {name: row[name] for metric in results.METRICS for name in (metric, f"{metric}_sd")}
+            if row["kind"] == "trained":
+                tested = finished.predictions(row["algorithm"])
+                scored |= {f"num_{column}s": tested[column].nunique() for column in ("repeat", "subject", "clip")}
+                scored |= _columns(score_intervals(tested, seed=SEED, num_draws=NUM_DRAWS))
+            rows.append({"run": finished.label, "algorithm": row["algorithm"], "kind": row["kind"], **scored})
+    sizes = ["num_repeats", "num_subjects", "num_clips"]
+    scores = [f"{metric}{column}" for metric in SCORES for column in ("", "_low", "_high", "_sd")]
+    table = pd.DataFrame(rows, columns=["run", "algorithm", "kind", *sizes, *scores, "au_f1", "au_f1_sd"])
+    table = table.astype(dict.fromkeys(sizes, "Int64")).sort_values("kind", ascending=False, kind="stable")
+    shared = table.duplicated(table.columns.difference(["run"]).tolist()) & (table["kind"] == "baseline")
+    return table[~shared].reset_index(drop=True)
+
+
+def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
+    """Paired differences of all pairs that share their run or their algorithm, tested on the same clips.
+
+    Returns:
+      Content of differences.csv (score of the first minus score of the other), and a sentence for each two runs whose
+      models cannot be paired.
+    """
+    models = [(finished, algorithm) for finished in runs for algorithm in finished.algorithms]
+    unpaired: dict[tuple[str, str], str] = {}
+    rows = []
+    for (one, algorithm), (other, other_algorithm) in combinations(models, 2):
+        if one is not other and algorithm != other_algorithm:
+            continue
+        tables = (one.predictions(algorithm), other.predictions(other_algorithm))
+        try:
+            check_pairs(*tables)
+        except ValueError as error:
+            unpaired[one.label, other.label] = f"No paired differences between {one.label} and {other.label}: {error}."
+            continue
+        names = {"run": one.label, "algorithm": algorithm, "other_run": other.label, "other_algorithm": other_algorithm}
+        rows.append(names | _columns(difference_intervals(*tables, seed=SEED, num_draws=NUM_DRAWS)))
+    columns = ["run", "algorithm", "other_run", "other_algorithm"]
+    columns += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=columns), list(unpaired.values())
+
+
+def _columns(intervals: dict[str, Interval]) -> dict[str, float]:
+    return {
+        metric if name == "estimate" else f"{metric}_{name}": value
+        for metric, interval in intervals.items()
+        for name, value in interval._asdict().items()
+    }
+
+
+def _go_on(folder: RunFolder) -> str:
+    command = f"python -m experiments.{folder.read_json('config.json')['experiment']} --resume={folder.path}"
+    return f"let it end, go on with `{command}`, or leave it out"
+
+
+if __name__ == "__main__":
+    commandline.exit_with(main)

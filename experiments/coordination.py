@@ -1,0 +1,200 @@
+"""Test which action units go together: ``python -m experiments.coordination --table FILE``.
+
+Reads annotations, tests every pair of AUs within subjects, compares the pairs found with the published topology, and
+writes a run folder with a page. docs/coordination.md defines every column and verdict.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from experiments import commandline, coordination_data, coordination_report, runfolder
+from experiments.coordination_data import Source
+from experiments.progress import progress
+from experiments.runfolder import RunFolder
+from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
+from fedpsyau_jax.priors.coordination import Coordination, all_links, coordination, face_part, topology_of, verdicts
+
+DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm", "disfa", "ckplus"]
+
+
+@dataclass(frozen=True)
+class CoordinationSettings:
+    """What is tested.
+
+    Attributes:
+      database: Which data; with --table, whose table it is (left out, that is found out).
+      table: Annotation table: a database's own (Excel or CSV), or a CSV with columns subject, AU1, AU2, ... of 0, 1 or
+        nothing where an AU is not labelled.
+      level: False-discovery rate at which pairs are found.
+      permutations: Permutations within subjects behind each p.
+      seed: Of the permutations.
+    """
+
+    database: DatabaseName | None = None
+    table: Path | None = None
+    level: float = 0.05
+    permutations: int = 9999
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Options:
+    """Test which action units go together in annotations, and compare with the published topology.
+
+    Attributes:
+      settings: What is tested.
+      output: Folder for the results; it must not exist. By default runs/coordination-DATE-TIME.
+      manual_dir: Your copy of a real database; needed until it has been prepared.
+      data_dir: Folder of the databases; by default TFDS_DATA_DIR, else tfds's own.
+    """
+
+    settings: Annotated[CoordinationSettings, tyro.conf.arg(name="")] = field(default_factory=CoordinationSettings)
+    output: Path | None = None
+    manual_dir: Path | None = None
+    data_dir: Path | None = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Returns:
+      Exit status: 0.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    options = tyro.cli(Options, args=arguments, prog="python -m experiments.coordination")
+    settings = options.settings
+    check(settings)
+    with progress() as stages:
+        if settings.table:
+            source = coordination_data.of_table(settings.table, settings.database)
+        else:
+            places = options.data_dir, options.manual_dir
+            source = coordination_data.of_database(str(settings.database), *places, progress=stages.track)
+        check_source(source)
+        folder = runfolder.create(options.output or Path("runs") / f"coordination-{datetime.now():%Y%m%d-%H%M%S}")
+        command = "python -m experiments.coordination " + shlex.join(arguments)
+        begin(folder, settings, command, source)
+        with stages.stage("permuting"):
+            found = study(settings, source.table)
+    record(folder, found, source.table.action_units)
+    page = coordination_report.write(folder)
+    conclude(found, settings, page)
+    return 0
+
+
+def check(settings: CoordinationSettings) -> None:
+    """Refuse settings that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    if settings.table is None and settings.database is None:
+        raise ValueError("name the annotations: --database NAME, or --table FILE")
+    if not 0 < settings.level < 1:
+        raise ValueError(f"--level={settings.level}: it must be between 0 and 1, both excluded")
+    num_pairs = len(ACTION_UNITS) * (len(ACTION_UNITS) - 1) // 2
+    if (least := int(np.ceil(num_pairs / settings.level)) - 1) > settings.permutations:
+        raise ValueError(
+            f"--permutations={settings.permutations}: a p of 1 / {settings.permutations + 1} is too coarse for "
+            f"{num_pairs} pairs at --level={settings.level}; give at least {least}"
+        )
+    if settings.seed < 0:
+        raise ValueError(f"--seed={settings.seed}: it must be at least 0")
+
+
+def check_source(source: Source) -> None:
+    """Refuse annotations that no pair can be tested with.
+
+    Raises:
+      ValueError: what they lack.
+    """
+    if not source.table.mask.any():
+        raise ValueError(f"{source.facts['name']}: no clip has labelled action units, so there is nothing to test")
+
+
+def study(settings: CoordinationSettings, table: AnnotationTable) -> Coordination:
+    """The test with the command's settings."""
+    generator = np.random.default_rng(settings.seed)
+    return coordination(table, generator, level=settings.level, num_permutations=settings.permutations)
+
+
+def begin(folder: RunFolder, settings: CoordinationSettings, command: str, source: Source) -> None:
+    """Write what the run depends on."""
+    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
+    folder.write_json("config.json", {"experiment": "coordination", "command": command.strip(), "settings": chosen})
+    folder.write_json("environment.json", runfolder.environment())
+    folder.write_json("data.json", source.facts)
+
+
+def record(folder: RunFolder, found: Coordination, action_units: Sequence[int]) -> None:
+    """Write pairs.csv, agreement.csv and topology.csv."""
+    folder.write_table("pairs.csv", pairs_table(found, action_units))
+    folder.write_table("agreement.csv", agreement_table(found, action_units))
+    names = [f"AU{au}" for au in action_units]
+    links = pd.DataFrame(topology_of(found, len(names)).astype(int), columns=names)
+    links.insert(0, "receiver", names)
+    folder.write_table("topology.csv", links)
+
+
+def pairs_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFrame:
+    """One row for each pair of AUs; docs/coordination.md defines the columns."""
+    first, second = ([action_units[place] for place in places] for places in (found.first, found.second))
+    columns = {
+        "first": [f"AU{au}" for au in first],
+        "second": [f"AU{au}" for au in second],
+        "face_part": [face_part(one, other) for one, other in zip(first, second, strict=True)],
+    }
+    for name, values in found._asdict().items():
+        if name in ("odds_ratio", "odds_ratio_within"):
+            columns |= {name: values.estimate, f"{name}_low": values.low, f"{name}_high": values.high}
+        elif name not in columns:
+            columns[name] = values
+    return pd.DataFrame(columns)
+
+
+def agreement_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFrame:
+    """One row for each direction of each pair: whether the published topology links it, and the verdict."""
+    links = all_links(published())
+    node = np.array([ACTION_UNITS.index(au) for au in action_units])
+    first, second = node[found.first], node[found.second]
+    parts = [
+        pd.DataFrame(
+            {
+                "receiver": [f"AU{ACTION_UNITS[i]}" for i in receiver],
+                "sender": [f"AU{ACTION_UNITS[j]}" for j in sender],
+                "face_part": [
+                    face_part(ACTION_UNITS[i], ACTION_UNITS[j]) for i, j in zip(receiver, sender, strict=True)
+                ],
+                "published": links[receiver, sender].astype(int),
+                "finding": found.finding,
+                "q": found.q,
+                "verdict": verdicts(found.finding, links[receiver, sender]),
+            }
+        )
+        for receiver, sender in ((first, second), (second, first))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def conclude(found: Coordination, settings: CoordinationSettings, page: Path) -> None:
+    """Say in the terminal what was found."""
+    counts = {kind: int((found.finding == kind).sum()) for kind in ("together", "apart", "undecided", "too rare")}
+    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"{len(found.finding)} pairs at a false-discovery rate of {settings.level:g}: {told}.", markup=False)
+    console.print(str(page), markup=False)
+
+
+if __name__ == "__main__":
+    commandline.exit_with(main)

@@ -1,0 +1,175 @@
+"""Annotations for the study of coordination: of a database, of its table alone, or of a plain CSV table."""
+
+import io
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+from warnings import catch_warnings, simplefilter
+
+import numpy as np
+import pandas as pd
+
+from data.annotations import Columns, Table, read_table
+from data.databases import DATABASES, layout_of
+from data.dataset import Dataset, load
+from data.pipeline import au_targets
+from data.progress import Progress
+from data.sheets import TableError, sha256
+from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
+
+TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
+    "casme3": ("COLUMNS",),
+    "casme2": ("COLUMNS",),
+    "samm": ("COLUMNS",),
+    "dfme": ("CHALLENGE", "FULL"),
+}
+PLAIN = "a CSV table with a column `subject` and columns AU1, AU2, ... of 0, 1 or nothing"
+
+
+class Source(NamedTuple):
+    """Annotations and what data.json says of them."""
+
+    table: AnnotationTable
+    facts: dict[str, Any]
+
+
+def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progress: Progress) -> Source:
+    """The annotations of a database as it is built; of the synthetic one, the subjects of its federation."""
+    dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
+    table = annotations_of(dataset)
+    hashes = {str(path): digest for path, digest in dataset.metadata.get("tables", {}).items()}
+    facts = _facts(dataset.name, table, dataset.metadata.get("dropped", []), dataset.synthetic)
+    return Source(table, facts | {"fingerprint": dataset.fingerprint, "tables": hashes})
+
+
+def annotations_of(dataset: Dataset) -> AnnotationTable:
+    """What the annotators of a dataset wrote."""
+    examples = dataset.examples
+    aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
+    return AnnotationTable(aus, mask, emotion, dataset.subject)
+
+
+def of_table(path: Path, database: str | None) -> Source:
+    """The annotations of a table without its pictures.
+
+    Args:
+        path: the table of a database, as it circulates, or a plain CSV table.
+        database: whose table; None to find out.
+
+    Raises:
+        ValueError: it is neither.
+        OSError: it cannot be read.
+    """
+    path.stat()
+    if database is None and (plain := _plain(path)):
+        return plain
+    name, read = _known(path, database)
+    labelled = layout_of(name).labelled
+    targets = [au_targets(annotation, ACTION_UNITS, labelled) for annotation in read.annotations]
+    emotions = sorted({annotation.emotion for annotation in read.annotations if annotation.emotion})
+    table = AnnotationTable(
+        np.array([target["au"] for target in targets]),
+        np.array([target["au_mask"] for target in targets]),
+        np.array([emotions.index(one.emotion) if one.emotion else -1 for one in read.annotations]),
+        np.array([one.subject for one in read.annotations]),
+    )
+    dropped = [row._asdict() for row in read.dropped]
+    return Source(table, _facts(f"{name} ({path.name})", table, dropped) | _hashes(path))
+
+
+def _known(path: Path, database: str | None) -> tuple[str, Table]:
+    """The database whose table this is, and the table read."""
+    names = [database] if database else list(TABLE_COLUMNS)
+    if database and database not in TABLE_COLUMNS:
+        raise ValueError(f"--database={database} has no one table: name its folder with --manual-dir")
+    complaints = []
+    for name in names:
+        for columns in _columns(name):
+            try:
+                return name, _with_action_units(read_table(path, columns))
+            except TableError as error:
+                complaints.append(str(error))
+    if database:
+        raise TableError(complaints[0])
+    raise TableError(
+        f"{path}: neither a table of {', '.join(TABLE_COLUMNS)} nor {PLAIN}; to hear what is wrong with it as a table "
+        "of one of them, name that with --database"
+    )
+
+
+def _columns(database: str) -> list[Columns]:
+    layout = import_module(f"data.{database}.layout")
+    return [getattr(layout, name) for name in TABLE_COLUMNS[database]]
+
+
+def _with_action_units(table: Table) -> Table:
+    if not any(annotation.action_units for annotation in table.annotations):
+        raise TableError(f"{table.path}: no row names action units")
+    return table
+
+
+def _plain(path: Path) -> Source | None:
+    """A plain CSV table; None if it is none."""
+    frame = _frame(path)
+    if frame is None:
+        return None
+    frame = frame.rename(columns=lambda name: str(name).strip().lower().replace(" ", ""))
+    columns = {au: f"au{au}" for au in ACTION_UNITS if f"au{au}" in frame}
+    if "subject" not in frame or not columns:
+        return None
+    if len(columns) < 2:
+        raise TableError(f"{path}: only one column of AU {list(ACTION_UNITS)}; pairs need at least two")
+    marks = np.stack([_marks(path, frame[column], au) for au, column in columns.items()], axis=1)
+    if unnamed := np.flatnonzero(frame["subject"].isna()).tolist():
+        raise TableError(f"{path}, row {unnamed[0] + 2}: no subject; name who is seen, or delete the row")
+    mask = np.isfinite(marks).astype(float)
+    table = AnnotationTable(
+        np.nan_to_num(marks), mask, np.full(len(frame), -1), frame["subject"].to_numpy(str), tuple(columns)
+    )
+    return Source(table, _facts(path.name, table, []) | _hashes(path))
+
+
+def _frame(path: Path) -> pd.DataFrame | None:
+    """A text file's cells as text; None if it is no table."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        with catch_warnings():
+            simplefilter("error", pd.errors.ParserWarning)
+            separator = max(",;\t", key=text.count)
+            return pd.read_csv(io.StringIO(text), dtype=str, sep=separator, index_col=False, skipinitialspace=True)
+    except pd.errors.ParserWarning:
+        raise TableError(f"{path}: a row has more cells than the header; give every column a name") from None
+    except ValueError:
+        return None  # an Excel workbook is no text, and not every text is a table
+
+
+def _marks(path: Path, column: pd.Series, au: int) -> np.ndarray:
+    """0, 1, or NaN where nobody knows."""
+    marks = pd.to_numeric(column, errors="coerce").to_numpy(float)
+    wrong = np.flatnonzero(column.notna().to_numpy() & ~np.isin(marks, (0, 1)))
+    if wrong.size:
+        raise TableError(
+            f"{path}, row {wrong[0] + 2}: AU{au} is {column.iloc[wrong[0]]!r}; write 0, 1, or nothing if unknown"
+        )
+    return marks
+
+
+def _facts(name: str, table: AnnotationTable, dropped: Sequence[Mapping[str, Any]], synthetic: bool = False) -> dict:
+    labelled = table.mask.any(axis=1)
+    return {
+        "name": name,
+        "synthetic": synthetic,
+        "num_samples": len(table.subject),
+        "num_unlabelled": int((~labelled).sum()),
+        "num_subjects": len(set(table.subject.tolist())),
+        "au_names": [f"AU{au}" for au in table.action_units],
+        "au_counts": (table.aus * table.mask).sum(axis=0).astype(int).tolist(),
+        "au_labelled": table.mask.sum(axis=0).astype(int).tolist(),
+        "drops": [dict(drop) for drop in dropped],
+    }
+
+
+def _hashes(path: Path) -> dict[str, Any]:
+    digest = sha256(path)
+    return {"fingerprint": digest, "tables": {path.name: digest}}

@@ -1,0 +1,41 @@
+"""What a prior can be made of: the annotations of some clips, without their pictures."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
+from fedpsyau_jax.priors.prior import Prior, Priors
+from fedpsyau_jax.types import Float, Int
+
+
+class AnnotationTable(NamedTuple):
+    """Annotations of clips, a row each; host arrays.
+
+    Attributes:
+        aus: 1 where an AU is present, 0 where it is not; without meaning where ``mask`` is 0.
+        mask: 1 where the AU is labelled in the clip, 0 where nobody knows.
+        emotion: class index; -1 where there is none.
+        subject: [clips] identity, text.
+        action_units: AU numbers of the columns.
+    """
+
+    aus: Float[np.ndarray, "clips aus"]
+    mask: Float[np.ndarray, "clips aus"]
+    emotion: Int[np.ndarray, "clips"]
+    subject: np.ndarray
+    action_units: tuple[int, ...] = ACTION_UNITS
+
+    def rows(self, places: Int[np.ndarray, "rows"]) -> "AnnotationTable":
+        """The clips at some places, for example those of a training split.
+
+        >>> table = AnnotationTable(np.eye(3), np.ones((3, 3)), np.arange(3), np.array(["a", "b", "c"]), (1, 2, 4))
+        >>> table.rows(np.array([0, 2])).subject.tolist()
+        ['a', 'c']
+        """
+        aus, mask, emotion, subject = (np.asarray(values)[places] for values in self[:4])
+        return AnnotationTable(aus, mask, emotion, subject, self.action_units)
+
+
+PriorFunction = Callable[[AnnotationTable], Prior | Priors]

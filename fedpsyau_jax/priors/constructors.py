@@ -1,0 +1,113 @@
+"""Ways to make a prior: from annotations, of nothing but a graph, or of parameters that are learned."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
+
+from fedpsyau_jax.priors.combinators import restrict
+from fedpsyau_jax.priors.cooccurrence import row_stochastic
+from fedpsyau_jax.priors.prior import Prior
+from fedpsyau_jax.types import Array, Bool, Float
+
+SMALLEST_SHARE = 1e-6  # where a learned prior starts for an AU that never went with another
+
+
+def from_annotations(
+    aus: Shaped[np.ndarray, "clips aus"],
+    mask: Shaped[np.ndarray, "clips aus"] | None = None,
+    subjects: np.ndarray | None = None,
+    *,
+    topology: Bool[np.ndarray, "aus aus"] | None = None,
+) -> Prior:
+    """A prior of the AUs that were seen together.
+
+    P[i, j] = rate[i, j] / sum_j rate[i, j], with rate[i, j] the share of clips that show both AUs among those in
+    which both are labelled; given subjects, the mean of this share over the subjects who have such a clip. So a
+    clip without a label for an AU neither counts for nor against it, and a person with many clips weighs as
+    much as one with few. Without masks and subjects this is co-occurrence counts divided by their row sums.
+
+    Args:
+        aus: 1 (or true) where an AU is present, 0 where not.
+        mask: 1 where it is labelled; by default everywhere.
+        subjects: [clips] identities; by default every clip weighs the same.
+        topology: who may attend to whom; by default everybody to everybody.
+
+    Returns:
+        the prior; an AU that was never seen has a uniform row, two that were never labelled together have 0.
+
+    Raises:
+        ValueError: an entry is neither 0 nor 1, or shapes differ.
+
+    Source: without masks and subjects, the statistics of FED-PsyAU (ICCV 2025); masks and subjects are ours.
+
+    >>> aus = np.array([[1, 1], [1, 0], [1, 0], [0, 1]])
+    >>> from_annotations(aus).statistics.tolist()
+    [[0.75, 0.25], [0.3333333333333333, 0.6666666666666666]]
+    >>> from_annotations(aus, subjects=np.array(["a", "b", "b", "b"])).statistics[0].round(2).tolist()
+    [0.62, 0.38]
+    """
+    aus = np.asarray(aus, float)
+    mask = np.ones_like(aus) if mask is None else np.asarray(mask, float)
+    subjects = np.zeros(len(aus), int) if subjects is None else np.asarray(subjects)
+    _check_annotations(aus, mask, subjects)
+    present = aus * mask
+    members = (subjects[None, :] == np.unique(subjects)[:, None]).astype(float)
+    together, labelled = (_pair_sums(members, marks) for marks in (present, mask))
+    shares = np.divide(together, labelled, out=np.zeros_like(together), where=labelled > 0)
+    rate = shares.sum(axis=0) / np.maximum((labelled > 0).sum(axis=0), 1)
+    complete = np.ones(rate.shape, bool)
+    return Prior(complete if topology is None else topology, row_stochastic(rate))
+
+
+def uniform(topology: Bool[Array | np.ndarray, "nodes nodes"]) -> Prior:
+    """A topology without statistics: every AU goes with every other, and itself, equally often.
+
+    >>> uniform(np.eye(2, dtype=bool)).statistics.tolist()
+    [[0.5, 0.5], [0.5, 0.5]]
+    """
+    return Prior(topology, np.full(topology.shape, 1 / len(topology)))
+
+
+def identity(num_nodes: int) -> Prior:
+    """Every AU attends to itself alone."""
+    return Prior(np.eye(num_nodes, dtype=bool), np.eye(num_nodes))
+
+
+def learned(logits: Float[Array, "nodes nodes"], topology: Bool[Array | np.ndarray, "nodes nodes"]) -> Prior:
+    """Statistics as parameters: row softmax of the logits over the neighbours, 0 elsewhere.
+
+    Args:
+        logits: parameters, any real numbers; those of no link have no effect and no gradient.
+        topology: who may attend to whom; a node that hears nobody has a uniform row, which nobody reads.
+
+    >>> learned(jnp.zeros((2, 2)), np.array([[True, True], [False, True]])).statistics.tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+    lowest = jnp.finfo(jnp.asarray(logits).dtype).min
+    return Prior(topology, jax.nn.softmax(jnp.where(topology, logits, lowest), axis=-1))
+
+
+def start_logits(prior: Prior) -> Float[Array, "nodes nodes"]:
+    """Logits with which ``learned`` starts at a prior, restricted to its own topology.
+
+    Shares below 1e-6 start there: from 0 no gradient would ever lead away.
+    """
+    return jnp.log(jnp.maximum(restrict(prior, prior.topology).statistics, SMALLEST_SHARE))
+
+
+def _pair_sums(
+    members: Float[np.ndarray, "subjects clips"], marks: Float[np.ndarray, "clips aus"]
+) -> Float[np.ndarray, "subjects aus aus"]:
+    pairs = marks[:, :, None] * marks[:, None, :]
+    return (members @ pairs.reshape(len(marks), -1)).reshape(-1, *pairs.shape[1:])
+
+
+def _check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -> None:
+    if aus.ndim != 2 or aus.shape != mask.shape or subjects.shape != aus.shape[:1]:
+        raise ValueError(
+            f"annotations have shape {aus.shape}, their mask {mask.shape} and subjects {subjects.shape}: give "
+            "[clips, aus], the same again, and [clips]"
+        )
+    if not np.isin(mask, (0, 1)).all() or not np.isin(aus[mask == 1], (0, 1)).all():
+        raise ValueError("annotations hold a number other than 0 and 1: mark a missing label with 0 in the mask")

@@ -1,0 +1,235 @@
+"""``python -m experiments.coordination`` on small tables, and priors by name."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.dataset import Dataset
+from experiments import coordination_data, coordination_report
+from experiments.coordination import main
+from experiments.priors import NAMED, cooccurrence, prior_named
+from experiments.runfolder import existing
+from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, Prior, Priors, published
+from fedpsyau_jax.priors.cooccurrence import row_stochastic
+from fedpsyau_jax.types import Examples
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+FEW = ["--level", "0.1", "--permutations", "700"]
+CASME2_HEADER = "Subject,Filename,,OnsetFrame,ApexFrame,OffsetFrame,,Action Units,Estimated Emotion\n"
+
+
+def plain_table(path: Path, num_subjects: int = 12, clips_each: int = 10) -> Path:
+    generator = np.random.default_rng(0)
+    columns = {f"AU{au}": (generator.random(num_subjects * clips_each) < 0.3).astype(int) for au in (1, 2, 4, 12)}
+    frame = pd.DataFrame({"subject": np.repeat(np.arange(num_subjects), clips_each), **columns, "AU45": 1, "note": "x"})
+    frame["AU2"] = frame["AU1"].astype(object)
+    frame.loc[::7, "AU2"] = ""
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("coordination")
+    table = plain_table(root / "mine.csv")
+    assert main(["--table", str(table), "--output", str(root / "run"), *FEW]) == 0
+    return root / "run"
+
+
+def test_a_run_folder_holds_everything(run: Path) -> None:
+    folder = existing(run)
+    assert folder.read_json("config.json")["settings"]["level"] == 0.1
+    data = folder.read_json("data.json")
+    assert data["fingerprint"] == data["tables"]["mine.csv"] == coordination_data.sha256(run.parent / "mine.csv")
+    assert data["au_labelled"] == [120, 102, 120, 120]
+    names = {f"figures/{name}.{ending}" for name in ("face", "phi", "conditional") for ending in ("png", "svg")}
+    assert all((run / name).stat().st_size > 5000 for name in names)
+    page = (run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 3
+    assert "prefers-color-scheme: dark" in page
+    assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_tables_say_what_was_planted(run: Path) -> None:
+    pairs = pd.read_csv(run / "pairs.csv")
+    assert len(pairs) == 6
+    best = pairs.sort_values("p").iloc[0]
+    assert (best["first"], best["second"], best["finding"], best["num_clips"]) == ("AU1", "AU2", "together", 102)
+    assert best["second_given_first"] == best["first_given_second"] == best["phi"] == 1
+    agreement = pd.read_csv(run / "agreement.csv")
+    assert len(agreement) == 12
+    edge = agreement[(agreement["receiver"] == "AU2") & (agreement["sender"] == "AU1")].iloc[0]
+    assert (edge["published"], edge["verdict"]) == (1, "supported")
+    topology = pd.read_csv(run / "topology.csv", index_col="receiver")
+    assert topology.loc["AU1", "AU2"] == topology.loc["AU2", "AU1"] == topology.loc["AU4", "AU4"] == 1
+
+
+def test_the_page_can_be_made_again_and_says_when_faces_are_rendered(run: Path) -> None:
+    folder = existing(run)
+    before = (run / "report.html").read_bytes()
+    coordination_report.write(folder)
+    assert (run / "report.html").read_bytes() == before
+    folder.write_json("data.json", folder.read_json("data.json") | {"synthetic": True})
+    assert "Coordination of action units (synthetic data)" in coordination_report.write(folder).read_text()
+    folder.write_text("report.html", before.decode())
+
+
+def test_the_table_of_a_database_is_recognised(tmp_path: Path) -> None:
+    rows = ["1,EP02_01f,,46,59,86,,12,happiness", "2,EP03_01,,1,5,9,,4+L1,disgust", "2,EP03_02,,1,/,9,,?,others"]
+    (tmp_path / "CASME2.csv").write_text(CASME2_HEADER + "\n".join(rows) + "\n")
+    table, facts = coordination_data.of_table(tmp_path / "CASME2.csv", None)
+    assert facts["name"] == "casme2 (CASME2.csv)"
+    assert (facts["num_samples"], facts["num_unlabelled"], facts["num_subjects"]) == (3, 1, 2)
+    assert [ACTION_UNITS[au] for au in np.flatnonzero(table.aus[1])] == [1, 4]
+    assert table.mask[:, 0].tolist() == [1, 1, 0]
+    assert coordination_data.of_table(tmp_path / "CASME2.csv", "casme2").table.subject.tolist()[0] == "sub01"
+
+
+def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> None:
+    marks = np.eye(3, 12, dtype=np.float32)
+    blank = {name: np.zeros((3, 1)) for name in ("flow", "patches")}
+    dataset = Dataset(
+        name="disfa/all/1.0.0",
+        examples=Examples(**blank, au=marks, au_mask=1 - marks[::-1], emotion=np.array([-1, -1, -1])),
+        subject=np.array(["a", "b", "b"]),
+        clip=np.array(["1", "2", "3"]),
+        class_names=("anger",),
+        au_names=tuple(f"AU{au}" for au in ACTION_UNITS),
+        synthetic=False,
+        fingerprint="abc",
+        metadata={"tables": {"labels": "123"}, "dropped": [{"row": 1, "clip": "0", "reason": "no apex"}]},
+    )
+    asked: list[object] = []
+    monkeypatch.setattr(coordination_data, "load", lambda *given, **named: (asked.extend(given[:2]), dataset)[1])
+    table, facts = coordination_data.of_database("disfa", None, Path("copy"), lambda items, *_: items)
+    assert asked == ["disfa", "all"]
+    np.testing.assert_array_equal(table.mask, 1 - marks[::-1])
+    assert (facts["tables"], facts["fingerprint"], len(facts["drops"])) == ({"labels": "123"}, "abc", 1)
+    assert facts["au_counts"][:3] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "name the annotations"),
+        (["--table", "none.csv"], "none.csv"),
+        (["--table", "text.csv"], "neither a table of casme3"),
+        (["--table", "text.csv", "--database", "samm"], "no column"),
+        (["--table", "text.csv", "--database", "disfa"], "no one table"),
+        (["--table", "three.csv"], "row 3: AU2 is '3'; write 0, 1"),
+        (["--table", "nobody.csv"], "row 2: no subject"),
+        (["--table", "one.csv"], "at least two"),
+        (["--table", "long.csv"], "more cells than the header"),
+        (["--table", "empty.csv"], "neither a table of casme3"),
+        (["--table", "blank.csv"], "nothing to test"),
+        (["--table", "text.csv", "--level", "1.5"], "--level=1.5"),
+        (["--table", "text.csv", "--permutations", "100"], "give at least 1319"),
+        (["--table", "text.csv", "--seed=-1"], "--seed=-1"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    arguments: Sequence[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.csv").write_text("a,b\n1,2\n")
+    Path("three.csv").write_text("subject,AU1,AU2\na,1,0\nb,1,3\n")
+    Path("nobody.csv").write_text("subject,AU1,AU2\n,1,0\n")
+    Path("one.csv").write_text("subject,AU1,AU45\na,1,0\n")
+    Path("long.csv").write_text("subject,AU1,AU2\na,1,0,5\n")
+    Path("empty.csv").write_text("")
+    Path("blank.csv").write_text("subject,AU1,AU2\na,,\n")
+    with pytest.raises((ValueError, OSError), match=r".") as caught:
+        main(arguments)
+    assert message in str(caught.value)
+    assert not Path("runs").exists()
+
+
+@pytest.fixture
+def annotations() -> AnnotationTable:
+    aus = (np.random.default_rng(0).random((50, 12)) < 0.3).astype(float)
+    return AnnotationTable(aus, np.ones_like(aus), np.zeros(50, int), np.repeat(list("abcde"), 10))
+
+
+@pytest.mark.parametrize("name", [*NAMED, "shuffled:3"])
+def test_named_priors_fit_the_network(name: str, annotations: AnnotationTable) -> None:
+    priors = prior_named(name)(annotations)
+    for prior, size in zip(priors, (6, 6, 12), strict=True):
+        assert np.shape(prior.topology) == np.shape(prior.statistics) == (size, size)
+        np.testing.assert_allclose(np.sum(prior.statistics, axis=1), 1, atol=1e-6)
+
+
+def test_named_priors_are_what_they_say(annotations: AnnotationTable) -> None:
+    ours = cooccurrence(annotations)
+    upper = annotations.aus[:, :6]
+    np.testing.assert_allclose(ours.upper.statistics, row_stochastic(upper.T @ upper), atol=1e-6)
+    assert np.array_equal(ours.global_.topology, published().global_.topology)
+    assert np.all(prior_named("none")(annotations).global_.topology)
+    one, other = (prior_named(f"shuffled:{seed}")(annotations).global_.topology for seed in (1, 2))
+    assert not np.array_equal(one, other)
+
+
+MODULE = """
+import numpy as np
+from fedpsyau_jax.priors import Prior, from_annotations, published
+
+def mine(table):
+    return from_annotations(table.aus, table.mask, table.subject)
+
+fixed = published()
+number = 3
+unnormalised = lambda table: Prior(np.ones((12, 12), bool), np.ones((12, 12)))
+small = lambda table: Prior(np.ones((6, 6), bool), np.eye(6))
+whole_numbers = lambda table: Prior(np.ones((12, 12)), np.eye(12))
+negative = lambda table: Prior(np.ones((12, 12), bool), np.eye(12) * 2 - 1 / 12)
+nothing = lambda table: None
+failing = lambda table: table.missing
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_priors.py").write_text(MODULE)
+    (tmp_path / "broken_priors.py").write_text("import no_such_dependency\n")
+    (tmp_path / "wrong_priors.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("own_priors", "broken_priors", "wrong_priors"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+
+
+@pytest.mark.usefixtures("own_module")
+def test_a_prior_of_ones_own(annotations: AnnotationTable) -> None:
+    made = prior_named("own_priors:mine")(annotations)
+    assert isinstance(made, Priors)
+    assert made.lower.topology.all()
+    assert prior_named("own_priors:fixed")(annotations).upper.topology.shape == (6, 6)
+    assert isinstance(made.upper, Prior)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("publshed", "do you mean published? there are published, co-occurrence"),
+        ("no_module:mine", "there is no module 'no_module'"),
+        ("own_priors:min", "do you mean mine? module own_priors has no 'min'"),
+        ("own_priors:", "has no 'name'"),
+        ("own_priors:number", "neither a function"),
+        ("own_priors:unnormalised", "sum to 12 in row 0"),
+        ("own_priors:small", r"have shape (6, 6); give (12, 12)"),
+        ("own_priors:whole_numbers", "topology holds float64"),
+        ("own_priors:negative", "negative or missing"),
+        ("own_priors:nothing", "returned NoneType"),
+        ("own_priors:failing", "the function failed (AttributeError"),
+        ("broken_priors:mine", "cannot be imported (No module named 'no_such_dependency')"),
+        ("wrong_priors:mine", "cannot be imported (ZeroDivisionError"),
+    ],
+)
+@pytest.mark.usefixtures("own_module")
+def test_wrong_priors_are_told_in_one_sentence(text: str, message: str, annotations: AnnotationTable) -> None:
+    with pytest.raises(ValueError, match="--prior=") as caught:
+        prior_named(text)(annotations)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
