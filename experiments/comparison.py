@@ -20,7 +20,7 @@ from experiments.tasks import Task
 from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.federated import FedState
 from fedpsyau_jax.metrics import confusion_counts
-from fedpsyau_jax.synthesis.emotions import au_set_oracle
+from fedpsyau_jax.synthesis.emotions import EMOTIONS, au_set_oracle
 from fedpsyau_jax.types import Metrics
 
 Evaluations = list[dict[str, np.ndarray]]
@@ -105,18 +105,18 @@ def train(experiment: Experiment, task: Task, stages: Stages) -> Outcome:
                 stage.name = "stopping after this round (Ctrl-C again: at once)"
 
             with commandline.stopping_gently(say_so) as stop:
-                saved = stage.elapsed if done else -np.inf
+                saved, saved_round = (stage.elapsed if done else -np.inf), done
                 while outcome.rounds < settings.rounds and not stop.asked and not outcome.problem:
                     steps = [program.round(state) for program, state in zip(programs, states, strict=True)]
-                    states = [state for state, _ in steps]
                     loss = record_round(experiment, outcome, [jax.device_get(metrics) for _, metrics in steps])
-                    if outcome.problem:
-                        break
-                    stage.advance(loss=loss)
+                    if not outcome.problem:
+                        states = [state for state, _ in steps]
+                        stage.advance(loss=loss)
                     due = stage.elapsed - saved > settings.checkpoint_seconds
-                    if due or stop.asked or outcome.rounds == settings.rounds:
+                    last = stop.asked or outcome.rounds == settings.rounds or outcome.problem
+                    if outcome.rounds > saved_round and (due or last):
                         checkpoints.save(outcome.rounds, (states, outcome.evaluations))
-                        saved = stage.elapsed
+                        saved, saved_round = stage.elapsed, outcome.rounds
     return outcome
 
 
@@ -208,7 +208,7 @@ def conclude(experiment: Experiment, outcome: Outcome, au_probabilities: np.ndar
         baselines.majority(emotions, folder.read_table("clients.csv")),
         baselines.chance(emotions, aus),
     ]
-    if dataset.synthetic:
+    if dataset.synthetic and dataset.class_names == EMOTIONS:
         oracle = au_set_oracle()
         parts.append(results.reference("AU-set oracle", oracle._asdict()))
     summary = results.summarise(parts)

@@ -10,6 +10,9 @@ from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture
 from fedpsyau_jax.priors import Prior, Priors, neighbours, published, released
 
 AlgorithmName = Literal["local", "fedavg", "fedprox", "p-fedprox", "centralised"]
+DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
+CLASSES: Mapping[str, int] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+"""Emotion classes of a database, unless told otherwise: those of its published protocols."""
 TITLES = {
     "local": "Local only",
     "fedavg": "FedAvg",
@@ -85,7 +88,9 @@ class FedSettings:
     """One federated comparison. The defaults are the preset ``quick``.
 
     Attributes:
-      database: Which data; ``synthetic`` is rendered on first use.
+      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy.
+      config: Configuration of the database; dfme has all, A, B, C and challenge.
+      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
       clients: Clients; subjects are dealt to them at random, equally many each.
       algorithms: Rows of the table; all of them train in one compiled program, except ``centralised``, one client
         that holds everything, whose data has another shape.
@@ -112,7 +117,9 @@ class FedSettings:
       pretraining: How its AU detector is pretrained.
     """
 
-    database: Literal["synthetic"] = "synthetic"
+    database: DatabaseName = "synthetic"
+    config: str | None = None
+    classes: Literal[3, 7] | None = None
     clients: int = 5
     algorithms: tuple[AlgorithmName, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
     rounds: int = 6
@@ -136,6 +143,16 @@ class FedSettings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 
+    @property
+    def part(self) -> str | None:
+        """The configuration to load; None for a database's first."""
+        return "federated" if self.database == "synthetic" else self.config
+
+    @property
+    def num_classes(self) -> int:
+        """Emotion classes, chosen or usual."""
+        return self.classes or CLASSES[self.database]
+
 
 PRESETS = {
     "quick": FedSettings(),
@@ -157,6 +174,11 @@ def check(settings: FedSettings) -> None:
         value = getattr(settings.network if "." in name else settings, name.split(".")[-1])
         if not low <= value <= high:
             raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between {low} and {high}")
+    for name in ("epochs", "batch"):
+        if (value := getattr(settings.pretraining, name)) < 1:
+            raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
+    if settings.config and settings.database == "synthetic":
+        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
     if not 0 < settings.train_share < 1:
         raise ValueError(f"--train-share={settings.train_share}: it must be between 0 and 1, both excluded")
     if not settings.learning_rate > 0:

@@ -5,6 +5,7 @@ repeat, and writes a run folder with a report. docs/fed.md says what the options
 """
 
 import shlex
+import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -16,17 +17,15 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from data.dataset import Dataset, load
+from data.dataset import load
 from experiments import commandline, comparison, runfolder
 from experiments.configs import PRESETS, FedSettings, NetworkSettings, PretrainingSettings, check
-from experiments.federation import Federation
+from experiments.leakage import Origins, refuse_leaks, together
 from experiments.pretraining import pretrained_detector
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
+from experiments.splitting import federations, repeated_splits, warnings
 from experiments.tasks import detect, end_to_end, frozen
-from fedpsyau_jax.batching import ClientSplit, by_example, by_subject, pooled_split, split_clients
-
-SPLITS = {"subjects": by_subject, "examples": by_example}
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,7 @@ class Options:
       output: Folder for the results; it must not exist. By default runs/fed-DATE-TIME.
       resume: Go on with an interrupted run in this folder, with its settings.
       data_dir: Folder of the databases; by default TFDS_DATA_DIR, else tfds's own.
+      manual_dir: Your copy of a real database; needed the first time only.
     """
 
     settings: Annotated[FedSettings, tyro.conf.arg(name="")] = field(default_factory=FedSettings)
@@ -46,6 +46,7 @@ class Options:
     output: Path | None = None
     resume: Path | None = None
     data_dir: Path | None = None
+    manual_dir: Path | None = None
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -65,7 +66,9 @@ def main(arguments: Sequence[str]) -> int:
         folder = None
     else:
         if options.settings != PRESETS[preset] or options.output or preset != "quick":
-            raise ValueError("--resume goes on with the settings of its run: leave out all others, except --data-dir")
+            raise ValueError(
+                "--resume goes on with the settings of its run: leave out all others, except the data's folders"
+            )
         folder = runfolder.existing(options.resume)
         settings = read_settings(folder)
     commandline.use_devices(settings.devices)
@@ -75,20 +78,41 @@ def main(arguments: Sequence[str]) -> int:
         command = "python -m experiments.fed " + shlex.join(arguments)
         config = {"experiment": "fed", "command": command.strip(), "settings": asdict(settings)}
         folder.write_json("config.json", config)
-    return run(settings, folder, options.data_dir)
+    try:
+        return run(settings, folder, options.data_dir, options.manual_dir)
+    except (ValueError, OSError):
+        if options.resume is None and not folder.has("data.json"):
+            shutil.rmtree(folder.path)  # nothing was begun: the same --output can be used once the mistake is mended
+        raise
 
 
-def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None) -> int:
+def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
     with progress() as stages:
-        dataset = load(settings.database, "federated", data_dir, progress=stages.track)
-        labelled = np.flatnonzero(dataset.examples.emotion >= 0)
-        splits = repeated_splits(settings, dataset, labelled)
+        dataset = load(
+            settings.database,
+            settings.part,
+            data_dir,
+            progress=stages.track,
+            manual_dir=manual_dir,
+            classes=settings.num_classes,
+        )
+        splits = repeated_splits(settings, dataset)
         for warning in warnings(splits, dataset):
             console.print(f"Warning: {warning}", style="yellow", highlight=False)
-        detector_data = load(settings.database, "pretraining", data_dir, progress=stages.track)
-        check_separate(dataset, detector_data)
+        detector_data = load("synthetic", "pretraining", data_dir, progress=stages.track)
+        refuse_leaks(
+            [together(str(repeat), clients) for repeat, clients in enumerate(splits)],
+            Origins(
+                dataset.subject,
+                dataset.clip,
+                np.asarray(dataset.examples.flow),
+                pretraining_subjects=sorted(set(detector_data.subject)),
+                split_by_subject=settings.split == "subjects",
+            ),
+            part="repeat",
+        )
         experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits))
         experiment.begin()
         cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
@@ -106,55 +130,6 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None) -> int:
     if outcome.problem:
         raise ValueError(outcome.problem)
     return 0 if outcome.rounds == settings.rounds else commandline.INTERRUPTED
-
-
-def repeated_splits(settings: FedSettings, dataset: Dataset, labelled: np.ndarray) -> list[list[ClientSplit]]:
-    """[repeats][clients], each repeat with its own randomness, whatever the number of repeats."""
-    splits = []
-    for repeat in range(settings.repeats):
-        generator = np.random.default_rng([settings.seed, repeat])
-        subjects = dataset.subject[labelled]
-        clients = split_clients(subjects, settings.clients, settings.train_share, generator, SPLITS[settings.split])
-        splits.append([c._replace(train=labelled[c.train], test=labelled[c.test]) for c in clients])
-    return splits
-
-
-def federations(settings: FedSettings, splits: list[list[ClientSplit]]) -> list[Federation]:
-    """The algorithms on the clients; centralised training, if asked for, on one client of its own."""
-    exchanging = tuple(name for name in settings.algorithms if name != "centralised")
-    found = [Federation(exchanging, splits, tuple(map(str, range(settings.clients))))] if exchanging else []
-    if "centralised" in settings.algorithms:
-        found.append(Federation(("centralised",), [[pooled_split(clients)] for clients in splits], ("all",)))
-    return found
-
-
-def warnings(splits: list[list[ClientSplit]], dataset: Dataset) -> list[str]:
-    """Sentences about clients that lack a class or have few examples to train on."""
-    emotion = dataset.examples.emotion
-    lacking, small = [], []
-    for repeat, clients in enumerate(splits):
-        for number, client in enumerate(clients):
-            counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
-            if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
-                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
-            if len(client.train) < 2 * len(dataset.class_names):
-                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
-    sentences = []
-    if lacking:
-        sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")
-    if small:
-        sentences.append(f"clients with few training examples: {'; '.join(small)}.")
-    return sentences
-
-
-def check_separate(dataset: Dataset, detector_data: Dataset) -> None:
-    """Refuse to pretrain on somebody who is in the federation.
-
-    Raises:
-      ValueError: who.
-    """
-    if shared := sorted(set(dataset.subject) & set(detector_data.subject)):
-        raise ValueError(f"subjects {', '.join(shared)} are in the federation and in the pretraining data: a leak")
 
 
 def read_settings(folder: RunFolder) -> FedSettings:

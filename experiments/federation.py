@@ -141,7 +141,8 @@ class Program(NamedTuple):
     """A federation on the devices of this machine: its first state and its round, both compiled.
 
     ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
-    ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` takes over the memory of the state it is given.
+    ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` leaves the state it is given as it was, so that a
+    round that fails loses nothing.
     """
 
     like: FedState
@@ -188,7 +189,7 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
             like,
             first.output_shardings,
         )
-    step = jax.jit(round_, donate_argnums=0, **placed).lower(like, task.store, data, keys).compile()
+    step = jax.jit(round_, **placed).lower(like, task.store, data, keys).compile()
     evaluation = jax.eval_shape(round_, like, task.store, data, keys)[1]["evaluation"]
     return Program(
         like, evaluation, lambda: first(task.store, data, keys), lambda state: step(state, task.store, data, keys)

@@ -111,6 +111,9 @@ def train_detector(
       train: which of the task's examples to train on.
       stages: where progress is shown.
 
+    Raises:
+      ValueError: the loss became infinite or undefined; in which epoch.
+
     Returns:
       Parameters and batch statistics, as the network itself has them.
     """
@@ -130,14 +133,20 @@ def train_detector(
         )
         epoch = step.lower(state, task.store, data, key).compile()
     with stages.stage("AU pretraining", total=choices.epochs, unit="epoch") as stage:
-        for _ in range(choices.epochs):
+        for number in range(1, choices.epochs + 1):
             state, metrics = epoch(state, task.store, data, key)
+            if np.any(metrics["diverged"]):
+                raise ValueError(
+                    f"AU pretraining: the loss or a weight was not finite in epoch {number}; nothing was kept of it; a "
+                    "smaller --pretraining.learning-rate usually helps"
+                )
             stage.advance(loss=float(metrics["loss_sum"].sum() / metrics["num_examples"].sum()))
     return task.unpacked(jax.tree.map(lambda leaf: leaf[0], state.clients))
 
 
 def _training(task: Task, choices: PretrainingSettings, num_train: int) -> ClientUpdate:
     steps_an_epoch = -(-num_train // choices.batch)
+    num_steps = max(choices.epochs * steps_an_epoch, 2)
     like = jax.eval_shape(task.init, jax.random.key(0)).params
     return local_training(
         task.loss(task.store),
@@ -147,8 +156,8 @@ def _training(task: Task, choices: PretrainingSettings, num_train: int) -> Clien
         optax.warmup_cosine_decay_schedule(
             choices.learning_rate / steps_an_epoch,
             choices.learning_rate,
-            steps_an_epoch,
-            choices.epochs * steps_an_epoch,
+            min(steps_an_epoch, num_steps - 1),
+            num_steps,
         ),
         batch_size=equal_batches(num_train, choices.batch),
         optimizer_state=kept,

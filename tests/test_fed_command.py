@@ -26,6 +26,7 @@ CHEAP = [
     "fedavg",
     "p-fedprox",
     "--checkpoint-seconds=0",
+    "--pretraining.epochs=1",
 ]
 RESULTS = ("metrics.csv", "predictions.csv", "au_predictions.csv", "summary.csv", "clients.csv")
 FILES = (*RESULTS, "config.json", "data.json", "environment.json", "report.html", "checkpoints", "figures")
