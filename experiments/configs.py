@@ -104,6 +104,7 @@ class FedSettings:
       self_weight: Share of a client's own weights in P-FedProx's mixture.
       proximal: Proximal term: mu/2 times the squared distance to the weights received this round; or as released, a
         sum of unsquared norms, for P-FedProx to the initial weights.
+      head_scale: Factor of the emotion classifier's initial weights; 1 as published, smaller ones learn sooner.
       optimizer_state: Each round starts with a new optimiser, or with the client's last one.
       train_au: Train the AU detector too, instead of freezing it as pretrained.
       gamma: Share of the AU losses in the total loss; counts with --train-au only.
@@ -122,8 +123,8 @@ class FedSettings:
     classes: Literal[3, 7] | None = None
     clients: int = 5
     algorithms: tuple[AlgorithmName, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
-    rounds: int = 6
-    local_epochs: int = 2
+    rounds: int = 4
+    local_epochs: int = 3
     batch: int = 32
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
@@ -131,6 +132,7 @@ class FedSettings:
     mu: tuple[float, ...] = (0.01,)
     self_weight: float = 0.9
     proximal: Literal["squared", "released"] = "squared"
+    head_scale: float = 0.1
     optimizer_state: Literal["reset", "kept"] = "reset"
     train_au: bool = False
     gamma: float = 0.8
@@ -156,7 +158,7 @@ class FedSettings:
 
 PRESETS = {
     "quick": FedSettings(),
-    "paper": FedSettings(rounds=40, local_epochs=50, repeats=10, learning_rate=1e-5, warmup_epochs=10),
+    "paper": FedSettings(rounds=40, local_epochs=50, repeats=10, learning_rate=1e-5, warmup_epochs=10, head_scale=1.0),
 }
 
 

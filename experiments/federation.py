@@ -35,7 +35,6 @@ from fedpsyau_jax.federated import (
     local_training,
     norm_prox,
     num_examples,
-    on_every_device,
     p_fedprox,
     reset,
     sequential,
@@ -165,10 +164,8 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
     spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
     over_clients: AxisMap = on_one_device
     placed: dict[str, Any] = {}
-    store = task.store
     if spread:
         mesh = client_mesh(settings.devices)
-        store, data, keys = jax.device_put((store, data, keys), on_every_device(mesh))
         over_clients = sharded(mesh, on_one_device)
         placed = {"out_shardings": state_sharding(mesh, 2)}
 
@@ -182,16 +179,19 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
     def round_(state: FedState, store: PyTree, data: TrainTest, keys: Array) -> tuple[FedState, Metrics]:
         return built(store, data).step(state, data, keys)
 
-    first = jax.jit(init, compiler_options=QUICK, **placed).lower(store, data, keys).compile()
+    inputs = (task.store, data, keys)
+    shapes = jax.eval_shape(lambda *given: given, *inputs)
+    first = jax.jit(init, compiler_options=QUICK, **placed).lower(*shapes).compile()
     if spread:
         placed = {"out_shardings": (state_sharding(mesh, 2), client_sharding(mesh, 2))}
-    like = jax.eval_shape(init, store, data, keys)
+    like = jax.eval_shape(init, *shapes)
     if spread:
         like = jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             like,
             first.output_shardings,
         )
-    step = jax.jit(round_, **placed).lower(like, store, data, keys).compile()
-    evaluation = jax.eval_shape(round_, like, store, data, keys)[1]["evaluation"]
-    return Program(like, evaluation, lambda: first(store, data, keys), lambda state: step(state, store, data, keys))
+    step = jax.jit(round_, **placed).lower(like, *shapes).compile()
+    evaluation = jax.eval_shape(round_, like, *shapes)[1]["evaluation"]
+    placed_inputs = jax.device_put(inputs, step.input_shardings[0][1:])
+    return Program(like, evaluation, lambda: first(*placed_inputs), lambda state: step(state, *placed_inputs))

@@ -1,7 +1,7 @@
 """What clients learn: a model, its loss, its predictions, and the store of examples that both look up."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +92,19 @@ def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "exam
     def logits(client: ClientState, batch: Batch) -> PyTree:
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
-    return _task(store, lambda key: model.init(key, _one(store)), classification_loss(model), logits)
+    def init(key: PRNGKeyArray) -> ClientState:
+        return with_head_scaled(model.init(key, _one(store)), settings.head_scale)
+
+    return _task(store, init, classification_loss(model), logits)
+
+
+def with_head_scaled(client: ClientState, scale: float) -> ClientState:
+    """The emotion classifier's last weights made smaller: the first loss is then that of a uniform guess."""
+
+    def scaled(path: tuple[Any, ...], leaf: Array) -> Array:
+        return leaf * (scale if path[-2].key == "classify" else 1)
+
+    return client._replace(params=jax.tree_util.tree_map_with_path(scaled, client.params))
 
 
 def end_to_end(settings: FedSettings, dataset: Dataset, detector: ClientState) -> Task:
@@ -103,7 +115,7 @@ def end_to_end(settings: FedSettings, dataset: Dataset, detector: ClientState) -
     store = jax.tree.map(jnp.asarray, examples)
 
     def init(key: PRNGKeyArray) -> ClientState:
-        fresh = model.init(key, _one(store))
+        fresh = with_head_scaled(model.init(key, _one(store)), settings.head_scale)
         return ClientState(fresh.params | {"au": detector.params}, fresh.model_state | {"au": detector.model_state})
 
     def logits(client: ClientState, batch: Batch) -> PyTree:
