@@ -188,7 +188,7 @@ def test_all_prior_and_no_prior() -> None:
     prior, other = random_prior(topology), random_prior(topology, seed=2)
     masked = np.where(topology, np.exp(prior.statistics), 0)
     average = (masked / masked.sum(axis=1, keepdims=True)) @ np.einsum("ni,hio->hno", nodes, WEIGHTS[0].weight)
-    layer = jax.jit(partial(attend_dense, WEIGHTS[0], nodes.astype(np.float32)))
+    layer = jax.jit(partial(attend_dense, WEIGHTS[0], jnp.asarray(nodes, jnp.float32)))
     np.testing.assert_allclose(layer(prior, 1.0), np.moveaxis(average, 0, 1), rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(layer(prior, 0.0), layer(other, 0.0))
 
@@ -200,7 +200,7 @@ def module_and_variables() -> tuple[DPKGAT, dict]:
     return module, init(jax.random.key(1), np.ones((2, 6, 25), np.float32), published().upper, 0.3)
 
 
-NODES = np.random.default_rng(2).normal(size=(2, 6, 25)).astype(np.float32)
+NODES = jnp.asarray(np.random.default_rng(2).normal(size=(2, 6, 25)), jnp.float32)
 
 
 def test_module_draws_xavier_uniform_with_gain(module_and_variables: tuple[DPKGAT, dict]) -> None:
@@ -228,7 +228,7 @@ def test_module_drops_only_in_training(module_and_variables: tuple[DPKGAT, dict]
 
 def test_module_draws_each_dropout_mask_anew() -> None:
     """Four masks, two on the inputs of the layers and two on attention, none a copy of another."""
-    module, nodes = DPKGAT(hidden=2, heads=2, out=4), np.ones((64, 4, 4), np.float32)
+    module, nodes = DPKGAT(hidden=2, heads=2, out=4), jnp.ones((64, 4, 4))
     prior = Prior(np.ones((4, 4), bool), np.full((4, 4), 0.25))
 
     params = {"W": np.ones((2, 4, 2)), "a": np.ones((2, 4)), "out_W": np.ones((4, 4)), "out_a": np.ones(8)}

@@ -153,13 +153,13 @@ def gat(
     return nn.elu(attend(out, drop(features), drop=drop)[..., 0, :])
 
 
-def xavier_uniform(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
+def xavier_uniform(key: Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Array:
     """Glorot & Bengio (2010) with gain 1.414 for each matrix of the last two axes."""
     draw = nn.initializers.variance_scaling(1.414**2, "fan_avg", "uniform", batch_axis=tuple(range(len(shape) - 2)))
     return draw(key, shape, dtype)
 
 
-def xavier_column(key: Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> Array:
+def xavier_column(key: Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Array:
     """As ``xavier_uniform`` for vectors that act as one-column matrices."""
     return xavier_uniform(key, (*shape, 1), dtype)[..., 0]
 
