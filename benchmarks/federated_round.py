@@ -23,7 +23,7 @@ from benchmarks.timing import interleaved, machine, peak_megabytes
 from data.dataset import Dataset
 from experiments.configs import FedSettings
 from experiments.federation import QUICK, warm_up
-from experiments.tasks import Task, end_to_end, frozen
+from experiments.tasks import Detector, Task, end_to_end, frozen
 from fedpsyau_jax.federated import (
     AxisMap,
     ClientData,
@@ -37,6 +37,7 @@ from fedpsyau_jax.federated import (
     vectorised,
 )
 from fedpsyau_jax.models.fedpsyau import au_detector
+from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, Examples
 
 OVER: dict[str, AxisMap] = {"sequential": sequential, "vectorised": vectorised}
@@ -90,9 +91,10 @@ def random_task(settings: FedSettings, count: int) -> Task:
         features = np.random.default_rng(1).random((count, 12, 25), np.float32)
         return frozen(settings, dataset, jnp.asarray(features))
     network = settings.network
-    detector = au_detector(network.architecture(), network.priors(), network.prior_ratio)
+    priors = published()
+    detector = au_detector(network.architecture(), priors, network.prior_ratio)
     one = Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), dataset.examples), jnp.ones(1))
-    return end_to_end(settings, dataset, jax.jit(detector.init)(jax.random.key(0), one))
+    return end_to_end(settings, dataset, [Detector(jax.jit(detector.init)(jax.random.key(0), one), priors)])
 
 
 def compiled_round(

@@ -7,10 +7,13 @@ import pandas as pd
 
 from experiments import results
 from fedpsyau_jax import metrics
+from fedpsyau_jax.types import Examples
 
 MAJORITY = "majority class"
 CHANCE = "chance"
+AU_SET_ORACLE = "AU-set oracle (in sample)"
 NUM_DRAWS = 2000
+CLASS_SCORES = {"uf1": metrics.uf1, "uar": metrics.uar, "accuracy": metrics.accuracy}
 
 
 def majority(
@@ -66,6 +69,31 @@ def chance(
             for view, values in expected.items()
         ]
     return pd.DataFrame(rows).assign(algorithm=CHANCE, kind="baseline")
+
+
+def au_set_oracle(examples: Examples, class_names: Sequence[str]) -> pd.DataFrame:
+    """Pooled scores of the most frequent class of each set of annotated action units.
+
+    The sets' classes are counted on the very examples that are scored: no classifier that sees the action units alone
+    can have a higher accuracy on them, so it is a bound and not a competitor.
+
+    Args:
+        examples: of the database; those without an emotion are left out. An unlabelled action unit is a third value
+            beside present and absent.
+        class_names: [classes] in the order of the indices; the first of equally frequent ones is taken.
+
+    Returns:
+        As ``results.reference``.
+    """
+    labels = np.asarray(examples.emotion)
+    known = labels >= 0
+    au_set = np.where(np.asarray(examples.au_mask) != 0, np.asarray(examples.au), -1)[known]
+    _, group = np.unique(au_set, axis=0, return_inverse=True)
+    counts = np.zeros((group.max() + 1, len(class_names)), np.int64)
+    np.add.at(counts, (group.ravel(), labels[known]), 1)
+    confusion = metrics.confusion_counts(labels[known], counts.argmax(axis=1)[group.ravel()], len(class_names))
+    scores = {name: float(score(confusion)) for name, score in CLASS_SCORES.items()}
+    return results.reference(AU_SET_ORACLE, scores)
 
 
 def _tested_once(predictions: pd.DataFrame) -> pd.DataFrame:

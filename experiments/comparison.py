@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 
 from data.dataset import Dataset
 from experiments import baselines, commandline, records, report, results, runfolder, tables
-from experiments.configs import TITLES, FedSettings
+from experiments.configs import FedSettings
 from experiments.federation import Federation, Program, compiled
 from experiments.progress import Stages
 from experiments.runfolder import RunFolder
@@ -24,7 +24,7 @@ from fedpsyau_jax.synthesis.emotions import EMOTIONS, au_set_oracle
 from fedpsyau_jax.types import Metrics
 
 Evaluations = list[dict[str, np.ndarray]]
-"""For each federation its predictions of one round: logits [algorithms, repeats, clients, test examples, ...]."""
+"""For each federation its predictions of one round: logits [rows, repeats, clients, test examples, ...]."""
 
 
 @dataclass
@@ -146,7 +146,7 @@ def record_round(experiment: Experiment, outcome: Outcome, metrics: list[Metrics
         if np.any(counts["diverged"]):
             row, repeat, client = np.argwhere(counts["diverged"])[0]
             outcome.problem = (
-                f"the loss or a weight of {TITLES[federation.algorithms[row]]}, repeat {repeat}, client "
+                f"the loss or a weight of {federation.titles[row]}, repeat {repeat}, client "
                 f"{federation.names[client]}, was not finite in round {number}; training stopped there, and "
                 f"{experiment.folder.path} keeps what was good before; a smaller --learning-rate usually helps"
             )
@@ -175,7 +175,7 @@ def round_rows(experiment: Experiment, federation: Federation, counts: Metrics, 
         test_loss[where] = -log_softmax(scores.astype(np.float64), axis=-1)[np.arange(len(test)), labels].sum()
     return records.round_metrics(
         number,
-        [TITLES[name] for name in federation.algorithms],
+        federation.titles,
         federation.names,
         train_loss_sum=np.asarray(counts["loss_sum"]),
         num_train=np.asarray(counts["num_examples"]),
@@ -190,7 +190,7 @@ def conclude(experiment: Experiment, outcome: Outcome, au_probabilities: np.ndar
     Args:
       experiment: what was run.
       outcome: how far it got; nothing is written after no round at all.
-      au_probabilities: [examples, aus] of the frozen detector, where the clients' own networks give none.
+      au_probabilities: [detectors * examples, aus] of frozen detectors, where the clients' own networks give none.
       console: where the table goes.
     """
     if not outcome.rounds:
@@ -223,18 +223,20 @@ def predictions(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows of predictions.csv and au_predictions.csv of one federation; ``client`` is who owns the example."""
     data, emotions, aus = experiment.dataset, [], []
+    begins = np.tile([begin for _, begin in federation.runs], len(federation.algorithms))
+    begins = begins.reshape(len(federation.titles), len(federation.splits))
     for row, repeat, client in np.ndindex(evaluation["emotion"].shape[:3]):
         test = federation.splits[repeat][client].test
         scores = np.exp(
             log_softmax(evaluation["emotion"][row, repeat, client, : len(test)].astype(np.float64), axis=-1)
         )
-        detected = au_probabilities[test]
+        detected = au_probabilities[begins[row, repeat] + test]
         if "au" in evaluation:
             detected = sigmoid(evaluation["au"][row, repeat, client, : len(test)])
         owners = {e: k for k, own in enumerate(experiment.federations[0].splits[repeat]) for e in own.test}
         owner = np.array([owners[example] if federation.names == ("all",) else client for example in test])
         for name in np.unique(owner):
-            keys = {"algorithm": TITLES[federation.algorithms[row]], "repeat": repeat, "client": str(name)}
+            keys = {"algorithm": federation.titles[row], "repeat": repeat, "client": str(name)}
             mine, own = owner == name, test[owner == name]
             who = (keys, data.clip[own], data.subject[own])
             labels = np.asarray(data.examples.emotion)[own]

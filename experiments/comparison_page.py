@@ -16,7 +16,7 @@ from experiments.intervals import SCORES
 from experiments.records import POOLED
 from experiments.results import METRICS
 from experiments.runfolder import RunFolder
-from experiments.tables import UNDEFINED, number, title
+from experiments.tables import number, title, with_interval
 
 SHOWN = {metric: METRICS[metric] for metric in SCORES}
 
@@ -126,13 +126,6 @@ def _terminal_table(text: pd.DataFrame, heading: str, num_names: int) -> Table:
 
 
 def _with_interval(table: pd.DataFrame, metric: str) -> list[str]:
-    """``.512 [.431, .590]``; the value alone where there is no interval."""
-    columns = table[[metric, f"{metric}_low", f"{metric}_high"]].map(_signed)
-    return [
-        value if low == UNDEFINED else f"{value} [{low}, {high}]"
-        for value, low, high in columns.itertuples(index=False)
-    ]
-
-
-def _signed(value: float) -> str:
-    return f"-{number(-value)}" if value < 0 else number(value)
+    """Values of a metric with their intervals."""
+    columns = table[[metric, f"{metric}_low", f"{metric}_high"]]
+    return [with_interval(*values) for values in columns.itertuples(index=False)]

@@ -1,13 +1,14 @@
 """Settings of the experiments: frozen, typed, with their presets; strings end in the tables of this file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
-import numpy as np
+import tyro
 
+from experiments.priors import prior_named
 from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture
-from fedpsyau_jax.priors import Prior, Priors, neighbours, published, released
+from fedpsyau_jax.priors import neighbours, released
 
 AlgorithmName = Literal["local", "fedavg", "fedprox", "p-fedprox", "centralised"]
 DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
@@ -20,14 +21,6 @@ TITLES = {
     "p-fedprox": "P-FedProx",
     "centralised": "Centralised",
 }
-
-
-def uniform() -> Priors:
-    """The published topologies without statistics: every AU goes with every other equally often."""
-    return Priors(*(Prior(p.topology, np.full(p.statistics.shape, 1 / len(p.statistics))) for p in published()))
-
-
-PRIORS: Mapping[str, Callable[[], Priors]] = {"published": published, "uniform": uniform}
 MASKINGS = {"neighbours": neighbours, "released": released}
 
 
@@ -39,14 +32,15 @@ class NetworkSettings:
       variant: One of the authors' ablations.
       attention: What the transformer attends over: landmarks (ours), or the batch, as released.
       masking: What a node's softmax runs over: its neighbours (ours), or all nodes, as released.
-      prior: Where the statistical prior comes from.
+      prior: Priors of action units: published, co-occurrence, uniform, shuffled, none, or your own as module:function;
+        with several, every algorithm trains with each, in the one compiled program.
       prior_ratio: Strength of the prior, in [0, 1]; it is multiplied by the variant's beta.
     """
 
     variant: Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"] = "full"
     attention: Literal["landmarks", "batch"] = "landmarks"
     masking: Literal["neighbours", "released"] = "neighbours"
-    prior: Literal["published", "uniform"] = "published"
+    prior: Annotated[tuple[str, ...], tyro.conf.arg(prefix_name=False)] = ("published",)
     prior_ratio: float = 0.3
 
     def architecture(self) -> Architecture:
@@ -60,10 +54,6 @@ class NetworkSettings:
             across_batch=self.attention == "batch",
             masking=MASKINGS[self.masking],
         )
-
-    def priors(self) -> Priors:
-        """The priors as values."""
-        return PRIORS[self.prior]()
 
 
 @dataclass(frozen=True)
@@ -187,6 +177,7 @@ def check(settings: FedSettings) -> None:
         raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
     if not settings.algorithms or len(set(settings.algorithms)) < len(settings.algorithms):
         raise ValueError(f"--algorithms {' '.join(settings.algorithms)}: name each algorithm once, and at least one")
+    check_priors_named(settings.network.prior)
     if len(settings.mu) not in (1, settings.clients) or min(settings.mu) < 0:
         raise ValueError(
             f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
@@ -197,3 +188,15 @@ def check(settings: FedSettings) -> None:
             f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
             "many clients"
         )
+
+
+def check_priors_named(names: tuple[str, ...]) -> None:
+    """Refuse a value of ``--prior`` that names no prior, or one twice.
+
+    Raises:
+      ValueError: which name, and what there is.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"--prior {' '.join(names)}: name each prior once, and at least one")
+    for name in names:
+        prior_named(name)

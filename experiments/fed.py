@@ -7,25 +7,28 @@ repeat, and writes a run folder with a report. docs/fed.md says what the options
 import shlex
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
 import tyro
 from rich.console import Console
 
-from data.dataset import load
+from data.dataset import Dataset, load
 from experiments import commandline, comparison, runfolder
 from experiments.configs import PRESETS, FedSettings, NetworkSettings, PretrainingSettings, check
+from experiments.coordination_data import annotations_of
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.pretraining import pretrained_detector
-from experiments.progress import progress
+from experiments.prior_axis import Sight, fitted, sight
+from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
 from experiments.tasks import detect, end_to_end, frozen
+from fedpsyau_jax.batching import ClientSplit
 
 
 @dataclass(frozen=True)
@@ -90,39 +93,16 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
     with progress() as stages:
-        dataset = load(
-            settings.database,
-            settings.part,
-            data_dir,
-            progress=stages.track,
-            manual_dir=manual_dir,
-            classes=settings.num_classes,
-        )
-        splits = repeated_splits(settings, dataset)
+        dataset, splits, seen = prepared(settings, data_dir, manual_dir, stages)
         for warning in warnings(splits, dataset):
             console.print(f"Warning: {warning}", style="yellow", highlight=False)
-        detector_data = load("synthetic", "pretraining", data_dir, progress=stages.track)
-        refuse_leaks(
-            [together(str(repeat), clients) for repeat, clients in enumerate(splits)],
-            Origins(
-                dataset.subject,
-                dataset.clip,
-                np.asarray(dataset.examples.flow),
-                pretraining_subjects=sorted(set(detector_data.subject)),
-                split_by_subject=settings.split == "subjects",
-            ),
-            part="repeat",
-        )
-        experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits))
+        begins = seen.which * len(dataset.subject)
+        experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits, begins))
         experiment.begin()
-        cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
-        detector = pretrained_detector(
-            settings.network, settings.pretraining, settings.seed, detector_data, cache, stages
-        )
         with stages.stage("detecting action units"):
-            detected = detect(settings, detector, dataset.examples)
+            detected = detect(settings, seen.detectors, dataset.examples)
         if settings.train_au:
-            task = end_to_end(settings, dataset, detector)
+            task = end_to_end(settings, dataset, seen.detectors)
         else:
             task = frozen(settings, dataset, detected.features)
         outcome = comparison.train(experiment, task, stages)
@@ -130,6 +110,51 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_
     if outcome.problem:
         raise ValueError(outcome.problem)
     return 0 if outcome.rounds == settings.rounds else commandline.INTERRUPTED
+
+
+class Prepared(NamedTuple):
+    """What is trained on, by whom, and through which detectors and priors the examples are seen."""
+
+    dataset: Dataset
+    splits: list[list[ClientSplit]]
+    seen: Sight
+
+
+def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Prepared:
+    """Load the data, divide it, compute the priors and pretrain the detectors.
+
+    Raises:
+      ValueError, OSError: the data cannot be had, or something of the test examples would reach the training.
+    """
+    dataset = load(
+        settings.database,
+        settings.part,
+        data_dir,
+        progress=stages.track,
+        manual_dir=manual_dir,
+        classes=settings.num_classes,
+    )
+    splits = repeated_splits(settings, dataset)
+    detector_data = load("synthetic", "pretraining", data_dir, progress=stages.track)
+    folds = [together(str(repeat), clients) for repeat, clients in enumerate(splits)]
+    names, annotations = settings.network.prior, annotations_of(dataset)
+    priors = [fitted(name, annotations, [fold.train for fold in folds]) for name in names]
+    origins = Origins(
+        dataset.subject,
+        dataset.clip,
+        np.asarray(dataset.examples.flow),
+        statistics={f"the prior {prior.name}": prior.rows for prior in priors},
+        pretraining_subjects=sorted(set(detector_data.subject)),
+        split_by_subject=settings.split == "subjects",
+    )
+    refuse_leaks(folds, origins, part="repeat")
+    cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
+    networks = [replace(settings.network, prior=(name,)) for name in names]
+    clients = [
+        pretrained_detector(network, settings.pretraining, settings.seed, detector_data, cache, stages)
+        for network in networks
+    ]
+    return Prepared(dataset, splits, sight(priors, clients))
 
 
 def read_settings(folder: RunFolder) -> FedSettings:
@@ -143,7 +168,8 @@ def read_settings(folder: RunFolder) -> FedSettings:
         values: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()
         }
-        values["network"] = NetworkSettings(**values["network"])
+        network = values["network"]
+        values["network"] = NetworkSettings(**network | {"prior": tuple(network["prior"])})
         values["pretraining"] = PretrainingSettings(**values["pretraining"])
         return FedSettings(**values)
     except (KeyError, TypeError) as error:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.configs import AlgorithmName, FedSettings
+from experiments.configs import TITLES, AlgorithmName, FedSettings
 from experiments.tasks import CHUNK, Task
 from fedpsyau_jax.batching import ClientSplit, pad_indices
 from fedpsyau_jax.federated import (
@@ -56,27 +56,46 @@ INITIAL_WEIGHTS = 2**31 - 1
 
 @dataclass(frozen=True)
 class Federation:
-    """Algorithms that train on the same clients.
+    """Algorithms that train on the same clients, each with every prior.
 
     Attributes:
-      algorithms: rows of the table.
+      algorithms: which; a row of the table is one of them with one prior, algorithm by algorithm.
       splits: [repeats][clients].
       names: of the clients.
+      priors: names of the priors.
+      begins: [priors][repeats] index in the task's store where the examples begin, as seen through that prior.
     """
 
     algorithms: tuple[AlgorithmName, ...]
     splits: Sequence[Sequence[ClientSplit]]
     names: tuple[str, ...]
+    priors: tuple[str, ...] = ("published",)
+    begins: Sequence[Sequence[int]] | None = None
+
+    @property
+    def titles(self) -> list[str]:
+        """Names of the rows."""
+        titles = [TITLES[name] for name in self.algorithms]
+        if len(self.priors) == 1:
+            return titles
+        return [f"{title}, {prior} prior" for title in titles for prior in self.priors]
+
+    @property
+    def runs(self) -> list[tuple[int, int]]:
+        """What the program's axis of runs means: for each prior every repeat, and where its examples begin."""
+        repeats = range(len(self.splits))
+        begins = self.begins or [[0] * len(repeats) for _ in self.priors]
+        return [(repeat, begin) for own in begins for repeat, begin in zip(repeats, own, strict=True)]
 
     def data(self) -> TrainTest:
-        """Indices of everybody's examples, padded: leaves [repeats, clients, ...]."""
-        repeats, clients = len(self.splits), len(self.names)
-        train, train_mask = pad_indices([[client.train for client in repeat] for repeat in self.splits])
-        test, test_mask = pad_indices([[client.test for client in repeat] for repeat in self.splits])
+        """Indices of everybody's examples, padded: leaves [runs, clients, ...]."""
+        runs, clients = self.runs, len(self.names)
+        train, train_mask = pad_indices([[own.train + begin for own in self.splits[r]] for r, begin in runs])
+        test, test_mask = pad_indices([[own.test + begin for own in self.splits[r]] for r, begin in runs])
         length = test.shape[-1]
         chunked = length if length <= CHUNK else length + -length % CHUNK
         fill = [(0, 0), (0, 0), (0, chunked - length)]
-        ids = jnp.tile(jnp.arange(clients, dtype=jnp.int32), (repeats, 1))
+        ids = jnp.tile(jnp.arange(clients, dtype=jnp.int32), (len(runs), 1))
         tested = Batch(jnp.asarray(np.pad(test, fill)), jnp.asarray(np.pad(test_mask, fill)))
         return TrainTest(ids, ClientData(ids, jnp.asarray(train), jnp.asarray(train_mask)), tested)
 
@@ -130,7 +149,7 @@ def algorithm(
     over_clients: AxisMap,
     over_runs: AxisMap,
 ) -> FederatedAlgorithm:
-    """All algorithms on all repeats as one federated algorithm; its axes are [algorithms, repeats, clients]."""
+    """All algorithms on all runs as one federated algorithm; its axes are [algorithms, runs, clients]."""
     weights = num_examples(data.train)
     strategies = stacked([jax.vmap(partial(strategy, settings, name))(weights) for name in names])
     update = client_update(settings, task, store, data)
@@ -142,7 +161,7 @@ class Program(NamedTuple):
 
     ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
     ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` leaves the state it is given as it was, so that a
-    round that fails loses nothing.
+    round that fails loses nothing. Metrics have the axes [rows of the table, repeats, clients].
     """
 
     like: FedState
@@ -152,14 +171,14 @@ class Program(NamedTuple):
 
 
 def compiled(settings: FedSettings, federation: Federation, task: Task) -> Program:
-    """Compile a federation; rounds and repeats share the one program.
+    """Compile a federation; rounds, priors and repeats share the one program, and all priors of a repeat its keys.
 
     Clients run one after another on a CPU, where that is faster and smaller, and all at once on an accelerator;
     over several devices, each takes its share.
     """
     data = federation.data()
     on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
-    repeats = jnp.arange(len(federation.splits))
+    repeats, begins = (jnp.asarray(values) for values in zip(*federation.runs, strict=True))
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(settings.seed)))(repeats)
     spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
     over_clients: AxisMap = on_one_device
@@ -174,10 +193,12 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
 
     def init(store: PyTree, data: TrainTest, keys: Array) -> FedState:
         initial_keys = jax.vmap(lambda key: jax.random.fold_in(key, INITIAL_WEIGHTS))(keys)
-        return built(store, data).init(jax.vmap(task.init)(initial_keys))
+        return built(store, data).init(jax.vmap(task.init)(initial_keys, begins))
 
     def round_(state: FedState, store: PyTree, data: TrainTest, keys: Array) -> tuple[FedState, Metrics]:
-        return built(store, data).step(state, data, keys)
+        state, metrics = built(store, data).step(state, data, keys)
+        by_row = (-1, len(federation.splits))
+        return state, jax.tree.map(lambda leaf: leaf.reshape(*by_row, *leaf.shape[2:]), metrics)
 
     inputs = (task.store, data, keys)
     shapes = jax.eval_shape(lambda *given: given, *inputs)

@@ -27,26 +27,34 @@ BASELINE_COLOUR = "#666666"
 
 
 def curves(metrics: pd.DataFrame, summary: pd.DataFrame, *, synthetic: bool) -> Figure:
-    """Training loss and pooled test UF1 by round: mean over repeats, band of one sd, baselines dashed.
+    """Training loss and pooled UF1 by round or epoch: mean over repeats, band of one sd.
+
+    A federation's UF1 is that of the test examples, with the baselines dashed; a cross-validation's that of its
+    validation examples; without any, the loss is alone.
 
     Args:
         metrics: as metrics.csv, with its "pooled" rows.
         summary: as summary.csv; its baselines are drawn.
         synthetic: whether the data are.
     """
+    time, part, split = ("epoch", "fold", "validation") if "epoch" in metrics else ("round", "client", "test")
     figure = _figure(11, 4.2, title("Training", synthetic=synthetic))
-    pooled = metrics[metrics["client"] == POOLED]
-    loss, score = figure.subplots(1, 2)
-    for axes, column in ((loss, "train_loss"), (score, "uf1")):
+    pooled = metrics[metrics[part] == POOLED]
+    shown = {"train_loss": f"training loss (all {part}s)", "uf1": f"{split} UF1 (pooled over {part}s)"}
+    shown = {column: label for column, label in shown.items() if pooled[column].notna().any()}
+    panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True))
+    for column, axes in panels.items():
         for colour, (algorithm, rows) in _coloured(pooled.groupby("algorithm", sort=False)):
-            _line_with_band(axes, rows.dropna(subset=[column]).groupby("round")[column], str(algorithm), colour)
-        axes.set_xlabel("round")
+            _line_with_band(axes, rows.dropna(subset=[column]).groupby(time)[column], str(algorithm), colour)
+        axes.set_xlabel(time)
+        axes.set_ylabel(shown[column])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    loss.set_ylabel("training loss (all clients)")
-    score.set_ylabel("test UF1 (pooled over clients)")
-    score.set_ylim(bottom=0)
-    _draw_baselines(score.axhline, summary, "uf1")
-    score.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    if "uf1" in panels:
+        if split == "test":
+            _draw_baselines(panels["uf1"].axhline, summary, "uf1")
+        panels["uf1"].set_ylim(bottom=0)
+    *_, last = panels.values()
+    last.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure
 
 

@@ -13,7 +13,9 @@ import optax
 
 from data.dataset import Dataset
 from experiments.configs import NetworkSettings, PretrainingSettings
+from experiments.coordination_data import annotations_of
 from experiments.federation import QUICK
+from experiments.priors import prior_named
 from experiments.progress import Stages
 from experiments.tasks import Task, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
@@ -47,7 +49,7 @@ def pretrained_detector(
     """The AU detector of these settings, trained on ``dataset`` unless it is in ``cache`` already.
 
     Args:
-      network: which network, with its prior.
+      network: which network, with one prior; a prior made of annotations is made of those of ``dataset``.
       choices: how it is trained.
       seed: of its weights and batches.
       dataset: AU-labelled examples of subjects that no federation holds.
@@ -57,12 +59,15 @@ def pretrained_detector(
     Returns:
       Parameters and batch statistics.
     """
-    task = detection(network, dataset.examples, quiet_residuals)
+    (name,) = network.prior
+    priors = jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
+    task = detection(network, priors, dataset.examples, quiet_residuals)
     like = jax.eval_shape(lambda key: task.unpacked(task.init(key)), jax.random.key(seed))
     recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": seed, "jax": jax.__version__}
-    recipe |= {"backend": jax.default_backend(), "network": asdict(network), "pretraining": asdict(choices)}
-    name = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    with open_checkpoints(cache / name, keep=1) as checkpoints:
+    recipe |= {"backend": jax.default_backend(), "pretraining": asdict(choices)}
+    recipe |= {"network": asdict(network) | {"prior": [leaf.tolist() for leaf in jax.tree.leaves(priors)]}}
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    with open_checkpoints(cache / digest, keep=1) as checkpoints:
         if (restored := checkpoints.restore(like)) is not None and restored.state is not None:
             return restored.state
         detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages)

@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 import tyro
 
-from experiments import figures, results, runfolder, tables
+from experiments import baselines, figures, results, runfolder, tables
 from experiments.runfolder import RunFolder
 
 
@@ -33,6 +33,7 @@ class Run:
     predictions: pd.DataFrame
     au_predictions: pd.DataFrame | None
     summary: pd.DataFrame
+    intervals: pd.DataFrame | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -43,6 +44,11 @@ class Run:
     def part(self) -> str:
         """What predictions are pooled over: "client" or "fold"."""
         return "fold" if "fold" in self.predictions else "client"
+
+    @property
+    def time(self) -> str:
+        """What training advances by: "round" or "epoch"."""
+        return "epoch" if "epoch" in self.metrics else "round"
 
 
 def read(folder: RunFolder) -> Run:
@@ -61,6 +67,7 @@ def read(folder: RunFolder) -> Run:
         predictions=folder.read_table("predictions.csv"),
         au_predictions=folder.read_table("au_predictions.csv") if with_aus else None,
         summary=folder.read_table("summary.csv"),
+        intervals=folder.read_table("intervals.csv") if folder.has("intervals.csv") else None,
     )
 
 
@@ -98,12 +105,21 @@ def render(run: Run, images: Mapping[str, bytes]) -> str:
         scores_by_part=_wide(results.score_parts(run.predictions, part=run.part), "uf1", ["repeat", run.part]),
         scores_by_class=_wide(results.score_classes(run.predictions), "f1", ["class"]),
         scores_by_au=None if aus is None else _wide(results.score_aus(aus), "f1", ["au"]),
-        num_rounds=run.metrics["round"].max(),
+        intervals=None if run.intervals is None else interval_table(run.intervals),
+        num_steps=run.metrics[run.time].max(),
+        num_wanted=run.config["settings"].get(f"{run.time}s"),
         drops=Counter(drop["reason"] for drop in run.data["drops"]).most_common(),
         images={name: base64.b64encode(image).decode() for name, image in images.items()},
         limits=limits(run),
         titled=lambda what: tables.title(what, synthetic=run.synthetic),
     )
+
+
+def interval_table(intervals: pd.DataFrame) -> pd.DataFrame:
+    """Content of intervals.csv as text, a row an algorithm."""
+    text = [tables.with_interval(*row) for row in intervals[["estimate", "low", "high"]].itertuples(index=False)]
+    wide = intervals.assign(text=text).set_index(["algorithm", "metric"])["text"].unstack(sort=False)
+    return wide.rename(columns=results.METRICS).reset_index()
 
 
 def limits(run: Run) -> list[str]:
@@ -112,7 +128,7 @@ def limits(run: Run) -> list[str]:
     sentences = [
         "UF1 and UAR follow MEGC 2019: computed from all test predictions of a repeat, pooled over"
         f" {run.part}s. Their mean over {run.part}s is another number.",
-        "Scores are those of the last round; no round was chosen by its test score.",
+        _tested_when(run),
         "Majority class: always the most frequent class of the training split. Chance: expected score of a"
         " uniformly random class per example and of a fair coin per action unit.",
     ]
@@ -131,12 +147,27 @@ def limits(run: Run) -> list[str]:
         )
     elif split in ("subject", "subjects"):
         sentences.append("Split by subject: nobody is in the training and the test split of a repeat.")
+    elif run.part == "fold":
+        sentences.append("Nobody is in two of the training, validation and test examples of a fold.")
+    if any(str(name).startswith(baselines.AU_SET_ORACLE) for name in run.summary["algorithm"]):
+        sentences.append(
+            "AU-set oracle: for each set of annotated action units the class that is most frequent with it among these"
+            " very examples. No classifier of action units alone can be more accurate here."
+        )
     if run.synthetic:
         sentences.append(
             "Synthetic data: rendered faces stand in for a licensed database. The scores compare methods on"
             " this data and say nothing about real faces."
         )
     return sentences
+
+
+def _tested_when(run: Run) -> str:
+    if run.time == "round":
+        return "Scores are those of the last round; no round was chosen by its test score."
+    if run.config["settings"].get("select"):
+        return "Test examples were scored once, by each fold's epoch with the best validation UF1."
+    return "Test examples were scored once, after the last epoch; no epoch was chosen."
 
 
 def write(folder: RunFolder) -> Path:

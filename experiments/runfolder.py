@@ -12,6 +12,9 @@
 | summary.csv | one row per algorithm and baseline: means over repeats and their sd |
 | figures/*.png, report.html, checkpoints/ | |
 
+A cross-validation has ``fold`` in place of ``client``, and in metrics.csv ``epoch`` and ``num_validation`` in place of
+``round`` and ``num_test``; intervals.csv beside it: algorithm, metric, estimate, low, high.
+
 Identities (client, subject, clip) and class names are text, also where they look like numbers.
 """
 

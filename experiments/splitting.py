@@ -6,6 +6,7 @@ from data.dataset import Dataset
 from experiments.configs import FedSettings
 from experiments.federation import Federation
 from fedpsyau_jax.batching import ClientSplit, by_example, by_subject, pooled_split, split_clients
+from fedpsyau_jax.types import Int
 
 SPLITS = {"subjects": by_subject, "examples": by_example}
 
@@ -22,12 +23,16 @@ def repeated_splits(settings: FedSettings, dataset: Dataset) -> list[list[Client
     return splits
 
 
-def federations(settings: FedSettings, splits: list[list[ClientSplit]]) -> list[Federation]:
+def federations(
+    settings: FedSettings, splits: list[list[ClientSplit]], begins: Int[np.ndarray, "priors repeats"]
+) -> list[Federation]:
     """The algorithms on the clients; centralised training, if asked for, on one client of its own."""
     exchanging = tuple(name for name in settings.algorithms if name != "centralised")
-    found = [Federation(exchanging, splits, tuple(map(str, range(settings.clients))))] if exchanging else []
+    priors = settings.network.prior, begins.tolist()
+    found = [Federation(exchanging, splits, tuple(map(str, range(settings.clients))), *priors)] if exchanging else []
     if "centralised" in settings.algorithms:
-        found.append(Federation(("centralised",), [[pooled_split(clients)] for clients in splits], ("all",)))
+        pooled = [[pooled_split(clients)] for clients in splits]
+        found.append(Federation(("centralised",), pooled, ("all",), *priors))
     return found
 
 

@@ -56,6 +56,16 @@ def number(value: float) -> str:
     return UNDEFINED if np.isnan(value) else f"{value:.3f}".removeprefix("0")
 
 
+def with_interval(estimate: float, low: float, high: float) -> str:
+    """A score and its interval; the score alone where there is none.
+
+    >>> with_interval(0.5123, 0.43, 0.59), with_interval(-0.02, float("nan"), float("nan"))
+    ('.512 [.430, .590]', '-.020')
+    """
+    value, *bounds = (f"-{number(-v)}" if v < 0 else number(v) for v in (estimate, low, high))
+    return value if UNDEFINED in bounds else f"{value} [{', '.join(bounds)}]"
+
+
 def summary_sheet(summary: pd.DataFrame) -> Sheet:
     """The columns of a summary that are shown: every metric pooled, and UF1 of the other views."""
     shown = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
@@ -74,9 +84,10 @@ def terminal_table(summary: pd.DataFrame, *, synthetic: bool) -> Table:
     """The summary for the terminal: mean±sd over repeats, baselines below a line."""
     sheet = summary_sheet(summary)
     repeats = int(summary["num_repeats"].max())
+    part = "fold" if "uf1_mean_over_folds" in summary else "client"
     table = Table(
         title=title("Test scores", synthetic=synthetic),
-        caption=f"pooled over clients unless the column says otherwise; mean±sd over repeats ({repeats})",
+        caption=f"pooled over {part}s unless the column says otherwise; mean±sd over repeats ({repeats})",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,

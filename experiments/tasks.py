@@ -1,6 +1,6 @@
 """What clients learn: a model, its loss, its predictions, and the store of examples that both look up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -13,13 +13,16 @@ from fedpsyau_jax.federated import LossFn, in_chunks
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.packing import Packed, packing
+from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import (
     Array,
     Batch,
     ClientState,
     Examples,
     Float,
+    Int,
     Metrics,
+    Model,
     ModelState,
     Params,
     PRNGKeyArray,
@@ -32,16 +35,35 @@ CHUNK = 64
 Predict = Callable[[ClientState, Batch], PyTree]
 
 
+LookUp = Callable[[PyTree, Batch], Batch]
+
+
+class Detector(NamedTuple):
+    """An AU detector: its weights, and the priors that it looks through."""
+
+    client: ClientState
+    priors: Priors
+
+
+class Sighted(NamedTuple):
+    """Examples [examples, ...] and the priors that they may be looked at through [detectors, ...]."""
+
+    examples: Examples
+    priors: Priors
+
+
 class Task(NamedTuple):
     """What a client trains; examples are looked up in ``store`` by their index, so they are held once.
 
-    ``init(key) -> ClientState``, packed; ``pack(params)`` and ``unpack(params)`` go from the network's own to these and
-    back, ``unpacked(client)`` too; ``loss(store)`` and ``predict(store)`` take packed clients and batches of indices;
-    predictions are ``{"emotion": logits}``, and ``"au"`` where the client's own network detects action units.
+    With several detectors, the examples as the n-th one sees them begin at index n times the number of examples.
+    ``init(key, index) -> ClientState``, packed, of clients whose examples begin there; ``pack(params)`` and
+    ``unpack(params)`` go from the network's own to these and back, ``unpacked(client)`` too; ``loss(store)`` and
+    ``predict(store)`` take packed clients and batches of indices; predictions are ``{"emotion": logits}``, and ``"au"``
+    where the client's own network detects action units.
     """
 
     store: PyTree
-    init: Callable[[PRNGKeyArray], ClientState]
+    init: Callable[..., ClientState]
     pack: Callable[[Params], Packed]
     unpack: Callable[[Packed], Params]
     unpacked: Callable[[ClientState], ClientState]
@@ -50,29 +72,48 @@ class Task(NamedTuple):
 
 
 def look_up(store: PyTree, batch: Batch) -> Batch:
-    """The examples that a batch of indices means."""
-    return Batch(jax.tree.map(lambda leaf: leaf[batch.examples], store), batch.mask)
+    """The examples that a batch of indices means; what is the same for all detectors may be stored once."""
+    return Batch(jax.tree.map(lambda leaf: leaf[batch.examples % len(leaf)], store), batch.mask)
 
 
-def detect(settings: FedSettings, detector: ClientState, examples: Examples) -> AUOutputs:
-    """AU logits and features of all examples, once, by the frozen detector in evaluation mode."""
-    model = au_detector(settings.network.architecture(), settings.network.priors(), settings.network.prior_ratio)
+def look_up_sighted(store: Sighted, batch: Batch) -> Batch:
+    """The examples that a batch of indices means, and the priors of the one detector that they all belong to."""
+    which = batch.examples.max() // len(store.examples.emotion)
+    priors = jax.tree.map(lambda leaf: leaf[which], store.priors)
+    return Batch(Sighted(look_up(store.examples, batch).examples, priors), batch.mask)
 
-    def detected(client: ClientState, batch: Batch) -> AUOutputs:
-        return model.apply(*client, batch, None, train=False)[0]
+
+def detect(settings: FedSettings, detectors: Sequence[Detector], examples: Examples) -> AUOutputs:
+    """AU logits and features [detectors * examples, ...], once, by frozen detectors in evaluation mode."""
+    choices = settings.network
+
+    def detected(detector: Detector, batch: Batch) -> AUOutputs:
+        model = au_detector(choices.architecture(), only(detectors, detector.priors), choices.prior_ratio)
+        return in_chunks(lambda client, part: model.apply(*client, part, None, train=False)[0], CHUNK)(
+            detector.client, batch
+        )
 
     count = len(examples.emotion)
     padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
-    outputs = jax.jit(in_chunks(detected, CHUNK))(detector, Batch(padded, jnp.ones(count + -count % CHUNK)))
-    return jax.tree.map(lambda leaf: leaf[:count], outputs)
+    program = jax.jit(detected)
+    outputs = [program(detector, Batch(padded, jnp.ones(count + -count % CHUNK))) for detector in detectors]
+    return jax.tree.map(lambda *leaves: jnp.concatenate([leaf[:count] for leaf in leaves]), *outputs)
 
 
-def detection(network: NetworkSettings, examples: Examples, prepare: Callable[[Params], Params]) -> Task:
+def only(detectors: Sequence[Detector], priors: Priors) -> Priors:
+    """The priors of a single detector, as constants that the compiler works with beforehand; else those given."""
+    return detectors[0].priors if len(detectors) == 1 else priors
+
+
+def detection(
+    network: NetworkSettings, priors: Priors, examples: Examples, prepare: Callable[[Params], Params]
+) -> Task:
     """Detect action units: both heads are trained, on AU-labelled examples; ``prepare`` sees the initial weights."""
-    model = au_detector(network.architecture(), network.priors(), network.prior_ratio)
+    model = au_detector(network.architecture(), priors, network.prior_ratio)
     store = jax.tree.map(jnp.asarray, examples)
 
-    def init(key: PRNGKeyArray) -> ClientState:
+    def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
+        del index
         fresh = model.init(key, _one(store))
         return fresh._replace(params=prepare(fresh.params))
 
@@ -82,8 +123,14 @@ def detection(network: NetworkSettings, examples: Examples, prepare: Callable[[P
     return _task(store, init, detection_loss(model), logits)
 
 
-def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "examples aus feat"]) -> Task:
-    """Classify emotions over the AU features of a frozen detector: only DSI is trained and exchanged."""
+def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "seen aus feat"]) -> Task:
+    """Classify emotions over the AU features of frozen detectors: only DSI is trained and exchanged.
+
+    Args:
+      settings: of the run.
+      dataset: with its examples.
+      features: [detectors * examples, aus, feat] as ``detect`` gives.
+    """
     model = emotion_classifier(len(dataset.class_names))
     store = Detected(
         jnp.asarray(dataset.examples.flow), features, jnp.asarray(dataset.examples.emotion.astype(np.int32))
@@ -92,7 +139,8 @@ def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "exam
     def logits(client: ClientState, batch: Batch) -> PyTree:
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
-    def init(key: PRNGKeyArray) -> ClientState:
+    def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
+        del index
         return with_head_scaled(model.init(key, _one(store)), settings.head_scale)
 
     return _task(store, init, classification_loss(model), logits)
@@ -107,34 +155,53 @@ def with_head_scaled(client: ClientState, scale: float) -> ClientState:
     return client._replace(params=jax.tree_util.tree_map_with_path(scaled, client.params))
 
 
-def end_to_end(settings: FedSettings, dataset: Dataset, detector: ClientState) -> Task:
-    """Train the whole network, starting from a pretrained detector."""
-    choices = settings.network
-    model = network(len(dataset.class_names), choices.architecture(), choices.priors(), choices.prior_ratio)
-    examples = dataset.examples._replace(emotion=dataset.examples.emotion.astype(np.int32))
-    store = jax.tree.map(jnp.asarray, examples)
+def end_to_end(settings: FedSettings, dataset: Dataset, detectors: Sequence[Detector]) -> Task:
+    """Train the whole network, starting from pretrained detectors."""
+    choices, num_classes = settings.network, len(dataset.class_names)
 
-    def init(key: PRNGKeyArray) -> ClientState:
-        fresh = with_head_scaled(model.init(key, _one(store)), settings.head_scale)
-        return ClientState(fresh.params | {"au": detector.params}, fresh.model_state | {"au": detector.model_state})
+    def model(priors: Priors) -> Model:
+        return network(num_classes, choices.architecture(), only(detectors, priors), choices.prior_ratio)
+
+    examples = dataset.examples._replace(emotion=dataset.examples.emotion.astype(np.int32))
+    stacked: Detector = jax.tree.map(lambda *leaves: jnp.stack(leaves), *detectors)
+    store = Sighted(jax.tree.map(jnp.asarray, examples), stacked.priors)
+
+    def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
+        chosen: Detector = jax.tree.map(lambda leaf: leaf[index // len(examples.emotion)], stacked)
+        fresh = model(chosen.priors).init(key, _one(store.examples))
+        params, model_state = with_head_scaled(fresh, settings.head_scale)
+        return ClientState(params | {"au": chosen.client.params}, model_state | {"au": chosen.client.model_state})
+
+    def loss(
+        params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[Array, tuple[ModelState, Metrics]]:
+        examples, priors = batch.examples
+        return joint_loss(model(priors), settings.gamma)(params, model_state, Batch(examples, batch.mask), key)
 
     def logits(client: ClientState, batch: Batch) -> PyTree:
-        outputs, _ = model.apply(*client, batch, None, train=False)
+        examples, priors = batch.examples
+        outputs, _ = model(priors).apply(*client, Batch(examples, batch.mask), None, train=False)
         return {"emotion": outputs.emotion_logits, "au": outputs.au.logits}
 
-    return _task(store, init, joint_loss(model, settings.gamma), logits)
+    return _task(store, init, loss, logits, look_up_sighted)
 
 
-def _task(store: PyTree, init: Callable[[PRNGKeyArray], ClientState], loss: LossFn, predict: Predict) -> Task:
+def _task(
+    store: PyTree,
+    init: Callable[[PRNGKeyArray, Int[Array, ""] | int], ClientState],
+    loss: LossFn,
+    predict: Predict,
+    look_up: LookUp = look_up,
+) -> Task:
     """The task of a network's own functions: clients packed, batches looked up."""
-    like = jax.eval_shape(init, jax.random.key(0))
+    like = jax.eval_shape(init, jax.random.key(0), 0)
     params, state = packing(like.params), packing(like.model_state)
 
     def unpacked(client: ClientState) -> ClientState:
         return ClientState(params.unpack(client.params), state.unpack(client.model_state))
 
-    def packed_init(key: PRNGKeyArray) -> ClientState:
-        client = init(key)
+    def packed_init(key: PRNGKeyArray, index: Int[Array, ""] | int = 0) -> ClientState:
+        client = init(key, index)
         return ClientState(params.pack(client.params), state.pack(client.model_state))
 
     def packed_loss(store: PyTree) -> LossFn:

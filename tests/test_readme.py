@@ -37,7 +37,9 @@ def of_module(name: str) -> list[list[str]]:
 def option_names(options: Any, prefix: str = "--") -> Iterator[str]:
     for field in fields(options):
         value = getattr(options, field.name)
-        if not is_dataclass(value):
+        if field.name == "prior":
+            yield "--prior"  # of every network, without the network's prefix
+        elif not is_dataclass(value):
             yield prefix + field.name.replace("_", "-")
         elif field.name == "settings":
             yield from option_names(value)

@@ -1,0 +1,240 @@
+"""Ablate the network and its priors: ``python -m experiments.ablate``.
+
+The five variants of the network, each with several priors, cross-validated on the same folds with the same random
+numbers. One program a variant: priors, folds and repeats are one axis of it. docs/ablate.md says more.
+"""
+
+import shlex
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+import tyro
+from rich.console import Console
+
+from data.dataset import Dataset
+from experiments import (
+    chunks,
+    commandline,
+    compare,
+    comparison_page,
+    mer,
+    mer_results,
+    mer_settings,
+    report,
+    runfolder,
+    trials,
+)
+from experiments.configs import NetworkSettings, PretrainingSettings, check_priors_named
+from experiments.example_store import with_copies
+from experiments.intervals import LEVEL, NUM_DRAWS, difference_intervals
+from experiments.mer_settings import MerSettings
+from experiments.progress import Stages, progress
+from experiments.runfolder import RunFolder
+from fedpsyau_jax.folds import Fold
+from fedpsyau_jax.models.fedpsyau import VARIANTS
+
+Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
+NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))
+"""Variants without graph attention: priors cannot matter, so they are trained once."""
+
+
+@dataclass(frozen=True)
+class AblateSettings:
+    """One ablation.
+
+    Attributes:
+      variants: Networks, by the authors' ablation; differences are taken to the first.
+      priors: Priors for each network that has graph attention; differences are taken to the first.
+      mer: How each is trained and tested; its own prior and variant do not count.
+    """
+
+    variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
+    priors: tuple[str, ...] = ("published", "co-occurrence", "uniform", "shuffled", "none")
+    mer: Annotated[MerSettings, tyro.conf.arg(name="")] = field(
+        default_factory=lambda: MerSettings(au="scratch", folds=2, epochs=4, repeats=2)
+    )
+
+
+@dataclass(frozen=True)
+class Options:
+    """Ablate the network and its priors.
+
+    Attributes:
+      settings: What is run.
+      output: Folder for the results; it must not exist. By default runs/ablate-DATE-TIME.
+      resume: Go on with an interrupted run in this folder, with its settings.
+      data_dir: Folder of the databases; by default TFDS_DATA_DIR, else tfds's own.
+      manual_dir: Your copy of a real database; needed the first time only.
+    """
+
+    settings: Annotated[AblateSettings, tyro.conf.arg(name="")] = field(default_factory=AblateSettings)
+    output: Path | None = None
+    resume: Path | None = None
+    data_dir: Path | None = None
+    manual_dir: Path | None = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command.
+
+    Returns:
+      Exit status: 0, or 130 after Ctrl-C.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    options = tyro.cli(Options, args=arguments, prog="python -m experiments.ablate")
+    if options.resume is None:
+        settings = options.settings
+        check(settings)
+        folder = runfolder.create(options.output or Path("runs") / f"ablate-{datetime.now():%Y%m%d-%H%M%S}")
+        command = f"python -m experiments.ablate {shlex.join(arguments)}".strip()
+        values = asdict(settings.mer) | {"variants": settings.variants, "priors": settings.priors}
+        folder.write_json("config.json", {"experiment": "ablate", "command": command, "settings": values})
+    else:
+        if options.settings != AblateSettings() or options.output:
+            raise ValueError(
+                "--resume goes on with the settings of its run: leave out all others, except the data's folders"
+            )
+        folder = runfolder.existing(options.resume)
+        settings = read_settings(folder)
+    commandline.cache_compilations()
+    try:
+        return run(settings, folder, options.data_dir, options.manual_dir)
+    except (ValueError, OSError):
+        if options.resume is None and not folder.has("data.json"):
+            shutil.rmtree(folder.path)  # nothing was begun: the same --output can be used once the mistake is mended
+        raise
+
+
+def check(settings: AblateSettings) -> None:
+    """Refuse settings that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    if not settings.variants or len(set(settings.variants)) < len(settings.variants):
+        raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
+    check_priors_named(settings.priors)
+    if settings.mer.au == "frozen":
+        raise ValueError(
+            "--au=frozen: priors act inside the AU module, which must be trained: choose scratch or finetuned"
+        )
+    mer_settings.check(settings.mer)
+
+
+def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
+    """Train every variant, or those that are not trained yet, and compare them."""
+    console = Console()
+    finished: list[chunks.Finished] = []
+    with progress() as stages:
+        dataset = mer.loaded(settings.mer, data_dir, manual_dir, stages)
+        repeats = trials.folds(settings.mer, dataset)
+        mer.warn(repeats, dataset, console)
+        for variant in settings.variants:
+            training = of_variant(settings, variant, dataset, repeats, data_dir, folder, stages)
+            trained = chunks.train(training, stages)
+            finished += trained
+            if len(trained) < len(training.trials):
+                console.print(f"{variant} is not finished; go on with --resume={folder.path}", soft_wrap=True)
+                return commandline.INTERRUPTED
+    scores = mer_results.conclude(folder, dataset, finished, None)
+    compare_all(folder, differences(scores.emotions, folder.path.name), console, synthetic=dataset.synthetic)
+    return 0
+
+
+def of_variant(
+    settings: AblateSettings,
+    variant: Variant,
+    dataset: Dataset,
+    repeats: list[list[Fold]],
+    data_dir: Path | None,
+    folder: RunFolder,
+    stages: Stages,
+) -> chunks.Training:
+    """All trials of one network: they train in one program."""
+    network = replace(settings.mer.network, variant=variant)
+    choices = replace(settings.mer, network=network)
+    module = mer.au_module(choices, repeats, dataset, data_dir, stages)
+    mer_results.begin(folder, dataset, repeats)
+    examples = with_copies(choices, dataset)
+    priors = settings.priors[:1] if variant in NO_PRIOR_USED else settings.priors
+    named = [(title(variant, prior), prior) for prior in priors]
+    chosen = trials.trials(repeats, dataset, named)
+    recognition = mer.recognised(choices, dataset, module.detector, examples, chosen[0])
+    return chunks.Training(variant, choices, recognition, examples, chosen, folder)
+
+
+def title(variant: str, prior: str) -> str:
+    """How a network with a prior is called in the tables.
+
+    >>> title("full", "uniform"), title("no-gat", "uniform")
+    ('full, uniform', 'no-gat')
+    """
+    return variant if variant in NO_PRIOR_USED else f"{variant}, {prior}"
+
+
+def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
+    """Paired differences: every model to the first, and the priors of one network to each other.
+
+    Returns:
+      Content of differences.csv, as experiments.compare writes it.
+    """
+    models = {str(name): rows for name, rows in emotions.groupby("algorithm", sort=False)}
+    first = next(iter(models))
+    rows = []
+    for other, model in combinations(models, 2):
+        if other != first and other.partition(",")[0] != model.partition(",")[0]:
+            continue
+        row: dict[str, Any] = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
+        for metric, interval in difference_intervals(models[model], models[other], seed=mer_results.SEED).items():
+            row |= {metric: interval.estimate, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def compare_all(folder: RunFolder, pairs: pd.DataFrame, console: Console, *, synthetic: bool) -> None:
+    """Write and show scores and differences, as experiments.compare does."""
+    finished = compare.Finished(folder.path.name, folder.path, report.read(folder))
+    compared = compare.comparison([finished])
+    facts = {
+        "runs": {finished.label: str(folder.path)},
+        "differing": [],
+        "unpaired": [],
+        "bootstrap": {"unit": "subject", "draws": NUM_DRAWS, "level": LEVEL, "seed": mer_results.SEED},
+    }
+    folder.write_table("comparison.csv", compared)
+    folder.write_table("differences.csv", pairs)
+    page = comparison_page.write(
+        folder, compared, pairs, {finished.label: finished.run.metrics}, facts, synthetic=synthetic
+    )
+    comparison_page.show(compared, pairs, facts, console, synthetic=synthetic)
+    console.print(f"Report: {page}", soft_wrap=True)
+
+
+def read_settings(folder: RunFolder) -> AblateSettings:
+    """The settings of an earlier run.
+
+    Raises:
+      ValueError: the folder is not one of this experiment, or of another version of it.
+    """
+    config = folder.read_json("config.json")
+    try:
+        values: dict[str, Any] = dict(config["settings"])
+        variants, priors = (tuple(values.pop(name)) for name in ("variants", "priors"))
+        network = values["network"]
+        values["network"] = NetworkSettings(**network | {"prior": tuple(network["prior"])})
+        values["pretraining"] = PretrainingSettings(**values["pretraining"])
+        return AblateSettings(variants, priors, MerSettings(**values))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder.path}/config.json is not that of a run of experiments.ablate ({error})") from None
+
+
+if __name__ == "__main__":
+    commandline.exit_with(main)

@@ -1,0 +1,210 @@
+"""Training of many trials, chunk by chunk: what is finished is kept in a file, what is not in checkpoints."""
+
+import io
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from experiments import commandline
+from experiments.cross_validation import Program, TrialState, compiled, trials_at_once
+from experiments.example_store import ExampleStore
+from experiments.mer_settings import MerSettings
+from experiments.progress import Stages
+from experiments.recognition import Context, Recognition
+from experiments.runfolder import RunFolder
+from experiments.trials import Trial, TrialData, trial_data
+from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
+from fedpsyau_jax.priors import released_decay
+from fedpsyau_jax.types import Array, Float
+
+COUNTED = ("loss_sum", "num_examples", "validation")
+History = dict[str, np.ndarray]
+"""Of each epoch of a chunk, leaves [epochs, trials, ...]: loss_sum, num_examples, and validation confusion counts."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """Trials to be trained alike.
+
+    Attributes:
+      name: of the files, for example the network's variant.
+      settings: how.
+      recognition: what.
+      examples: on what.
+      trials: all of them.
+      folder: of the run.
+    """
+
+    name: str
+    settings: MerSettings
+    recognition: Recognition
+    examples: ExampleStore
+    trials: Sequence[Trial]
+    folder: RunFolder
+
+    def chunks(self) -> list[list[Trial]]:
+        """The trials in groups that train together, all of one size but the last."""
+        context = Context(self.examples.store, self.trials[0].priors, jnp.float32(0))
+        size = trials_at_once(self.settings, self.recognition, context, len(self.trials))
+        return [list(self.trials[start : start + size]) for start in range(0, len(self.trials), size)]
+
+    def data(self, chunk: Sequence[Trial], size: int) -> TrialData:
+        """A chunk as arrays; trials that do nothing fill it up to the size."""
+        filled = [*chunk, *[chunk[-1]] * (size - len(chunk))]
+        data = trial_data(filled, self.examples.shown, self.settings.seed, like=self.trials)
+        idle = jnp.arange(size)[:, None, None] >= len(chunk)
+        return data._replace(train=data.train._replace(mask=jnp.where(idle, 0, data.train.mask)))
+
+
+class Finished(NamedTuple):
+    """A trial after its training: its history [epochs, ...] and the logits of its test examples."""
+
+    trial: Trial
+    history: History
+    logits: dict[str, np.ndarray]
+
+
+class Diverged(ValueError):
+    """A loss or weight was not finite."""
+
+
+def train(training: Training, stages: Stages) -> list[Finished]:
+    """Train all trials that are not finished yet, or until Ctrl-C.
+
+    Returns:
+      The finished trials, in their order: all of them, unless the user interrupted.
+
+    Raises:
+      Diverged: where and when; the chunks before are kept.
+    """
+    chunks, settings = training.chunks(), training.settings
+    size = len(chunks[0])
+    done = [number for number in range(len(chunks)) if training.folder.has(_file(training, number))]
+    if len(done) < len(chunks):
+        with stages.stage(f"compiling {training.name} (once; later starts read the cache)"):
+            program = compiled(
+                settings,
+                training.recognition,
+                training.examples.store,
+                training.examples.label,
+                training.data(chunks[0], size),
+            )
+        total = len(chunks) * settings.epochs
+        with stages.stage(f"training {training.name}", total, done=len(done) * settings.epochs, unit="epoch") as stage:
+
+            def say_so() -> None:
+                stage.name = "stopping after this epoch (Ctrl-C again: at once)"
+
+            with commandline.stopping_gently(say_so) as stop:
+                for number in range(len(chunks)):
+                    if number not in done and not stop.asked:
+                        _train_chunk(training, number, chunks[number], size, program, stage, stop)
+    return [
+        finished
+        for number, chunk in enumerate(chunks)
+        if training.folder.has(_file(training, number))
+        for finished in _read(training, number, chunk)
+    ]
+
+
+def ratio_of(settings: MerSettings) -> Callable[[int], Float[Array, ""]]:
+    """Epoch, from 0 -> prior ratio; every trial starts its own schedule."""
+    if settings.prior_schedule == "constant":
+        return lambda _: jnp.float32(settings.network.prior_ratio)
+    decay = released_decay(settings.epochs)
+    return lambda epoch: jnp.asarray(decay(epoch), jnp.float32)
+
+
+def _train_chunk(
+    training: Training,
+    number: int,
+    chunk: Sequence[Trial],
+    size: int,
+    program: Program,
+    stage: Any,
+    stop: commandline.StopRequest,
+) -> None:
+    settings, data, ratio = training.settings, training.data(chunk, size), ratio_of(training.settings)
+    folder = training.folder.checkpoints / f"{training.name}-{number}"
+    with open_checkpoints(folder, keep=2) as checkpoints:
+        states, history, first = _start(settings, program, data, checkpoints)
+        stage.done += first
+        saved = stage.elapsed
+        for epoch in range(first, settings.epochs):
+            states, counts = program.epoch(states, data, ratio(epoch))
+            counts = jax.device_get(counts)
+            _refuse_diverged(counts["diverged"], chunk, epoch)
+            for name, values in history.items():
+                values[epoch] = counts[name]
+            stage.advance(loss=float(counts["loss_sum"].sum() / counts["num_examples"].sum()))
+            if stop.asked or stage.elapsed - saved > settings.checkpoint_seconds:
+                checkpoints.save(epoch + 1, (states, history))
+                saved = stage.elapsed
+            if stop.asked:
+                return
+        logits = jax.device_get(program.test(states, data, ratio(settings.epochs - 1)))
+    _write(training, number, history, logits)
+    shutil.rmtree(folder)
+
+
+def _start(
+    settings: MerSettings, program: Program, data: TrialData, checkpoints: Checkpoints
+) -> tuple[TrialState, History, int]:
+    """States to go on from, what was counted so far, and how many epochs that was."""
+    counted = {name: program.counts[name] for name in COUNTED if name in program.counts}
+    history = {name: np.zeros((settings.epochs, *like.shape), like.dtype) for name, like in counted.items()}
+    restored = checkpoints.restore((program.like, history))
+    if restored is None:
+        return program.init(data), history, 0
+    for sentence in restored.passed_over:
+        Console(stderr=True).print(f"Warning: {sentence.replace('round', 'epoch')}.", style="yellow")
+    if restored.state is None:
+        return program.init(data), history, 0
+    states, history = restored.state
+    return states, jax.tree.map(np.array, history), restored.step
+
+
+def _refuse_diverged(diverged: np.ndarray, chunk: Sequence[Trial], epoch: int) -> None:
+    if len(where := np.flatnonzero(diverged[: len(chunk)])):
+        trial = chunk[where[0]]
+        raise Diverged(
+            f"the loss or a weight of {trial.algorithm}, repeat {trial.repeat}, fold {trial.fold.name}, was not finite "
+            f"in epoch {epoch + 1}; training stopped there; a smaller --learning-rate usually helps"
+        )
+
+
+def _file(training: Training, number: int) -> str:
+    return f"finished/{training.name}-{number}.npz"
+
+
+def _write(training: Training, number: int, history: History, logits: dict[str, np.ndarray]) -> None:
+    file = io.BytesIO()
+    arrays: dict[str, Any] = {f"history_{name}": values for name, values in history.items()}
+    arrays |= {f"logits_{name}": values for name, values in logits.items()}
+    np.savez(file, **arrays)
+    training.folder.write_bytes(_file(training, number), file.getvalue())
+
+
+def _read(training: Training, number: int, chunk: Sequence[Trial]) -> list[Finished]:
+    with np.load(training.folder.path / _file(training, number)) as arrays:
+        stored = dict(arrays)
+    pick = partial(_with_prefix, stored)
+    return [
+        Finished(
+            trial,
+            {name: values[:, place] for name, values in pick("history_").items()},
+            {name: values[place, : len(trial.fold.test)] for name, values in pick("logits_").items()},
+        )
+        for place, trial in enumerate(chunk)
+    ]
+
+
+def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}

@@ -1,0 +1,62 @@
+"""The examples that trials look up by their row, each held once: with rotated copies, or as a detector sees them."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from data.dataset import Dataset
+from experiments.configs import FedSettings
+from experiments.mer_settings import MerSettings
+from experiments.progress import Stages
+from experiments.recognition import detected
+from experiments.tasks import Detector, detect
+from fedpsyau_jax.augmentation import SEVEN_CLASSES, THREE_CLASSES, Band, randomly_rotated, rotated_copies
+from fedpsyau_jax.types import Array, Examples, Float, Int, PyTree
+
+RECIPES = {3: THREE_CLASSES, 7: SEVEN_CLASSES}
+
+
+class ExampleStore(NamedTuple):
+    """The store that trials look up: which example each row shows, and its class."""
+
+    store: PyTree
+    shown: Int[np.ndarray, "rows"]
+    label: Int[np.ndarray, "rows"]
+
+
+def with_copies(settings: MerSettings, dataset: Dataset) -> ExampleStore:
+    """All examples, followed by the rotated copies of the rare classes if the settings ask for them.
+
+    Angles are drawn once. Only a fold that trains on an example trains on its copies.
+    """
+    labels = np.asarray(dataset.examples.emotion).astype(np.int32)
+    store = jax.tree.map(jnp.asarray, dataset.examples._replace(emotion=jnp.asarray(labels)))
+    shown = np.arange(len(labels))
+    if not settings.augment:
+        return ExampleStore(store, shown, labels)
+    labelled = np.flatnonzero(labels >= 0)
+    copies = rotated_copies(labelled, labels, dataset.class_names, RECIPES[settings.num_classes])
+    rotated_rows = slice(len(labelled), None)
+    shown_by_copies, band = jax.tree.map(lambda leaf: leaf[rotated_rows], copies)
+    keys = jax.random.split(jax.random.key(settings.seed), len(shown_by_copies))
+
+    def rotated(row: tuple[Array, Band, Array]) -> Examples:
+        example, own_band, key = row
+        return randomly_rotated(jax.tree.map(lambda leaf: leaf[example], store), own_band, key)
+
+    more = jax.jit(lambda *rows: jax.lax.map(rotated, rows))(jnp.asarray(shown_by_copies), band, keys)
+    store = jax.tree.map(lambda old, new: jnp.concatenate([old, new]), store, more)
+    shown = np.concatenate([shown, shown_by_copies])
+    return ExampleStore(store, shown, labels[shown])
+
+
+def on_features(
+    settings: MerSettings, examples: ExampleStore, detector: Detector, num_examples: int, stages: Stages
+) -> tuple[ExampleStore, Float[np.ndarray, "examples aus"]]:
+    """The store of a frozen detector, whose features are computed once, and its AU probabilities."""
+    with stages.stage("detecting action units"):
+        outputs = detect(FedSettings(network=settings.network), [detector], examples.store)
+    probabilities = np.asarray(jax.nn.sigmoid(outputs.logits))[:num_examples]
+    return examples._replace(store=detected(examples.store, outputs.features)), probabilities

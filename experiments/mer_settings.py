@@ -1,0 +1,140 @@
+"""Settings of centralised recognition: who is trained and tested on, and how."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from experiments.configs import CLASSES, DatabaseName, NetworkSettings, PretrainingSettings, check_priors_named
+
+AUModule = Literal["frozen", "finetuned", "scratch"]
+AT_LEAST_ONE = ("epochs", "batch", "repeats")
+
+
+@dataclass(frozen=True)
+class MerSettings:
+    """One cross-validation. The defaults are the preset ``quick``.
+
+    Attributes:
+      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy.
+      config: Configuration of the database; dfme has all, A, B, C and challenge.
+      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
+      protocol: Leave one subject out, or folds of whole subjects with about equal shares of the classes.
+      folds: Folds of kfold; loso has one a subject.
+      au: The AU module keeps its pretrained weights, is trained further, or starts untrained.
+      au_init: Folder of a run of experiments.pretrain to take the AU module from; by default it is pretrained on
+        synthetic subjects of its own.
+      epochs: Passes over the training examples of a fold.
+      batch: Most examples in a batch; the batches of an epoch are of equal size.
+      learning_rate: AdamW's.
+      weight_decay: AdamW's.
+      slow_modules: Train transformer and graph attention more slowly, as AU pretraining does; not published.
+      head_scale: Factor of the emotion classifier's initial weights; 1 as published, smaller ones learn sooner.
+      gamma: Share of the AU losses in the total loss, unless the AU module is frozen.
+      augment: Add rotated copies of the rare classes to the training examples, by the published recipe.
+      prior_schedule: The prior ratio is --network.prior-ratio throughout, or decays from 1 as published.
+      validation_share: Share of a fold's training examples, whole subjects, that is scored after each epoch instead.
+      select: Take each fold's epoch with the best validation UF1, instead of the last one.
+      repeats: Repetitions with other folds (kfold) and initial weights.
+      seed: Of everything random.
+      folds_at_once: Folds that train together in one program; by default as many as fit into memory.
+      checkpoint_seconds: At least so long between two checkpoints.
+      network: Which network.
+      pretraining: How its AU detector is pretrained.
+    """
+
+    database: DatabaseName = "synthetic"
+    config: str | None = None
+    classes: Literal[3, 7] | None = None
+    protocol: Literal["loso", "kfold"] = "kfold"
+    folds: int = 5
+    au: AUModule = "frozen"
+    au_init: str | None = None
+    epochs: int = 10
+    batch: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    slow_modules: bool = True
+    head_scale: float = 0.1
+    gamma: float = 0.8
+    augment: bool = False
+    prior_schedule: Literal["constant", "decay"] = "constant"
+    validation_share: float = 0.0
+    select: bool = False
+    repeats: int = 1
+    seed: int = 0
+    folds_at_once: int | None = None
+    checkpoint_seconds: float = 20.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
+
+    @property
+    def part(self) -> str | None:
+        """The configuration to load; None for a database's first."""
+        return "federated" if self.database == "synthetic" else self.config
+
+    @property
+    def num_classes(self) -> int:
+        """Emotion classes, chosen or usual."""
+        return self.classes or CLASSES[self.database]
+
+
+PRESETS = {
+    "quick": MerSettings(),
+    "paper": MerSettings(
+        folds=10,
+        au="finetuned",
+        epochs=30,
+        batch=256,
+        learning_rate=5e-5,
+        slow_modules=False,
+        head_scale=1.0,
+        augment=True,
+        prior_schedule="decay",
+    ),
+}
+
+
+def check(settings: MerSettings) -> None:
+    """Refuse settings that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    for name in AT_LEAST_ONE:
+        if (value := getattr(settings, name)) < 1:
+            raise ValueError(f"--{name}={value}: it must be at least 1")
+    if settings.folds_at_once is not None and settings.folds_at_once < 1:
+        raise ValueError(
+            f"--folds-at-once={settings.folds_at_once}: it must be at least 1; leave it out to have it chosen"
+        )
+    if settings.protocol == "kfold" and settings.folds < 2:
+        raise ValueError(f"--folds={settings.folds}: it must be at least 2")
+    if not settings.learning_rate > 0:
+        raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
+    if not 0 <= settings.gamma <= 1:
+        raise ValueError(f"--gamma={settings.gamma}: it must be between 0 and 1")
+    if not 0 <= settings.network.prior_ratio <= 1:
+        raise ValueError(f"--network.prior-ratio={settings.network.prior_ratio}: it must be between 0 and 1")
+    if not 0 <= settings.validation_share <= 0.5:
+        raise ValueError(f"--validation-share={settings.validation_share}: it must be between 0 and 0.5")
+    _check_combinations(settings)
+
+
+def _check_combinations(settings: MerSettings) -> None:
+    check_priors_named(settings.network.prior)
+    if len(settings.network.prior) > 1:
+        raise ValueError(
+            f"--prior {' '.join(settings.network.prior)}: a cross-validation has one prior; experiments.ablate "
+            "compares several"
+        )
+    if settings.config and settings.database == "synthetic":
+        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
+    if settings.select and not settings.validation_share:
+        raise ValueError("--select chooses by validation scores: add, for example, --validation-share=0.2")
+    if settings.au == "frozen" and settings.prior_schedule == "decay":
+        raise ValueError(
+            "--prior-schedule=decay: a frozen AU module keeps the prior ratio it was trained with; add --au=finetuned"
+        )
+    if settings.au == "scratch" and settings.au_init:
+        raise ValueError(
+            f"--au-init={settings.au_init}: with --au=scratch the AU module starts untrained; leave one out"
+        )

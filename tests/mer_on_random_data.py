@@ -1,0 +1,17 @@
+"""``python tests/mer_on_random_data.py COMMAND OPTIONS``: mer, ablate or pretrain on noise instead of faces."""
+
+import sys
+
+import jax
+from fed_on_random_data import random_dataset
+
+from experiments import ablate, commandline, mer, pretrain
+
+COMMANDS = {"mer": mer.main, "ablate": ablate.main, "pretrain": pretrain.main}
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_disable_most_optimizations", True)
+    mer.load = pretrain.load = random_dataset
+    command = COMMANDS[sys.argv.pop(1)]
+    commandline.exit_with(command)

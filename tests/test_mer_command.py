@@ -1,0 +1,201 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fed_on_random_data import random_dataset
+
+from experiments import ablate, baselines, commandline, mer, mer_results, pretrain, report
+from experiments.chunks import Finished
+from experiments.runfolder import RunFolder
+from experiments.trials import Trial, folds
+from fedpsyau_jax.priors import published
+
+HERE = Path(__file__).parent
+CHEAP = ("--protocol=loso", "--epochs=2", "--batch=16", "--folds-at-once=3", "--checkpoint-seconds=0")
+RESULTS = ("metrics.csv", "predictions.csv", "au_predictions.csv", "summary.csv", "clients.csv", "intervals.csv")
+
+
+class Command:
+    """The commands on random data, with one folder of data and cache, so that programs compile once."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
+        self.environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+
+    def start(self, name: str, *options: str) -> subprocess.Popen[str]:
+        command = [sys.executable, str(HERE / "mer_on_random_data.py"), name, *options]
+        command.append(f"--data-dir={self.folder / 'data'}")
+        pipe = subprocess.PIPE
+        return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=HERE.parent, env=self.environment)
+
+    def __call__(self, name: str, *options: str) -> str:
+        process = self.start(name, *options)
+        out, err = process.communicate(timeout=500)
+        assert process.returncode == 0, err
+        return out
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    return Command(tmp_path_factory.mktemp("mer"))
+
+
+@pytest.fixture(scope="session")
+def pretrained(command: Command) -> tuple[Path, str]:
+    folder = command.folder / "detector"
+    return folder, command("pretrain", "--pretraining.epochs=1", "--repeats=2", f"--output={folder}")
+
+
+@pytest.fixture(scope="session")
+def finished(command: Command, pretrained: tuple[Path, str]) -> tuple[Path, str]:
+    folder = command.folder / "finished"
+    return folder, command("mer", *CHEAP, f"--au-init={pretrained[0]}", f"--output={folder}")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in RESULTS}
+
+
+@pytest.mark.slow
+def test_pretraining_leaves_a_detector_and_its_scores(pretrained: tuple[Path, str]):
+    folder, shown = pretrained
+    predictions = pd.read_csv(folder / "au_predictions.csv")
+    own = predictions[predictions["algorithm"] == "AU detector"]
+    assert own.groupby("repeat")["subject"].nunique().tolist() == [2, 2]
+    assert set(own[own["repeat"] == 0]["subject"]) != set(own[own["repeat"] == 1]["subject"])
+    assert "AU12" in shown
+    assert pd.read_csv(folder / "summary.csv")["num_repeats"].tolist() == [2, 2]
+
+
+@pytest.mark.slow
+def test_a_run_leaves_every_file_and_tests_every_clip_once(finished: tuple[Path, str]):
+    folder, shown = finished
+    assert set(RESULTS) | {"report.html", "config.json", "data.json"} <= {path.name for path in folder.iterdir()}
+    predictions = pd.read_csv(folder / "predictions.csv")
+    assert len(predictions) == predictions["clip"].nunique() == 32
+    assert (predictions["fold"] == predictions["subject"]).all()
+    for text in ("majority class", "AU-set oracle (in sample)", "95 % bootstrap interval by subject"):
+        assert text in shown
+    assert pd.read_csv(folder / "metrics.csv")["epoch"].max() == 2
+    assert not list((folder / "checkpoints").glob("folds-*"))
+
+
+@pytest.mark.slow
+def test_killed_twice_and_resumed_ends_with_the_same_files(
+    command: Command, finished: tuple[Path, str], pretrained: tuple[Path, str], tmp_path: Path
+):
+    folder = tmp_path / "killed"
+    options: tuple[str, ...] = (*CHEAP, f"--au-init={pretrained[0]}", f"--output={folder}")
+    for sign in ("checkpoints/folds-0/1", "finished/folds-1.npz"):
+        process = command.start("mer", *options)
+        while not (folder / sign).exists():
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        options = (f"--resume={folder}",)
+    command("mer", *options)
+    assert contents(folder) == contents(finished[0])
+
+
+@pytest.mark.slow
+def test_ablation_pairs_every_model_with_the_first(command: Command, tmp_path: Path):
+    folder = tmp_path / "ablation"
+    cheap = ("--folds=2", "--epochs=1", "--repeats=1", f"--output={folder}")
+    shown = command("ablate", "--variants", "regional-only", "no-gat", "--priors", "published", "co-occurrence", *cheap)
+    pairs = pd.read_csv(folder / "differences.csv")
+    first = "regional-only, published"
+    assert list(zip(pairs["algorithm"], pairs["other_algorithm"], strict=True)) == [
+        ("regional-only, co-occurrence", first),
+        ("no-gat", first),
+    ]
+    assert (pairs["uf1_low"] <= pairs["uf1"]).all()
+    assert (pairs["uf1"] <= pairs["uf1_high"]).all()
+    assert "Paired differences" in shown
+
+
+MISTAKES = {
+    "no epochs": (mer, ["--epochs=0"], r"--epochs=0: it must be at least 1"),
+    "one fold": (mer, ["--folds=1"], r"--folds=1: it must be at least 2"),
+    "more folds than subjects": (mer, ["--folds=9"], r"9 folds .* 8 subjects"),
+    "selection without validation": (mer, ["--select"], r"add, for example, --validation-share=0.2"),
+    "decay of a frozen module": (mer, ["--prior-schedule=decay"], r"add --au=finetuned"),
+    "several priors": (mer, ["--prior", "published", "uniform"], r"experiments.ablate compares several"),
+    "no such prior": (mer, ["--prior", "publishd"], r"do you mean published"),
+    "no detector there": (mer, ["--au-init=nowhere"], r"--au-init=nowhere: there is no detector.json"),
+    "resume with settings": (mer, ["--resume=x", "--epochs=9"], r"leave out all others"),
+    "resume of nothing": (mer, ["--resume=nowhere"], r"no run folder nowhere"),
+    "ablation of a frozen module": (ablate, ["--au=frozen"], r"choose scratch or finetuned"),
+    "a database twice": (pretrain, ["--databases", "disfa", "disfa"], r"name each database once"),
+    "a copy without a name": (pretrain, ["--manual-dir", "/data"], r"write name=FOLDER"),
+    "a copy of another database": (pretrain, ["--manual-dir", "disfa=x"], r"disfa is not among --databases synthetic"),
+}
+
+
+@pytest.mark.parametrize(("module", "options", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    module: Callable[..., int],
+    options: list[str],
+    said: str,
+):
+    monkeypatch.setattr(mer, "load", random_dataset)
+    monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
+    where = [] if "--resume" in options[0] else [f"--output={tmp_path / 'run'}"]
+    assert commandline.guarded(lambda: module.main([*options, *where])) == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert re.search(said, errors[0])
+    assert not (tmp_path / "run").exists()
+
+
+def test_perfect_predictions_score_one_and_the_report_speaks_of_folds(tmp_path: Path):
+    dataset = random_dataset("synthetic", "federated")
+    settings = replace(mer.PRESETS["quick"], folds=4)
+    repeats = folds(settings, dataset)
+    folder = RunFolder(tmp_path)
+    folder.write_json(
+        "config.json", {"experiment": "mer", "command": "mer", "settings": {"epochs": 2, "select": False}}
+    )
+    mer_results.begin(folder, dataset, repeats)
+    history = {"loss_sum": np.array([2.0, 1.0]), "num_examples": np.array([2.0, 2.0])}
+    finished = [
+        Finished(
+            Trial("perfect", 0, number, fold, published()),
+            history,
+            {"emotion": 50 * np.eye(7)[dataset.examples.emotion[fold.test]]},
+        )
+        for number, fold in enumerate(repeats[0])
+    ]
+    scores = mer_results.conclude(folder, dataset, finished, np.asarray(dataset.examples.au))
+    top = scores.summary.iloc[0]
+    assert (top["uf1"], top["uar"], top["accuracy"], top["au_f1"]) == (1, 1, 1, 1)
+    assert scores.intervals["perfect"]["uf1"] == (1, 1, 1)
+    report.write(folder)
+    page = (tmp_path / "report.html").read_text()
+    for text in ("2 epochs, 1 repeat", "Scores of each fold", "after the last epoch", "1.000 [1.000, 1.000]"):
+        assert text in page
+    assert "rounds" not in page
+
+
+def test_the_oracle_knows_the_most_frequent_class_of_each_set_of_action_units():
+    dataset = random_dataset("synthetic", "federated")
+    au = np.zeros((6, 12), np.float32)
+    au[3:, 0] = 1
+    examples = dataset.examples._replace(au=au, au_mask=np.ones((6, 12)), emotion=np.array([0, 0, 1, 2, 2, -1]))
+    (row,) = baselines.au_set_oracle(examples, ("a", "b", "c")).to_dict("records")
+    assert row["accuracy"] == pytest.approx(4 / 5)
+    assert row["uar"] == pytest.approx(2 / 3)
