@@ -67,7 +67,7 @@ class PretrainingSettings:
       weight_decay: AdamW's.
     """
 
-    epochs: int = 16
+    epochs: int = 20
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
@@ -114,8 +114,8 @@ class FedSettings:
     clients: int = 5
     algorithms: tuple[AlgorithmName, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
     rounds: int = 4
-    local_epochs: int = 3
-    batch: int = 32
+    local_epochs: int = 2
+    batch: int = 16
     learning_rate: float = 1e-3
     warmup_epochs: int = 1
     weight_decay: float = 0.01
@@ -148,7 +148,9 @@ class FedSettings:
 
 PRESETS = {
     "quick": FedSettings(),
-    "paper": FedSettings(rounds=40, local_epochs=50, repeats=10, learning_rate=1e-5, warmup_epochs=10, head_scale=1.0),
+    "paper": FedSettings(
+        rounds=40, local_epochs=50, batch=32, repeats=10, learning_rate=1e-5, warmup_epochs=10, head_scale=1.0
+    ),
 }
 
 

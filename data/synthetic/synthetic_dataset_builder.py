@@ -36,7 +36,7 @@ class Builder(MicroExpressionBuilder):
         SyntheticConfig(name="federated", description="Seven emotions, 60 subjects.", population=FEDERATED),
         SyntheticConfig(
             name="pretraining",
-            description="AUs drawn evenly, no emotion, 24 other subjects.",
+            description="AUs drawn evenly, no emotion, 16 other subjects.",
             population=PRETRAINING,
         ),
     ]

@@ -39,7 +39,7 @@ class Population:
 
 
 FEDERATED = Population(num_subjects=60)
-PRETRAINING = Population(num_subjects=24, first_subject=1001, min_clips=10, extra_clips=0.0, emotional=False)
+PRETRAINING = Population(num_subjects=16, first_subject=1001, min_clips=10, extra_clips=0.0, emotional=False)
 
 
 class Clip(NamedTuple):
