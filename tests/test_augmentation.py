@@ -107,8 +107,10 @@ def test_a_vector_that_leaves_the_range_is_cut_as_the_scaling_cuts_it():
     c, s = np.cos(np.radians(8.0)), np.sin(np.radians(8.0))
     pixels = np.array([3.9, 3.9, 0.1])
     turned_pixels = np.array([c * 3.9 + s * 3.9, c * 3.9 - s * 3.9, 0.1])
-    image = jnp.asarray(np.broadcast_to(FixedRange()(pixels), (5, 5, 3)), jnp.float32)
-    np.testing.assert_allclose(rotated_motion(image, 8.0)[2, 2], FixedRange()(turned_pixels), atol=1e-6)
+    image = jnp.asarray(np.broadcast_to(FixedRange()(pixels[None, None]), (5, 5, 3)), jnp.float32)
+    np.testing.assert_allclose(
+        rotated_motion(image, 8.0)[2, 2], FixedRange()(turned_pixels[None, None])[0, 0], atol=1e-6
+    )
 
 
 def test_each_patch_turns_about_its_own_centre_and_labels_stay():

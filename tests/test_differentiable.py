@@ -101,14 +101,14 @@ PRIOR = published().upper
 def gat_loss(params: Any, state: Any, batch: Batch, key: Array, prior: Prior) -> tuple[Array, Any]:
     del key
     nodes, target = batch.examples
-    related = GAT.apply({"params": params}, nodes, prior, 1.0, train=False)
+    related = GAT.apply({"params": params}, jnp.asarray(nodes), prior, 1.0, train=False)
     return masked_mean(((related - target) ** 2).mean((1, 2)), batch.mask), (state, {})
 
 
 def gat_validation(prior: Prior, mu: Array, self_weight: Array) -> Array:
     draw = np.random.default_rng(1)
     data = clients((draw.normal(size=(3, 4, 6, 4)), draw.normal(size=(3, 4, 6, 4))))
-    held_out, target = draw.normal(size=(2, 5, 6, 4))
+    held_out, target = jnp.asarray(draw.normal(size=(2, 5, 6, 4)))
     weights = [
         jax.tree.map(
             lambda leaf: leaf.astype(float), GAT.init(jax.random.key(k), held_out, PRIOR, 1.0, train=False)["params"]

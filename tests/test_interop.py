@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax.traverse_util import flatten_dict
@@ -62,7 +63,8 @@ def test_a_kernel_correlates_as_it_does_there() -> None:
     image, kernel = rng.random((2, 5, 4)), rng.random((3, 2, 3, 2))  # (in, h, w); (out, in, h, w)
     windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape[2:], axis=(1, 2))
     there = np.einsum("ihwab,oiab->hwo", windows, kernel)
-    here = conv2d(image.transpose(1, 2, 0)[None].astype(np.float32), KERNEL.to_ours(kernel).astype(np.float32))[0]
+    pixels, weights = (jnp.asarray(a, jnp.float32) for a in (image.transpose(1, 2, 0)[None], KERNEL.to_ours(kernel)))
+    here = conv2d(pixels, weights)[0]
     np.testing.assert_allclose(here, there, rtol=1e-5)
 
 

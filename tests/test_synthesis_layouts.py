@@ -148,7 +148,7 @@ def test_a_copy_follows_from_its_seed(name: str, tmp_path: Path):
 
 def test_an_expression_leaves_and_returns():
     footage = film_sequence(
-        portrait(FEDERATED, 3), [Action(12, 0.3)], [0, 0.5, 1, 0.2], FEDERATED.conditions, np.random.default_rng(0)
+        portrait(FEDERATED, 3), [Action(12, 0.3)], [0.0, 0.5, 1.0, 0.2], FEDERATED.conditions, np.random.default_rng(0)
     )
     size = np.linalg.norm(footage.muscle_motion, axis=(1, 2))
     np.testing.assert_allclose(size / size[2], [0, 0.5, 1, 0.2], atol=1e-9)
