@@ -4,11 +4,8 @@ The five variants of the network, each with several priors, cross-validated on t
 numbers. One program a variant: priors, folds and repeats are one axis of it. docs/ablate.md says more.
 """
 
-import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,10 +24,10 @@ from experiments import (
     mer_results,
     mer_settings,
     report,
-    runfolder,
+    starting,
     trials,
 )
-from experiments.configs import NetworkSettings, PretrainingSettings, check_priors_named
+from experiments.configs import check_priors_named
 from experiments.example_store import with_copies
 from experiments.intervals import LEVEL, NUM_DRAWS, difference_intervals
 from experiments.mer_settings import MerSettings
@@ -90,27 +87,19 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.ablate")
+    new = options.resume is None
     if options.resume is None:
         settings = options.settings
         check(settings)
-        folder = runfolder.create(options.output or Path("runs") / f"ablate-{datetime.now():%Y%m%d-%H%M%S}")
-        command = f"python -m experiments.ablate {shlex.join(arguments)}".strip()
         values = asdict(settings.mer) | {"variants": settings.variants, "priors": settings.priors}
-        folder.write_json("config.json", {"experiment": "ablate", "command": command, "settings": values})
+        folder = starting.started("ablate", arguments, values, options.output)
     else:
-        if options.settings != AblateSettings() or options.output:
-            raise ValueError(
-                "--resume goes on with the settings of its run: leave out all others, except the data's folders"
-            )
-        folder = runfolder.existing(options.resume)
+        changed = options.settings != AblateSettings() or options.output is not None
+        folder = starting.resumed(options.resume, with_settings=changed)
         settings = read_settings(folder)
     commandline.cache_compilations()
-    try:
+    with starting.gone_unless_begun(folder, new=new):
         return run(settings, folder, options.data_dir, options.manual_dir)
-    except (ValueError, OSError):
-        if options.resume is None and not folder.has("data.json"):
-            shutil.rmtree(folder.path)  # nothing was begun: the same --output can be used once the mistake is mended
-        raise
 
 
 def check(settings: AblateSettings) -> None:
@@ -224,16 +213,12 @@ def read_settings(folder: RunFolder) -> AblateSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    config = folder.read_json("config.json")
-    try:
-        values: dict[str, Any] = dict(config["settings"])
-        variants, priors = (tuple(values.pop(name)) for name in ("variants", "priors"))
-        network = values["network"]
-        values["network"] = NetworkSettings(**network | {"prior": tuple(network["prior"])})
-        values["pretraining"] = PretrainingSettings(**values["pretraining"])
+
+    def build(values: dict[str, Any]) -> AblateSettings:
+        variants, priors = values.pop("variants"), values.pop("priors")
         return AblateSettings(variants, priors, MerSettings(**values))
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder.path}/config.json is not that of a run of experiments.ablate ({error})") from None
+
+    return starting.read_settings(folder, "ablate", build)
 
 
 if __name__ == "__main__":

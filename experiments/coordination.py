@@ -4,10 +4,8 @@ Reads annotations, tests every pair of AUs within subjects, compares the pairs f
 writes a run folder with a page. docs/coordination.md defines every column and verdict.
 """
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +14,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, coordination_data, coordination_report, runfolder
+from experiments import commandline, coordination_data, coordination_report, runfolder, starting
 from experiments.coordination_data import Source
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
@@ -82,9 +80,10 @@ def main(arguments: Sequence[str]) -> int:
             places = options.data_dir, options.manual_dir
             source = coordination_data.of_database(str(settings.database), *places, progress=stages.track)
         check_source(source)
-        folder = runfolder.create(options.output or Path("runs") / f"coordination-{datetime.now():%Y%m%d-%H%M%S}")
-        command = "python -m experiments.coordination " + shlex.join(arguments)
-        begin(folder, settings, command, source)
+        chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
+        folder = starting.started("coordination", arguments, chosen, options.output)
+        folder.write_json("environment.json", runfolder.environment())
+        folder.write_json("data.json", source.facts)
         with stages.stage("permuting"):
             found = study(settings, source.table)
     record(folder, found, source.table.action_units)
@@ -127,14 +126,6 @@ def study(settings: CoordinationSettings, table: AnnotationTable) -> Coordinatio
     """The test with the command's settings."""
     generator = np.random.default_rng(settings.seed)
     return coordination(table, generator, level=settings.level, num_permutations=settings.permutations)
-
-
-def begin(folder: RunFolder, settings: CoordinationSettings, command: str, source: Source) -> None:
-    """Write what the run depends on."""
-    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
-    folder.write_json("config.json", {"experiment": "coordination", "command": command.strip(), "settings": chosen})
-    folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", source.facts)
 
 
 def record(folder: RunFolder, found: Coordination, action_units: Sequence[int]) -> None:

@@ -4,13 +4,10 @@ On a fresh machine this renders the synthetic database, pretrains the AU detecto
 repeat, and writes a run folder with a report. docs/fed.md says what the options, files and figures mean.
 """
 
-import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import numpy as np
@@ -18,8 +15,8 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset, load
-from experiments import commandline, comparison, runfolder
-from experiments.configs import PRESETS, FedSettings, NetworkSettings, PretrainingSettings, check
+from experiments import commandline, comparison, starting
+from experiments.configs import PRESETS, FedSettings, check
 from experiments.coordination_data import annotations_of
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.pretraining import pretrained_detector
@@ -63,30 +60,20 @@ def main(arguments: Sequence[str]) -> int:
     """
     preset = commandline.preset_of(arguments, list(PRESETS))
     options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
+    new = options.resume is None
     if options.resume is None:
         settings = options.settings
         check(settings)
-        folder = None
     else:
-        if options.settings != PRESETS[preset] or options.output or preset != "quick":
-            raise ValueError(
-                "--resume goes on with the settings of its run: leave out all others, except the data's folders"
-            )
-        folder = runfolder.existing(options.resume)
+        changed = options.settings != PRESETS[preset] or options.output is not None or preset != "quick"
+        folder = starting.resumed(options.resume, with_settings=changed)
         settings = read_settings(folder)
     commandline.use_devices(settings.devices)
     commandline.cache_compilations()
-    if folder is None:
-        folder = runfolder.create(options.output or Path("runs") / f"fed-{datetime.now():%Y%m%d-%H%M%S}")
-        command = "python -m experiments.fed " + shlex.join(arguments)
-        config = {"experiment": "fed", "command": command.strip(), "settings": asdict(settings)}
-        folder.write_json("config.json", config)
-    try:
+    if new:
+        folder = starting.started("fed", arguments, asdict(settings), options.output)
+    with starting.gone_unless_begun(folder, new=new):
         return run(settings, folder, options.data_dir, options.manual_dir)
-    except (ValueError, OSError):
-        if options.resume is None and not folder.has("data.json"):
-            shutil.rmtree(folder.path)  # nothing was begun: the same --output can be used once the mistake is mended
-        raise
 
 
 def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
@@ -163,17 +150,7 @@ def read_settings(folder: RunFolder) -> FedSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    config = folder.read_json("config.json")
-    try:
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in config["settings"].items()
-        }
-        network = values["network"]
-        values["network"] = NetworkSettings(**network | {"prior": tuple(network["prior"])})
-        values["pretraining"] = PretrainingSettings(**values["pretraining"])
-        return FedSettings(**values)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder.path}/config.json is not that of a run of experiments.fed ({error})") from None
+    return starting.read_settings(folder, "fed", lambda values: FedSettings(**values))
 
 
 if __name__ == "__main__":

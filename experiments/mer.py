@@ -4,13 +4,10 @@ On a fresh machine this renders the synthetic database, pretrains the AU module,
 folder with a report. docs/mer.md says what the options, files and numbers mean.
 """
 
-import shlex
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,8 +15,7 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset, load
-from experiments import chunks, commandline, mer_results, runfolder, trials
-from experiments.configs import NetworkSettings, PretrainingSettings
+from experiments import chunks, commandline, mer_results, starting, trials
 from experiments.coordination_data import annotations_of
 from experiments.detectors import detector_from, detector_priors, detector_subjects
 from experiments.example_store import ExampleStore, on_features, with_copies
@@ -74,29 +70,19 @@ def main(arguments: Sequence[str]) -> int:
     """
     preset = commandline.preset_of(arguments, list(PRESETS))
     options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.mer")
+    new = options.resume is None
     if options.resume is None:
         settings = options.settings
         check(settings)
-        commandline.cache_compilations()
-        folder = runfolder.create(options.output or Path("runs") / f"mer-{datetime.now():%Y%m%d-%H%M%S}")
-        command = "python -m experiments.mer " + shlex.join(arguments)
-        folder.write_json(
-            "config.json", {"experiment": "mer", "command": command.strip(), "settings": asdict(settings)}
-        )
     else:
-        if options.settings != PRESETS[preset] or options.output or preset != "quick":
-            raise ValueError(
-                "--resume goes on with the settings of its run: leave out all others, except the data's folders"
-            )
-        folder = runfolder.existing(options.resume)
+        changed = options.settings != PRESETS[preset] or options.output is not None or preset != "quick"
+        folder = starting.resumed(options.resume, with_settings=changed)
         settings = read_settings(folder)
-        commandline.cache_compilations()
-    try:
+    commandline.cache_compilations()
+    if new:
+        folder = starting.started("mer", arguments, asdict(settings), options.output)
+    with starting.gone_unless_begun(folder, new=new):
         return run(settings, folder, options.data_dir, options.manual_dir)
-    except (ValueError, OSError):
-        if options.resume is None and not folder.has("data.json"):
-            shutil.rmtree(folder.path)  # nothing was begun: the same --output can be used once the mistake is mended
-        raise
 
 
 def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
@@ -196,15 +182,7 @@ def read_settings(folder: RunFolder) -> MerSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    config = folder.read_json("config.json")
-    try:
-        values: dict[str, Any] = dict(config["settings"])
-        network = values["network"]
-        values["network"] = NetworkSettings(**network | {"prior": tuple(network["prior"])})
-        values["pretraining"] = PretrainingSettings(**values["pretraining"])
-        return MerSettings(**values)
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder.path}/config.json is not that of a run of experiments.mer ({error})") from None
+    return starting.read_settings(folder, "mer", lambda values: MerSettings(**values))
 
 
 if __name__ == "__main__":

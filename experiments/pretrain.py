@@ -4,11 +4,9 @@ AU detection with both heads, masked BCE, on some databases together; whole subj
 ``--databases synthetic`` needs no copy of anything. docs/pretrain.md says more.
 """
 
-import shlex
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +17,7 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset, load
-from experiments import commandline, pretrain_results, runfolder
+from experiments import commandline, pretrain_results, starting
 from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_priors_named
 from experiments.detectors import save_detector
 from experiments.pretraining import quiet_residuals, train_detector
@@ -98,10 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     check(options.settings)
     copies = manual_dirs(options.manual_dir, options.settings.databases)
     commandline.cache_compilations()
-    folder = runfolder.create(options.output or Path("runs") / f"pretrain-{datetime.now():%Y%m%d-%H%M%S}")
-    command = f"python -m experiments.pretrain {shlex.join(arguments)}".strip()
-    config = {"experiment": "pretrain", "command": command, "settings": asdict(options.settings)}
-    folder.write_json("config.json", config)
+    folder = starting.started("pretrain", arguments, asdict(options.settings), options.output)
     try:
         run(options.settings, folder, options.data_dir, copies)
     except BaseException:

@@ -1,0 +1,94 @@
+"""How every command begins: the folder of a new run, or that of an interrupted one with its settings."""
+
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from experiments import runfolder
+from experiments.configs import NetworkSettings, PretrainingSettings
+from experiments.runfolder import RunFolder
+
+Settings = TypeVar("Settings")
+
+
+def started(
+    experiment: str,
+    arguments: Sequence[str],
+    settings: Mapping[str, Any],
+    output: Path | None,
+) -> RunFolder:
+    """The folder of a new run with its config.json.
+
+    Args:
+      experiment: name of the command's module.
+      arguments: as the user wrote them.
+      settings: as config.json is to hold them.
+      output: where; by default runs/EXPERIMENT-DATE-TIME.
+
+    Raises:
+      FileExistsError, PermissionError: the folder cannot be made.
+    """
+    folder = runfolder.create(output or Path("runs") / f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}")
+    command = f"python -m experiments.{experiment} {shlex.join(arguments)}".strip()
+    folder.write_json("config.json", {"experiment": experiment, "command": command, "settings": settings})
+    return folder
+
+
+def resumed(path: Path, *, with_settings: bool) -> RunFolder:
+    """The folder of an interrupted run.
+
+    Args:
+      path: its place.
+      with_settings: whether the user gave settings too, which are its own.
+
+    Raises:
+      ValueError: settings were given.
+      FileNotFoundError: there is no such folder.
+    """
+    if with_settings:
+        raise ValueError(
+            "--resume goes on with the settings of its run: leave out all others, except the data's folders"
+        )
+    return runfolder.existing(path)
+
+
+@contextmanager
+def gone_unless_begun(folder: RunFolder, *, new: bool) -> Iterator[None]:
+    """After a mistake before anything began, the same --output can be used once it is mended."""
+    try:
+        yield
+    except (ValueError, OSError):
+        if new and not folder.has("data.json"):
+            shutil.rmtree(folder.path)
+        raise
+
+
+def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str, Any]], Settings]) -> Settings:
+    """The settings of an earlier run.
+
+    Args:
+      folder: of the run.
+      experiment: that it must be of.
+      build: from the values of config.json, where tuples, ``network`` and ``pretraining`` are what they were.
+
+    Raises:
+      ValueError: the folder is not one of this experiment, or of another version of it.
+    """
+    config = folder.read_json("config.json")
+    try:
+        values = _with_tuples(config["settings"])
+        values["network"] = NetworkSettings(**_with_tuples(values["network"]))
+        values["pretraining"] = PretrainingSettings(**values["pretraining"])
+        return build(values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f"{folder.path}/config.json is not that of a run of experiments.{experiment} ({error})"
+        ) from None
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in dict(values).items()}
