@@ -30,6 +30,7 @@ from experiments import (
 from experiments.configs import check_priors_named
 from experiments.example_store import with_copies
 from experiments.intervals import LEVEL, NUM_DRAWS, difference_intervals
+from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
@@ -123,7 +124,7 @@ def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manu
     console = Console()
     finished: list[chunks.Finished] = []
     with progress() as stages:
-        dataset = mer.loaded(settings.mer, data_dir, manual_dir, stages)
+        dataset = loaded(settings.mer, data_dir, manual_dir, stages)
         repeats = trials.folds(settings.mer, dataset)
         mer.warn(repeats, dataset, console)
         for variant in settings.variants:

@@ -11,7 +11,7 @@ from scipy.special import expit as sigmoid
 from scipy.special import log_softmax
 
 from data.dataset import Dataset
-from experiments import baselines, commandline, records, report, results, runfolder, tables
+from experiments import baselines, commandline, records, report, results, starting, tables
 from experiments.configs import FedSettings
 from experiments.federation import Federation, Program, compiled
 from experiments.progress import Stages
@@ -57,26 +57,7 @@ class Experiment:
         Raises:
           ValueError: the data is not that of the interrupted run.
         """
-        data = self.dataset
-        if self.folder.has("data.json"):
-            before = self.folder.read_json("data.json")["fingerprint"]
-            if before != data.fingerprint:
-                raise ValueError(
-                    f"{self.folder.path} was run on data with fingerprint {before[:12]}, but {data.name} has "
-                    f"{data.fingerprint[:12]} now: the run cannot go on; start a new one"
-                )
-            return
-        labels = np.asarray(data.examples.emotion)
-        facts = {
-            "synthetic": data.synthetic,
-            "fingerprint": data.fingerprint,
-            "drops": data.metadata.get("dropped", []),
-        }
-        names = (data.class_names, data.au_names)
-        self.folder.write_json(
-            "data.json", records.data_facts(data.name, data.subject.tolist(), labels, *names, **facts)
-        )
-        self.folder.write_json("environment.json", runfolder.environment())
+        data, labels = self.dataset, np.asarray(self.dataset.examples.emotion)
         rows = [
             records.client_split(
                 {"repeat": repeat, "client": number},
@@ -88,7 +69,7 @@ class Experiment:
             for repeat, clients in enumerate(self.federations[0].splits)
             for number, client in enumerate(clients)
         ]
-        self.folder.write_table("clients.csv", pd.DataFrame(rows))
+        starting.write_facts(self.folder, data, rows)
 
 
 def train(experiment: Experiment, task: Task, stages: Stages) -> Outcome:

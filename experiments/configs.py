@@ -74,13 +74,35 @@ class PretrainingSettings:
 
 
 @dataclass(frozen=True)
-class FedSettings:
-    """One federated comparison. The defaults are the preset ``quick``.
+class DatabaseChoice:
+    """What emotions are recognised in.
 
     Attributes:
       database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy.
       config: Configuration of the database; dfme has all, A, B, C and challenge.
       classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
+    """
+
+    database: DatabaseName = "synthetic"
+    config: str | None = None
+    classes: Literal[3, 7] | None = None
+
+    @property
+    def part(self) -> str | None:
+        """The configuration to load; None for a database's first."""
+        return "federated" if self.database == "synthetic" else self.config
+
+    @property
+    def num_classes(self) -> int:
+        """Emotion classes, chosen or usual."""
+        return self.classes or CLASSES[self.database]
+
+
+@dataclass(frozen=True)
+class FedSettings(DatabaseChoice):
+    """One federated comparison. The defaults are the preset ``quick``.
+
+    Attributes:
       clients: Clients; subjects are dealt to them at random, equally many each.
       algorithms: Rows of the table; all of them train in one compiled program, except ``centralised``, one client
         that holds everything, whose data has another shape.
@@ -108,9 +130,6 @@ class FedSettings:
       pretraining: How its AU detector is pretrained.
     """
 
-    database: DatabaseName = "synthetic"
-    config: str | None = None
-    classes: Literal[3, 7] | None = None
     clients: int = 5
     algorithms: tuple[AlgorithmName, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
     rounds: int = 4
@@ -134,16 +153,6 @@ class FedSettings:
     checkpoint_seconds: float = 20.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
-
-    @property
-    def part(self) -> str | None:
-        """The configuration to load; None for a database's first."""
-        return "federated" if self.database == "synthetic" else self.config
-
-    @property
-    def num_classes(self) -> int:
-        """Emotion classes, chosen or usual."""
-        return self.classes or CLASSES[self.database]
 
 
 PRESETS = {
@@ -171,8 +180,7 @@ def check(settings: FedSettings) -> None:
     for name in ("epochs", "batch"):
         if (value := getattr(settings.pretraining, name)) < 1:
             raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
-    if settings.config and settings.database == "synthetic":
-        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
+    check_database(settings)
     if not 0 < settings.train_share < 1:
         raise ValueError(f"--train-share={settings.train_share}: it must be between 0 and 1, both excluded")
     if not settings.learning_rate > 0:
@@ -190,6 +198,16 @@ def check(settings: FedSettings) -> None:
             f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
             "many clients"
         )
+
+
+def check_database(settings: DatabaseChoice) -> None:
+    """Refuse a configuration of a database that has none.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    if settings.config and settings.database == "synthetic":
+        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
 
 
 def check_priors_named(names: tuple[str, ...]) -> None:

@@ -14,11 +14,12 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from data.dataset import Dataset, load
+from data.dataset import Dataset
 from experiments import commandline, comparison, starting
 from experiments.configs import PRESETS, FedSettings, check
 from experiments.coordination_data import annotations_of
 from experiments.leakage import Origins, refuse_leaks, together
+from experiments.loading import loaded, loaded_for_pretraining
 from experiments.pretraining import pretrained_detector
 from experiments.prior_axis import Sight, fitted, sight
 from experiments.progress import Stages, progress
@@ -113,16 +114,9 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
     Raises:
       ValueError, OSError: the data cannot be had, or something of the test examples would reach the training.
     """
-    dataset = load(
-        settings.database,
-        settings.part,
-        data_dir,
-        progress=stages.track,
-        manual_dir=manual_dir,
-        classes=settings.num_classes,
-    )
+    dataset = loaded(settings, data_dir, manual_dir, stages)
     splits = repeated_splits(settings, dataset)
-    detector_data = load("synthetic", "pretraining", data_dir, progress=stages.track)
+    detector_data = loaded_for_pretraining(data_dir, stages)
     folds = [together(str(repeat), clients) for repeat, clients in enumerate(splits)]
     names, annotations = settings.network.prior, annotations_of(dataset)
     priors = [fitted(name, annotations, [fold.train for fold in folds]) for name in names]

@@ -14,11 +14,12 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from data.dataset import Dataset, load
+from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
 from experiments.coordination_data import annotations_of
 from experiments.detectors import detector_from, detector_priors, detector_subjects
 from experiments.example_store import ExampleStore, on_features, with_copies
+from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import PRESETS, MerSettings, check
 from experiments.pretraining import pretrained_detector
 from experiments.priors import prior_named
@@ -111,18 +112,6 @@ def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_
     return 0
 
 
-def loaded(settings: MerSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Dataset:
-    """The database of the settings."""
-    return load(
-        settings.database,
-        settings.part,
-        data_dir,
-        progress=stages.track,
-        manual_dir=manual_dir,
-        classes=settings.num_classes,
-    )
-
-
 def warn(repeats: Sequence[Sequence[Fold]], dataset: Dataset, console: Console) -> None:
     """Say which classes some fold cannot learn."""
     labels = np.asarray(dataset.examples.emotion)
@@ -153,7 +142,7 @@ def au_module(
         module = AUModule(detector, detector_subjects(path))
         trials.refuse_leaking(repeats, dataset, module.subjects)
         return module
-    pretraining = load("synthetic", "pretraining", data_dir, progress=stages.track)
+    pretraining = loaded_for_pretraining(data_dir, stages)
     subjects = np.unique(pretraining.subject).tolist()
     trials.refuse_leaking(repeats, dataset, subjects)
     cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"

@@ -10,7 +10,7 @@ from scipy.special import expit as sigmoid
 from scipy.special import softmax
 
 from data.dataset import Dataset
-from experiments import baselines, intervals, records, report, results, runfolder, tables
+from experiments import baselines, intervals, records, report, results, starting, tables
 from experiments.chunks import Finished
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.folds import Fold
@@ -35,24 +35,7 @@ def begin(folder: RunFolder, dataset: Dataset, repeats: Sequence[Sequence[Fold]]
     Raises:
       ValueError: the data is not that of the interrupted run.
     """
-    if folder.has("data.json"):
-        if (before := folder.read_json("data.json")["fingerprint"]) != dataset.fingerprint:
-            raise ValueError(
-                f"{folder.path} was run on data with fingerprint {before[:12]}, but {dataset.name} has "
-                f"{dataset.fingerprint[:12]} now: the run cannot go on; start a new one"
-            )
-        return
     labels = np.asarray(dataset.examples.emotion)
-    facts = records.data_facts(
-        dataset.name,
-        dataset.subject.tolist(),
-        labels,
-        dataset.class_names,
-        dataset.au_names,
-        synthetic=dataset.synthetic,
-        fingerprint=dataset.fingerprint,
-        drops=dataset.metadata.get("dropped", []),
-    )
     splits = [
         records.client_split(
             {"repeat": repeat, PART: fold.name},
@@ -65,9 +48,7 @@ def begin(folder: RunFolder, dataset: Dataset, repeats: Sequence[Sequence[Fold]]
         for repeat, folds in enumerate(repeats)
         for fold in folds
     ]
-    folder.write_table("clients.csv", pd.DataFrame(splits))
-    folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", facts)
+    starting.write_facts(folder, dataset, splits)
 
 
 def conclude(

@@ -3,20 +3,17 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.configs import CLASSES, DatabaseName, NetworkSettings, PretrainingSettings, check_priors_named
+from experiments.configs import DatabaseChoice, NetworkSettings, PretrainingSettings, check_database, check_priors_named
 
 AUModule = Literal["frozen", "finetuned", "scratch"]
 AT_LEAST_ONE = ("epochs", "batch", "repeats")
 
 
 @dataclass(frozen=True)
-class MerSettings:
+class MerSettings(DatabaseChoice):
     """One cross-validation. The defaults are the preset ``quick``.
 
     Attributes:
-      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy.
-      config: Configuration of the database; dfme has all, A, B, C and challenge.
-      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
       protocol: Leave one subject out, or folds of whole subjects with about equal shares of the classes.
       folds: Folds of kfold; loso has one a subject.
       au: The AU module keeps its pretrained weights, is trained further, or starts untrained.
@@ -41,9 +38,6 @@ class MerSettings:
       pretraining: How its AU detector is pretrained.
     """
 
-    database: DatabaseName = "synthetic"
-    config: str | None = None
-    classes: Literal[3, 7] | None = None
     protocol: Literal["loso", "kfold"] = "kfold"
     folds: int = 5
     au: AUModule = "frozen"
@@ -65,16 +59,6 @@ class MerSettings:
     checkpoint_seconds: float = 20.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
-
-    @property
-    def part(self) -> str | None:
-        """The configuration to load; None for a database's first."""
-        return "federated" if self.database == "synthetic" else self.config
-
-    @property
-    def num_classes(self) -> int:
-        """Emotion classes, chosen or usual."""
-        return self.classes or CLASSES[self.database]
 
 
 PRESETS = {
@@ -126,8 +110,7 @@ def _check_combinations(settings: MerSettings) -> None:
             f"--prior {' '.join(settings.network.prior)}: a cross-validation has one prior; experiments.ablate "
             "compares several"
         )
-    if settings.config and settings.database == "synthetic":
-        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
+    check_database(settings)
     if settings.select and not settings.validation_share:
         raise ValueError("--select chooses by validation scores: add, for example, --validation-share=0.2")
     if settings.au == "frozen" and settings.prior_schedule == "decay":

@@ -8,7 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments import runfolder
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from experiments import records, runfolder
 from experiments.configs import NetworkSettings, PretrainingSettings
 from experiments.runfolder import RunFolder
 
@@ -65,6 +69,41 @@ def gone_unless_begun(folder: RunFolder, *, new: bool) -> Iterator[None]:
         if new and not folder.has("data.json"):
             shutil.rmtree(folder.path)
         raise
+
+
+def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> None:
+    """Write what a run depends on; in a resumed run, see that it is still the same.
+
+    data.json comes last: once it is there, everything is.
+
+    Args:
+      folder: of the run.
+      dataset: that it is about.
+      splits: rows of clients.csv.
+
+    Raises:
+      ValueError: the data is not that of the interrupted run.
+    """
+    if folder.has("data.json"):
+        if (before := folder.read_json("data.json")["fingerprint"]) != dataset.fingerprint:
+            raise ValueError(
+                f"{folder.path} was run on data with fingerprint {before[:12]}, but {dataset.name} has "
+                f"{dataset.fingerprint[:12]} now: the run cannot go on; start a new one"
+            )
+        return
+    facts = records.data_facts(
+        dataset.name,
+        dataset.subject.tolist(),
+        np.asarray(dataset.examples.emotion),
+        dataset.class_names,
+        dataset.au_names,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        drops=dataset.metadata.get("dropped", []),
+    )
+    folder.write_table("clients.csv", pd.DataFrame(splits))
+    folder.write_json("environment.json", runfolder.environment())
+    folder.write_json("data.json", facts)
 
 
 def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str, Any]], Settings]) -> Settings:

@@ -6,7 +6,7 @@ import numpy as np
 
 from data.dataset import Dataset, fingerprint
 from data.labels import CLASS_NAMES
-from experiments import commandline, fed
+from experiments import commandline, fed, loading
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 
@@ -41,5 +41,5 @@ def random_dataset(name: str, part: str, *_: object, **__: object) -> Dataset:
 
 
 if __name__ == "__main__":
-    fed.load = random_dataset
+    loading.load = random_dataset
     commandline.exit_with(fed.main)

@@ -5,13 +5,13 @@ import sys
 import jax
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, commandline, mer, pretrain
+from experiments import ablate, commandline, loading, mer, pretrain
 
 COMMANDS = {"mer": mer.main, "ablate": ablate.main, "pretrain": pretrain.main}
 
 
 if __name__ == "__main__":
     jax.config.update("jax_disable_most_optimizations", True)
-    mer.load = pretrain.load = random_dataset
+    loading.load = pretrain.load = random_dataset
     command = COMMANDS[sys.argv.pop(1)]
     commandline.exit_with(command)

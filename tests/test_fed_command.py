@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import commandline
+from experiments import commandline, loading
 from experiments import fed as fed_module
 
 HERE = Path(__file__).parent
@@ -195,7 +195,7 @@ MISTAKES = {
 @pytest.fixture
 def mistaken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """The sentence that the command ends with, run in this process: none of these gets as far as training."""
-    monkeypatch.setattr(fed_module, "load", random_dataset)
+    monkeypatch.setattr(loading, "load", random_dataset)
     monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
 
     def mistaken(*options: str) -> str:

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, baselines, commandline, mer, mer_results, pretrain, report
+from experiments import ablate, baselines, commandline, loading, mer, mer_results, pretrain, report
 from experiments.chunks import Finished
 from experiments.runfolder import RunFolder
 from experiments.trials import Trial, folds
@@ -152,7 +152,7 @@ def test_a_mistake_is_one_sentence(
     options: list[str],
     said: str,
 ):
-    monkeypatch.setattr(mer, "load", random_dataset)
+    monkeypatch.setattr(loading, "load", random_dataset)
     monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
     where = [] if "--resume" in options[0] else [f"--output={tmp_path / 'run'}"]
     assert commandline.guarded(lambda: module.main([*options, *where])) == 2
