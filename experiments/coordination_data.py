@@ -12,10 +12,11 @@ import pandas as pd
 
 from data.annotations import Columns, Table, read_table
 from data.databases import DATABASES, layout_of
-from data.dataset import Dataset, load
+from data.dataset import load
 from data.pipeline import au_targets
 from data.progress import Progress
 from data.sheets import TableError, sha256
+from experiments.priors import annotations_of
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
 
 TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
@@ -41,13 +42,6 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
     hashes = {str(path): digest for path, digest in dataset.metadata.get("tables", {}).items()}
     facts = _facts(dataset.name, table, dataset.metadata.get("dropped", []), dataset.synthetic)
     return Source(table, facts | {"fingerprint": dataset.fingerprint, "tables": hashes})
-
-
-def annotations_of(dataset: Dataset) -> AnnotationTable:
-    """What the annotators of a dataset wrote."""
-    examples = dataset.examples
-    aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
-    return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
 def of_table(path: Path, database: str | None) -> Source:

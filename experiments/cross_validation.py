@@ -15,6 +15,7 @@ import optax
 
 from experiments.federation import INITIAL_WEIGHTS, QUICK
 from experiments.mer_settings import MerSettings
+from experiments.pretraining import at_rates
 from experiments.recognition import Context, Recognition
 from experiments.tasks import CHUNK
 from experiments.trials import TrialData
@@ -32,7 +33,7 @@ from fedpsyau_jax.federated import (
     sequential,
     vectorised,
 )
-from fedpsyau_jax.types import Array, Batch, ClientState, Float, Int, Metrics, Params, PyTree
+from fedpsyau_jax.types import Array, Batch, ClientState, Float, Int, Metrics, PyTree
 
 MEMORY_SHARE = 0.5
 ACTIVATION_BYTES = {"frozen": 1.5e6, "finetuned": 1.2e7, "scratch": 1.2e7}
@@ -69,12 +70,11 @@ class Program(NamedTuple):
 def one_client(settings: MerSettings, recognition: Recognition, context: Context, num_train: int) -> FederatedAlgorithm:
     """The training of one trial."""
 
-    def at_rates(updates: PyTree, _: Params | None) -> PyTree:
-        return jax.tree.map(jnp.multiply, updates, recognition.rates())
-
     training = local_training(
         recognition.loss(context),
-        optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay), optax.stateless(at_rates)),
+        optax.chain(
+            optax.scale_by_adam(), optax.add_decayed_weights(settings.weight_decay), at_rates(recognition.rates)
+        ),
         optax.constant_schedule(settings.learning_rate),
         batch_size=equal_batches(num_train, settings.batch),
         optimizer_state=kept,

@@ -17,11 +17,11 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments import commandline, comparison, starting
 from experiments.configs import PRESETS, FedSettings, check
-from experiments.coordination_data import annotations_of
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.pretraining import pretrained_detector
 from experiments.prior_axis import Sight, fitted, sight
+from experiments.priors import annotations_of
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
@@ -129,10 +129,9 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
         split_by_subject=settings.split == "subjects",
     )
     refuse_leaks(folds, origins, part="repeat")
-    cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
     networks = [replace(settings.network, prior=(name,)) for name in names]
     clients = [
-        pretrained_detector(network, settings.pretraining, settings.seed, detector_data, cache, stages)
+        pretrained_detector(network, settings.pretraining, settings.seed, detector_data, data_dir, stages).client
         for network in networks
     ]
     return Prepared(dataset, splits, sight(priors, clients))

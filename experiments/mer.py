@@ -16,13 +16,11 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
-from experiments.coordination_data import annotations_of
 from experiments.detectors import detector_from, detector_priors, detector_subjects
 from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import PRESETS, MerSettings, check
 from experiments.pretraining import pretrained_detector
-from experiments.priors import prior_named
 from experiments.progress import Stages, progress
 from experiments.recognition import Context, Recognition, on_frozen_features, whole_network
 from experiments.runfolder import RunFolder
@@ -145,10 +143,8 @@ def au_module(
     pretraining = loaded_for_pretraining(data_dir, stages)
     subjects = np.unique(pretraining.subject).tolist()
     trials.refuse_leaking(repeats, dataset, subjects)
-    cache = commandline.data_folder(data_dir) / "fedpsyau_jax_detectors"
-    client = pretrained_detector(settings.network, settings.pretraining, settings.seed, pretraining, cache, stages)
-    (prior,) = settings.network.prior
-    return AUModule(Detector(client, prior_named(prior)(annotations_of(pretraining))), subjects)
+    detector = pretrained_detector(settings.network, settings.pretraining, settings.seed, pretraining, data_dir, stages)
+    return AUModule(detector, subjects)
 
 
 def recognised(

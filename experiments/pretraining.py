@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import numpy as np
 import optax
 
 from data.dataset import Dataset
+from experiments import commandline
 from experiments.configs import NetworkSettings, PretrainingSettings
-from experiments.coordination_data import annotations_of
 from experiments.federation import QUICK
-from experiments.priors import prior_named
+from experiments.priors import annotations_of, prior_named
 from experiments.progress import Stages
-from experiments.tasks import Task, detection
+from experiments.tasks import Detector, Task, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.federated import (
     ClientData,
@@ -32,6 +33,8 @@ from fedpsyau_jax.federated import (
 from fedpsyau_jax.packing import Packed
 from fedpsyau_jax.types import Array, ClientState, Int, Params, PyTree
 
+DETECTORS = "fedpsyau_jax_detectors"
+"""Folder of pretrained detectors, beside the databases."""
 BRANCH = 0.05
 RATES = {"spatial": 0.01, "upper": 0.1, "lower": 0.1, "global": 0.1}
 RECIPE = 2
@@ -43,21 +46,21 @@ def pretrained_detector(
     choices: PretrainingSettings,
     seed: int,
     dataset: Dataset,
-    cache: Path,
+    data_dir: Path | None,
     stages: Stages,
-) -> ClientState:
-    """The AU detector of these settings, trained on ``dataset`` unless it is in ``cache`` already.
+) -> Detector:
+    """The AU detector of these settings, trained on ``dataset`` unless it is kept beside the data already.
 
     Args:
       network: which network, with one prior; a prior made of annotations is made of those of ``dataset``.
       choices: how it is trained.
       seed: of its weights and batches.
       dataset: AU-labelled examples of subjects that no federation holds.
-      cache: folder of trained detectors.
+      data_dir: folder of the databases.
       stages: where progress is shown.
 
     Returns:
-      Parameters and batch statistics.
+      Its weights, and the prior that it was trained with.
     """
     (name,) = network.prior
     priors = jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
@@ -67,12 +70,12 @@ def pretrained_detector(
     recipe |= {"backend": jax.default_backend(), "pretraining": asdict(choices)}
     recipe |= {"network": asdict(network) | {"prior": [leaf.tolist() for leaf in jax.tree.leaves(priors)]}}
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    with open_checkpoints(cache / digest, keep=1) as checkpoints:
+    with open_checkpoints(commandline.data_folder(data_dir) / DETECTORS / digest, keep=1) as checkpoints:
         if (restored := checkpoints.restore(like)) is not None and restored.state is not None:
-            return restored.state
+            return Detector(restored.state, priors)
         detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages)
         checkpoints.save(choices.epochs, detector)
-    return detector
+    return Detector(detector, priors)
 
 
 def quiet_residuals(detector: Params) -> Params:
@@ -88,17 +91,19 @@ def quiet_residuals(detector: Params) -> Params:
     return jax.tree_util.tree_map_with_path(scaled, detector)
 
 
-def at_module_rates(task: Task, params: Packed) -> optax.GradientTransformation:
-    """Slow down modules whose wide layers take too large a step at the rate that the others need."""
+def module_rates(params: Params, rates: Mapping[str, float]) -> Params:
+    """How fast each weight learns, relative to the learning rate: 1, but for those inside the modules of ``rates``."""
 
     def rate(path: tuple[Any, ...], leaf: Array) -> Array:
-        return jnp.full(leaf.shape, RATES.get(path[0].key, 1.0), leaf.dtype)
+        module = next((entry.key for entry in path if entry.key in rates), "")
+        return jnp.full(leaf.shape, rates.get(module, 1.0), leaf.dtype)
 
-    def scaled(updates: PyTree, _: PyTree) -> PyTree:
-        rates = task.pack(jax.tree_util.tree_map_with_path(rate, jax.eval_shape(task.unpack, params)))
-        return jax.tree.map(jnp.multiply, updates, rates)
+    return jax.tree_util.tree_map_with_path(rate, params)
 
-    return optax.stateless(scaled)
+
+def at_rates(rates: Callable[[], Packed]) -> optax.GradientTransformation:
+    """Slow down modules whose wide layers take too large a step at the rate that the others need."""
+    return optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates()))
 
 
 def train_detector(
@@ -152,12 +157,14 @@ def train_detector(
 def _training(task: Task, choices: PretrainingSettings, num_train: int) -> ClientUpdate:
     steps_an_epoch = -(-num_train // choices.batch)
     num_steps = max(choices.epochs * steps_an_epoch, 2)
-    like = jax.eval_shape(task.init, jax.random.key(0)).params
+    like = jax.eval_shape(lambda key: task.unpacked(task.init(key)), jax.random.key(0)).params
+
+    def rates() -> Packed:
+        return task.pack(module_rates(like, RATES))
+
     return local_training(
         task.loss(task.store),
-        optax.chain(
-            optax.scale_by_adam(), optax.add_decayed_weights(choices.weight_decay), at_module_rates(task, like)
-        ),
+        optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(choices.weight_decay), at_rates(rates)),
         optax.warmup_cosine_decay_schedule(
             choices.learning_rate / steps_an_epoch,
             choices.learning_rate,

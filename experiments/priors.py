@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from data.dataset import Dataset
 from fedpsyau_jax.priors import (
     AnnotationTable,
     Prior,
@@ -81,6 +82,13 @@ def prior_named(text: str) -> PriorsOfTable:
     if module_name == "shuffled" and name.isdecimal():
         return partial(shuffled, seed=int(name))
     return _checked(text, _attribute(text, module_name, name))
+
+
+def annotations_of(dataset: Dataset) -> AnnotationTable:
+    """What the annotators of a dataset wrote."""
+    examples = dataset.examples
+    aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
+    return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
 def _attribute(text: str, module_name: str, name: str) -> Any:

@@ -1,18 +1,18 @@
 """What is trained in a fold: a network whose examples, priors and prior ratio are arguments of the compiled program."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from experiments.mer_settings import MerSettings
-from experiments.pretraining import RATES, quiet_residuals
-from experiments.tasks import Predict, look_up, with_head_scaled
+from experiments.pretraining import RATES, module_rates, quiet_residuals
+from experiments.tasks import Predict, client_packing, look_up, one_example, with_head_scaled
 from fedpsyau_jax.federated import LossFn
 from fedpsyau_jax.losses import classification_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier, network
-from fedpsyau_jax.packing import Packed, Packing, packing
+from fedpsyau_jax.packing import Packed
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import (
     Array,
@@ -20,10 +20,7 @@ from fedpsyau_jax.types import (
     ClientState,
     Examples,
     Float,
-    Metrics,
     Model,
-    ModelState,
-    Params,
     PRNGKeyArray,
     PyTree,
 )
@@ -58,7 +55,7 @@ def on_frozen_features(settings: MerSettings, num_classes: int, like: Context) -
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
-        return with_head_scaled(model.init(key, _one(context.store)), settings.head_scale)
+        return with_head_scaled(model.init(key, one_example(context.store)), settings.head_scale)
 
     return _packed(init, lambda _: classification_loss(model), predict, like, {})
 
@@ -71,7 +68,7 @@ def whole_network(settings: MerSettings, num_classes: int, detector: ClientState
         return network(num_classes, architecture, context.priors, context.ratio)
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
-        fresh = with_head_scaled(model(context).init(key, _one(context.store)), settings.head_scale)
+        fresh = with_head_scaled(model(context).init(key, one_example(context.store)), settings.head_scale)
         if detector is None:
             return fresh._replace(params=fresh.params | {"au": quiet_residuals(fresh.params["au"])})
         return ClientState(fresh.params | {"au": detector.params}, fresh.model_state | {"au": detector.model_state})
@@ -98,43 +95,18 @@ def _packed(
 ) -> Recognition:
     """A network's own functions on packed clients and batches of indices."""
     shapes = jax.eval_shape(init, jax.random.key(0), like)
-    params, state = packing(shapes.params), packing(shapes.model_state)
-
-    def packed_loss(context: Context) -> LossFn:
-        of_examples = loss(context)
-
-        def of_indices(
-            packed: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
-        ) -> tuple[Array, tuple[ModelState, Metrics]]:
-            client = _unpacked(params, state, ClientState(packed, model_state))
-            value, (updated, metrics) = of_examples(*client, look_up(context.store, batch), key)
-            return value, (state.pack(updated), metrics)
-
-        return of_indices
+    packed = client_packing(shapes)
 
     def packed_init(key: PRNGKeyArray, context: Context) -> ClientState:
-        client = init(key, context)
-        return ClientState(params.pack(client.params), state.pack(client.model_state))
+        return packed.pack(init(key, context))
+
+    def packed_loss(context: Context) -> LossFn:
+        return packed.loss(loss(context), partial(look_up, context.store))
 
     def packed_predict(context: Context) -> Predict:
-        return lambda client, batch: predict(context, _unpacked(params, state, client), look_up(context.store, batch))
+        return packed.predict(partial(predict, context), partial(look_up, context.store))
 
-    return Recognition(
-        packed_init, packed_loss, packed_predict, lambda: params.pack(_module_rates(shapes.params, rates))
-    )
+    def packed_rates() -> Packed:
+        return packed.params.pack(module_rates(shapes.params, rates))
 
-
-def _unpacked(params: Packing, state: Packing, client: ClientState) -> ClientState:
-    return ClientState(params.unpack(client.params), state.unpack(client.model_state))
-
-
-def _module_rates(shapes: PyTree, rates: dict[str, float]) -> PyTree:
-    def rate(path: tuple[Any, ...], leaf: jax.ShapeDtypeStruct) -> Array:
-        module = next((entry.key for entry in path if entry.key in rates), "")
-        return jnp.full(leaf.shape, rates.get(module, 1.0), leaf.dtype)
-
-    return jax.tree_util.tree_map_with_path(rate, shapes)
-
-
-def _one(store: PyTree) -> Batch:
-    return Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), store), jnp.ones(1))
+    return Recognition(packed_init, packed_loss, packed_predict, packed_rates)

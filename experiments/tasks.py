@@ -1,6 +1,7 @@
 """What clients learn: a model, its loss, its predictions, and the store of examples that both look up."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,7 +13,7 @@ from experiments.configs import FedSettings, NetworkSettings
 from fedpsyau_jax.federated import LossFn, in_chunks
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier, network
-from fedpsyau_jax.packing import Packed, packing
+from fedpsyau_jax.packing import Packed, Packing, packing
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import (
     Array,
@@ -114,7 +115,7 @@ def detection(
 
     def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
         del index
-        fresh = model.init(key, _one(store))
+        fresh = model.init(key, one_example(store))
         return fresh._replace(params=prepare(fresh.params))
 
     def logits(client: ClientState, batch: Batch) -> PyTree:
@@ -141,7 +142,7 @@ def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "seen
 
     def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
         del index
-        return with_head_scaled(model.init(key, _one(store)), settings.head_scale)
+        return with_head_scaled(model.init(key, one_example(store)), settings.head_scale)
 
     return _task(store, init, classification_loss(model), logits)
 
@@ -168,7 +169,7 @@ def end_to_end(settings: FedSettings, dataset: Dataset, detectors: Sequence[Dete
 
     def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
         chosen: Detector = jax.tree.map(lambda leaf: leaf[index // len(examples.emotion)], stacked)
-        fresh = model(chosen.priors).init(key, _one(store.examples))
+        fresh = model(chosen.priors).init(key, one_example(store.examples))
         params, model_state = with_head_scaled(fresh, settings.head_scale)
         return ClientState(params | {"au": chosen.client.params}, model_state | {"au": chosen.client.model_state})
 
@@ -194,31 +195,58 @@ def _task(
     look_up: LookUp = look_up,
 ) -> Task:
     """The task of a network's own functions: clients packed, batches looked up."""
-    like = jax.eval_shape(init, jax.random.key(0), 0)
-    params, state = packing(like.params), packing(like.model_state)
-
-    def unpacked(client: ClientState) -> ClientState:
-        return ClientState(params.unpack(client.params), state.unpack(client.model_state))
+    packed = client_packing(jax.eval_shape(init, jax.random.key(0), 0))
 
     def packed_init(key: PRNGKeyArray, index: Int[Array, ""] | int = 0) -> ClientState:
-        client = init(key, index)
-        return ClientState(params.pack(client.params), state.pack(client.model_state))
+        return packed.pack(init(key, index))
 
-    def packed_loss(store: PyTree) -> LossFn:
+    return Task(
+        store,
+        packed_init,
+        packed.params.pack,
+        packed.params.unpack,
+        packed.unpack,
+        lambda store: packed.loss(loss, partial(look_up, store)),
+        lambda store: packed.predict(predict, partial(look_up, store)),
+    )
+
+
+class ClientPacking(NamedTuple):
+    """A network's own functions, made to take packed clients and batches of indices."""
+
+    params: Packing
+    model_state: Packing
+
+    def pack(self, client: ClientState) -> ClientState:
+        """A client's small arrays as one vector each."""
+        return ClientState(self.params.pack(client.params), self.model_state.pack(client.model_state))
+
+    def unpack(self, client: ClientState) -> ClientState:
+        """A client as the network has it."""
+        return ClientState(self.params.unpack(client.params), self.model_state.unpack(client.model_state))
+
+    def loss(self, of_examples: LossFn, found: Callable[[Batch], Batch]) -> LossFn:
+        """The loss of the examples that are found for a batch of indices."""
+
         def of_indices(
-            packed: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
+            params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
         ) -> tuple[Array, tuple[ModelState, Metrics]]:
-            client = unpacked(ClientState(packed, model_state))
-            value, (updated, metrics) = loss(*client, look_up(store, batch), key)
-            return value, (state.pack(updated), metrics)
+            client = self.unpack(ClientState(params, model_state))
+            value, (updated, metrics) = of_examples(*client, found(batch), key)
+            return value, (self.model_state.pack(updated), metrics)
 
         return of_indices
 
-    def packed_predict(store: PyTree) -> Predict:
-        return lambda client, batch: predict(unpacked(client), look_up(store, batch))
+    def predict(self, of_examples: Predict, found: Callable[[Batch], Batch]) -> Predict:
+        """The predictions for the examples that are found for a batch of indices."""
+        return lambda client, batch: of_examples(self.unpack(client), found(batch))
 
-    return Task(store, packed_init, params.pack, params.unpack, unpacked, packed_loss, packed_predict)
+
+def client_packing(like: ClientState) -> ClientPacking:
+    """How to pack clients like this one."""
+    return ClientPacking(packing(like.params), packing(like.model_state))
 
 
-def _one(store: PyTree) -> Batch:
-    return Batch(jax.tree.map(lambda leaf: leaf[:1], store), jnp.ones(1))
+def one_example(store: PyTree) -> Batch:
+    """A batch of the first example, to make weights with."""
+    return Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), store), jnp.ones(1))

@@ -8,10 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.coordination_data import annotations_of
 from experiments.leakage import Origins, refuse_leaks
 from experiments.mer_settings import MerSettings
-from experiments.priors import prior_named
+from experiments.priors import annotations_of, prior_named
 from experiments.tasks import CHUNK
 from fedpsyau_jax.batching import pad_indices
 from fedpsyau_jax.federated import ClientData

@@ -11,10 +11,10 @@ from fed_on_random_data import random_dataset
 
 from experiments import comparison, federation
 from experiments.configs import FedSettings, NetworkSettings, check
-from experiments.coordination_data import annotations_of
 from experiments.fed import read_settings
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.prior_axis import distinct, fitted, sight
+from experiments.priors import annotations_of
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits
 from experiments.tasks import Sighted, frozen, look_up, look_up_sighted
