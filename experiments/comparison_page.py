@@ -1,17 +1,15 @@
 """What a comparison shows: the tables in the terminal, the figures, and one HTML page with all of it."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments import figures, forest
+from experiments import figures, forest, page
 from experiments.intervals import SCORES
 from experiments.records import POOLED
 from experiments.results import METRICS
@@ -53,18 +51,16 @@ def write(
     images = {name: figures.png(figure) for name, figure in drawn.items()}
     for name, image in images.items():
         folder.write_bytes(f"figures/{name}.png", image)
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("experiments"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
-    page = templates.get_template("comparison.html.jinja").render(
+    text = page.rendered(
+        "comparison",
+        images,
         title=title("FED-PsyAU: comparison of runs", synthetic=synthetic),
         scores=score_table(compared),
         differences=difference_table(pairs),
         facts=facts,
-        images={name: base64.b64encode(image).decode() for name, image in images.items()},
         synthetic=synthetic,
     )
-    folder.write_text("report.html", page)
+    folder.write_text("report.html", text)
     return folder.path / "report.html"
 
 

@@ -1,19 +1,17 @@
 """The page of a study of coordination: one HTML file, images inside, made from the tables of its folder alone."""
 
-import base64
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments import coordination_figures as figures
-from experiments import tables
+from experiments import page, tables
 from experiments.figures import png
 from experiments.runfolder import RunFolder
 
@@ -89,15 +87,10 @@ def draw(study: Study) -> dict[str, Figure]:
 
 
 def render(study: Study, images: Mapping[str, bytes]) -> str:
-    """The page as HTML; every text is escaped, nothing is loaded from elsewhere."""
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("experiments"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("coordination.html.jinja").render(
+    """The page as HTML."""
+    return page.rendered(
+        "coordination",
+        images,
         title=tables.title("Coordination of action units", synthetic=study.synthetic),
         study=study,
         level=study.config["settings"]["level"],
@@ -108,7 +101,6 @@ def render(study: Study, images: Mapping[str, bytes]) -> str:
         no_links=_counts(study.agreement[study.agreement["published"] == 0], "face_part", "verdict", VERDICTS),
         contradicted=_contradicted(study.agreement),
         drops=Counter(drop["reason"] for drop in study.data["drops"]).most_common(),
-        images={name: base64.b64encode(image).decode() for name, image in images.items()},
     )
 
 

@@ -5,7 +5,6 @@
 draws ``figures/*.png`` and writes ``report.html`` again, for example after an update.
 """
 
-import base64
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -13,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import tyro
 
-from experiments import baselines, figures, results, runfolder, tables
+from experiments import baselines, figures, page, results, runfolder, tables
 from experiments.runfolder import RunFolder
 
 
@@ -87,16 +85,11 @@ def draw(run: Run) -> dict[str, bytes]:
 
 
 def render(run: Run, images: Mapping[str, bytes]) -> str:
-    """The page as HTML; every text is escaped, nothing is loaded from elsewhere."""
+    """The page as HTML."""
     aus = run.au_predictions
-    templates = jinja2.Environment(
-        loader=jinja2.PackageLoader("experiments"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return templates.get_template("report.html.jinja").render(
+    return page.rendered(
+        "report",
+        images,
         title=tables.title(f"FED-PsyAU: {run.config['experiment']}", synthetic=run.synthetic),
         run=run,
         settings=dict(_flat(run.config["settings"])),
@@ -109,7 +102,6 @@ def render(run: Run, images: Mapping[str, bytes]) -> str:
         num_steps=run.metrics[run.time].max(),
         num_wanted=run.config["settings"].get(f"{run.time}s"),
         drops=Counter(drop["reason"] for drop in run.data["drops"]).most_common(),
-        images={name: base64.b64encode(image).decode() for name, image in images.items()},
         limits=limits(run),
         titled=lambda what: tables.title(what, synthetic=run.synthetic),
     )

@@ -1,0 +1,27 @@
+"""Pages of commands: one HTML file each, images inside; every text is escaped, nothing is loaded from elsewhere."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("experiments"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def rendered(name: str, images: Mapping[str, bytes], **values: Any) -> str:
+    """A template of ``experiments/templates`` with its values.
+
+    Args:
+        name: of the template, without endings.
+        images: PNG files by the names that the template uses.
+        values: all that the template reads.
+    """
+    encoded = {image: base64.b64encode(content).decode() for image, content in images.items()}
+    return TEMPLATES.get_template(f"{name}.html.jinja").render(images=encoded, **values)
