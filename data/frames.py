@@ -110,6 +110,12 @@ def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Fo
     return next((footage for footage in found if footage.frames), empty[0] if empty else None)
 
 
+def in_subject_folder(tree: Tree, subject: str, filename: str) -> Footage | str:
+    """A clip's folder in its subject's, at the top or in a folder of the release; what is missing, if it is."""
+    folders = (tree.find(subject, filename, start=start) for start in (tree.root, *tree.folders(tree.root)))
+    return first_footage(tree, folders, whole=True) or f"folder {subject}/{filename}"
+
+
 def number_of(stem: str) -> int | None:
     """The last number in a name.
 

@@ -1,5 +1,6 @@
 """Finding the annotation table of a copy."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from data.annotations import Columns, Table, read_table
@@ -51,3 +52,8 @@ def _table_files(tree: Tree, folder: Path, depth: int) -> list[Path]:
     files = [path for path in files if not path.name.startswith("~")]
     deeper = [path for path in entries if depth and path.is_dir()]
     return files + [path for sub in deeper for path in _table_files(tree, sub, depth - 1)]
+
+
+def only_table(columns: Columns) -> Callable[[Tree, str, Path | None], Sequence[Table]]:
+    """How to read a copy that one table annotates, whatever its configuration."""
+    return lambda tree, config, table: [the_table(tree, columns, table)]

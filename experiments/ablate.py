@@ -19,7 +19,6 @@ from experiments import (
     chunks,
     commandline,
     compare,
-    comparison_page,
     mer,
     mer_results,
     mer_settings,
@@ -29,7 +28,7 @@ from experiments import (
 )
 from experiments.configs import check_priors_named
 from experiments.example_store import with_copies
-from experiments.intervals import LEVEL, NUM_DRAWS, difference_intervals
+from experiments.intervals import SEED, difference_intervals
 from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages, progress
@@ -135,7 +134,7 @@ def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manu
                 console.print(f"{variant} is not finished; go on with --resume={folder.path}", soft_wrap=True)
                 return commandline.INTERRUPTED
     scores = mer_results.conclude(folder, dataset, finished, None)
-    compare_all(folder, differences(scores.emotions, folder.path.name), console, synthetic=dataset.synthetic)
+    compare_all(folder, differences(scores.emotions, folder.path.name))
     return 0
 
 
@@ -182,30 +181,16 @@ def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
     for other, model in combinations(models, 2):
         if other != first and other.partition(",")[0] != model.partition(",")[0]:
             continue
-        row: dict[str, Any] = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
-        for metric, interval in difference_intervals(models[model], models[other], seed=mer_results.SEED).items():
-            row |= {metric: interval.estimate, f"{metric}_low": interval.low, f"{metric}_high": interval.high}
-        rows.append(row)
+        names = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
+        rows.append(names | compare.columns_of(difference_intervals(models[model], models[other], seed=SEED)))
     return pd.DataFrame(rows)
 
 
-def compare_all(folder: RunFolder, pairs: pd.DataFrame, console: Console, *, synthetic: bool) -> None:
+def compare_all(folder: RunFolder, pairs: pd.DataFrame) -> None:
     """Write and show scores and differences, as experiments.compare does."""
     finished = compare.Finished(folder.path.name, folder.path, report.read(folder))
-    compared = compare.comparison([finished])
-    facts = {
-        "runs": {finished.label: str(folder.path)},
-        "differing": [],
-        "unpaired": [],
-        "bootstrap": {"unit": "subject", "draws": NUM_DRAWS, "level": LEVEL, "seed": mer_results.SEED},
-    }
-    folder.write_table("comparison.csv", compared)
-    folder.write_table("differences.csv", pairs)
-    page = comparison_page.write(
-        folder, compared, pairs, {finished.label: finished.run.metrics}, facts, synthetic=synthetic
-    )
-    comparison_page.show(compared, pairs, facts, console, synthetic=synthetic)
-    console.print(f"Report: {page}", soft_wrap=True)
+    facts = compare.facts_of([finished], [], [])
+    compare.conclude(folder, [finished], compare.comparison([finished]), pairs, facts)
 
 
 def read_settings(folder: RunFolder) -> AblateSettings:

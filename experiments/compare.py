@@ -17,15 +17,22 @@ import tyro
 from rich.console import Console
 
 from experiments import commandline, comparison_page, report, results, runfolder
-from experiments.intervals import LEVEL, NUM_DRAWS, SCORES, Interval, check_pairs, difference_intervals, score_intervals
+from experiments.intervals import (
+    LEVEL,
+    NUM_DRAWS,
+    SCORES,
+    SEED,
+    Interval,
+    check_pairs,
+    difference_intervals,
+    score_intervals,
+)
 from experiments.runfolder import RunFolder
 
 PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
 """Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
 PROGRESS = {"rounds": "round", "epochs": "epoch"}
 """Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
-SEED = 0
-"""Of the bootstrap draws: written down with the results."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +90,26 @@ def main(arguments: Sequence[str]) -> int:
         raise FileExistsError(f"{output} exists already; choose another folder with --output")
     compared, (pairs, unpaired) = comparison(runs), differences(runs)
     folder = runfolder.create(output)
-    facts = {
+    facts = facts_of(runs, differing, unpaired)
+    folder.write_json("comparison.json", facts)
+    conclude(folder, runs, compared, pairs, facts)
+    return 0
+
+
+def facts_of(runs: Sequence[Finished], differing: Sequence[str], unpaired: Sequence[str]) -> dict[str, Any]:
+    """Content of comparison.json: which runs, what differs, what has no pairs, and how intervals were drawn."""
+    return {
         "runs": {finished.label: str(finished.path) for finished in runs},
-        "differing": differing,
-        "unpaired": unpaired,
+        "differing": list(differing),
+        "unpaired": list(unpaired),
         "bootstrap": {"unit": "subject", "draws": NUM_DRAWS, "level": LEVEL, "seed": SEED},
     }
-    folder.write_json("comparison.json", facts)
+
+
+def conclude(
+    folder: RunFolder, runs: Sequence[Finished], compared: pd.DataFrame, pairs: pd.DataFrame, facts: dict[str, Any]
+) -> None:
+    """Write and show scores and differences."""
     folder.write_table("comparison.csv", compared)
     folder.write_table("differences.csv", pairs)
     synthetic = any(finished.run.synthetic for finished in runs)
@@ -97,7 +117,6 @@ def main(arguments: Sequence[str]) -> int:
     page = comparison_page.write(folder, compared, pairs, metrics, facts, synthetic=synthetic)
     comparison_page.show(compared, pairs, facts, Console(), synthetic=synthetic)
     Console().print(f"Report: {page}", soft_wrap=True)
-    return 0
 
 
 def read(paths: Sequence[Path]) -> list[Finished]:
@@ -179,7 +198,7 @@ def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
             if row["kind"] == "trained":
                 tested = finished.predictions(row["algorithm"])
                 scored |= {f"num_{column}s": tested[column].nunique() for column in ("repeat", "subject", "clip")}
-                scored |= _columns(score_intervals(tested, seed=SEED, num_draws=NUM_DRAWS))
+                scored |= columns_of(score_intervals(tested, seed=SEED, num_draws=NUM_DRAWS))
             rows.append({"run": finished.label, "algorithm": row["algorithm"], "kind": row["kind"], **scored})
     sizes = ["num_repeats", "num_subjects", "num_clips"]
     scores = [f"{metric}{column}" for metric in SCORES for column in ("", "_low", "_high", "_sd")]
@@ -209,13 +228,14 @@ def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
             unpaired[one.label, other.label] = f"No paired differences between {one.label} and {other.label}: {error}."
             continue
         names = {"run": one.label, "algorithm": algorithm, "other_run": other.label, "other_algorithm": other_algorithm}
-        rows.append(names | _columns(difference_intervals(*tables, seed=SEED, num_draws=NUM_DRAWS)))
+        rows.append(names | columns_of(difference_intervals(*tables, seed=SEED, num_draws=NUM_DRAWS)))
     columns = ["run", "algorithm", "other_run", "other_algorithm"]
     columns += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=columns), list(unpaired.values())
 
 
-def _columns(intervals: dict[str, Interval]) -> dict[str, float]:
+def columns_of(intervals: dict[str, Interval]) -> dict[str, float]:
+    """Intervals as cells: estimate, lower and upper bound of each metric."""
     return {
         metric if name == "estimate" else f"{metric}_{name}": value
         for metric, interval in intervals.items()

@@ -22,6 +22,8 @@ SCORES: Mapping[str, Callable[[AnyArray], AnyArray]] = {
     "accuracy": metrics.accuracy,
 }
 NUM_DRAWS = 10_000
+SEED = 0
+"""Of the bootstrap draws: written down with the results."""
 LEVEL = 0.95
 
 

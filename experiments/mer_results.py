@@ -17,8 +17,6 @@ from fedpsyau_jax.folds import Fold
 from fedpsyau_jax.types import Float
 
 PART = "fold"
-SEED = 0
-"""Of the bootstrap draws."""
 
 
 class Scores(NamedTuple):
@@ -71,7 +69,7 @@ def conclude(
     folder.write_table("predictions.csv", emotions)
     folder.write_table("au_predictions.csv", aus)
     scored = {
-        str(name): intervals.score_intervals(rows, seed=SEED)
+        str(name): intervals.score_intervals(rows, seed=intervals.SEED)
         for name, rows in emotions.groupby("algorithm", sort=False)
     }
     folder.write_table("intervals.csv", interval_rows(scored))

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from fedpsyau_jax.models.conv import MANY_IMAGES, BatchNorm, ConvNorm, PointwiseNorms, conv2d
+from fedpsyau_jax.models.conv import MANY_IMAGES, conv2d
 from fedpsyau_jax.models.dsi import max_pool_2x2, max_pool_3x3
+from fedpsyau_jax.models.normalisation import BatchNorm, ConvNorm, PointwiseNorms
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -1,13 +1,10 @@
 """CAS(ME)^3 Part A: two folder forms, a workbook of strings."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from data.annotations import Annotation, Columns, Table, frame_number, matching
+from data.annotations import Annotation, Columns, frame_number, matching
 from data.fixes import CASME3
 from data.frames import Footage, Tree, first_footage
 from data.survey import Layout
-from data.tables import the_table
+from data.tables import only_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 
@@ -35,12 +32,6 @@ COLUMNS = Columns(
 )
 
 
-def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
-    """The table of Part A."""
-    del config
-    return [the_table(tree, COLUMNS, table)]
-
-
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``.
 
@@ -60,7 +51,7 @@ LAYOUT = Layout(
         "expected: cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`), and the frames as\n"
         "  Part_A_ME_clip/frame/{Subject}_{Filename}_{Onset}/{n}.jpg, or part_A/{Subject}/{Filename}/color/{n}.jpg"
     ),
-    read=read,
+    read=only_table(COLUMNS),
     locate=locate,
     labelled=frozenset(ACTION_UNITS),
 )

@@ -1,12 +1,9 @@
 """SAMM: a table whose header is on a later row."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
-from data.annotations import Annotation, Columns, Table, matching
-from data.frames import Footage, Tree, first_footage
+from data.annotations import Annotation, Columns, matching
+from data.frames import Footage, Tree, in_subject_folder
 from data.survey import Layout
-from data.tables import the_table
+from data.tables import only_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 COLUMNS = Columns(
@@ -20,23 +17,15 @@ COLUMNS = Columns(
 )
 
 
-def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
-    """The coding table."""
-    del config
-    return [the_table(tree, COLUMNS, table)]
-
-
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``006/006_1_2/``, at the top or in the release's folder."""
-    place = annotation.subject, annotation.filename
-    folders = (tree.find(*place, start=start) for start in (tree.root, *tree.folders(tree.root)))
-    return first_footage(tree, folders, whole=True) or f"folder {'/'.join(place)}"
+    return in_subject_folder(tree, annotation.subject, annotation.filename)
 
 
 LAYOUT = Layout(
     title="SAMM",
     expected="expected: SAMM_Micro_FACS_Codes_v2.xlsx, and the frames as 006/006_1_2/006_05562.jpg",
-    read=read,
+    read=only_table(COLUMNS),
     locate=locate,
     labelled=frozenset(ACTION_UNITS),
 )

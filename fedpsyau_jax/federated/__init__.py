@@ -21,7 +21,7 @@ from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
 from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
 from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalised
 from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
-from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, on_every_device, sharded, state_sharding
+from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, sharded, state_sharding
 from fedpsyau_jax.federated.sweep import stacked, sweep
 
 __all__ = [
@@ -57,7 +57,6 @@ __all__ = [
     "mix",
     "norm_prox",
     "num_examples",
-    "on_every_device",
     "p_fedprox",
     "personalised",
     "pooled",

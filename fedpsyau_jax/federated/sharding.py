@@ -7,7 +7,7 @@ from fedpsyau_jax.federated.algorithm import FedState
 from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
 from fedpsyau_jax.types import PyTree
 
-__all__ = ["client_mesh", "client_sharding", "on_every_device", "sharded", "state_sharding"]
+__all__ = ["client_mesh", "client_sharding", "sharded", "state_sharding"]
 
 CLIENTS = "clients"
 
@@ -65,11 +65,6 @@ def client_sharding(mesh: Mesh, num_run_axes: int = 0) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*[None] * num_run_axes, CLIENTS))
 
 
-def on_every_device(mesh: Mesh) -> NamedSharding:
-    """The same whole arrays on each device."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
 def state_sharding(mesh: Mesh, num_run_axes: int = 0) -> FedState:
     """Where each part of a FedState lives: a prefix for ``jax.device_put`` and ``jit``'s ``out_shardings``.
 
@@ -77,5 +72,5 @@ def state_sharding(mesh: Mesh, num_run_axes: int = 0) -> FedState:
     recompile.
     """
     clients: PyTree = client_sharding(mesh, num_run_axes)
-    everywhere: PyTree = on_every_device(mesh)
+    everywhere: PyTree = NamedSharding(mesh, PartitionSpec())
     return FedState(round=everywhere, clients=clients, memory=clients, start=everywhere)

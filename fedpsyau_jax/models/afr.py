@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from fedpsyau_jax.models.conv import ConvNorm, kaiming_normal
+from fedpsyau_jax.models.conv import kaiming_normal
+from fedpsyau_jax.models.normalisation import ConvNorm
 from fedpsyau_jax.types import Array, Float
 
 REGIONS = {

@@ -4,7 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fedpsyau_jax.models.conv import ConvNorm, PointwiseNorms, kaiming_normal
+from fedpsyau_jax.models.conv import kaiming_normal
+from fedpsyau_jax.models.normalisation import ConvNorm, PointwiseNorms
 from fedpsyau_jax.types import Array, Float
 
 

@@ -10,8 +10,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fedpsyau_jax.models.conv import ConvNorm, small_uniform
+from fedpsyau_jax.models.conv import small_uniform
 from fedpsyau_jax.models.dropout import Dropout
+from fedpsyau_jax.models.normalisation import ConvNorm
 from fedpsyau_jax.types import Array, Float
 
 Attend = Callable[[Array, Array], Array]
