@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
             source = coordination_data.of_database(str(settings.database), *places, progress=stages.track)
         check_source(source)
         chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
-        folder = starting.started("coordination", arguments, chosen, options.output)
+        folder = starting.started("coordination", arguments, chosen, options.output, resumable=False)
         folder.write_json("environment.json", runfolder.environment())
         folder.write_json("data.json", source.facts)
         with stages.stage("permuting"):

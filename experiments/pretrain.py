@@ -96,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     check(options.settings)
     copies = manual_dirs(options.manual_dir, options.settings.databases)
     commandline.cache_compilations()
-    folder = starting.started("pretrain", arguments, asdict(options.settings), options.output)
+    folder = starting.started("pretrain", arguments, asdict(options.settings), options.output, resumable=False)
     try:
         run(options.settings, folder, options.data_dir, copies)
     except BaseException:

@@ -115,8 +115,12 @@ class RunFolder:
             raise ValueError(f"{path} cannot be read ({error}); restore it, or run again.") from None
 
 
-def create(path: Path | str) -> RunFolder:
+def create(path: Path | str, *, resumable: bool = True) -> RunFolder:
     """Make the folder of a new run.
+
+    Args:
+        path: where.
+        resumable: whether the command has ``--resume``, to be named if the folder is there already.
 
     Raises:
         FileExistsError: something is there already; nothing of it is touched.
@@ -126,9 +130,8 @@ def create(path: Path | str) -> RunFolder:
     try:
         path.mkdir(parents=True)
     except FileExistsError:
-        raise FileExistsError(
-            f"The run folder {path} exists already; choose another with --output, or --resume this one."
-        ) from None
+        resume = ", or --resume this one" if resumable else ""
+        raise FileExistsError(f"The run folder {path} exists already; choose another with --output{resume}.") from None
     except OSError as error:
         raise PermissionError(
             f"The run folder {path} cannot be written ({error.strerror}); choose another with --output."

@@ -24,6 +24,8 @@ def started(
     arguments: Sequence[str],
     settings: Mapping[str, Any],
     output: Path | None,
+    *,
+    resumable: bool = True,
 ) -> RunFolder:
     """The folder of a new run with its config.json.
 
@@ -32,11 +34,13 @@ def started(
       arguments: as the user wrote them.
       settings: as config.json is to hold them.
       output: where; by default runs/EXPERIMENT-DATE-TIME.
+      resumable: whether the command has ``--resume``.
 
     Raises:
       FileExistsError, PermissionError: the folder cannot be made.
     """
-    folder = runfolder.create(output or Path("runs") / f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}")
+    path = output or Path("runs") / f"{experiment}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = runfolder.create(path, resumable=resumable)
     command = f"python -m experiments.{experiment} {shlex.join(arguments)}".strip()
     folder.write_json("config.json", {"experiment": experiment, "command": command, "settings": settings})
     return folder
