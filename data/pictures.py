@@ -5,13 +5,16 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from jaxtyping import Float, UInt8
 
 from data.frames import Frame, VideoFrame
 from fedpsyau_jax.vision.landmarks import read_landmarks
 
-_ENDINGS = {b"\x89PNG": b"IEND\xaeB`\x82", b"\xff\xd8\xff": b"\xff\xd9"}
 _TRAILING_BYTES = 4096  # some cameras pad behind the ending
+_JPEG = b"\xff\xd8\xff"
+_ENDINGS = {b"\x89PNG": b"IEND\xaeB`\x82", _JPEG: b"\xff\xd9"}
+_DAMAGE = ("Corrupt", "Premature")  # other warnings of libjpeg are about oddities that harm no pixel
 
 
 class PictureError(ValueError):
@@ -97,7 +100,18 @@ def _decode(path: Path, mode: int) -> np.ndarray:
         picture = None
     if picture is None:
         raise PictureError(f"{path}: cannot be decoded; copy it again")
+    if content.startswith(_JPEG):
+        _check_inside(path, content)
     return np.asarray(picture, np.uint8)
+
+
+def _check_inside(path: Path, content: bytes) -> None:
+    """OpenCV fills damaged parts of a JPEG with grey and says so to nobody; of a PNG, it refuses them."""
+    try:
+        simplejpeg.decode_jpeg(content, colorspace="GRAY", strict=True)
+    except ValueError as error:
+        if str(error).startswith(_DAMAGE):
+            raise PictureError(f"{path}: the picture is damaged inside ({error}); copy it again") from error
 
 
 def _read_video_frame(frame: VideoFrame) -> UInt8[np.ndarray, "rows columns 3"]:

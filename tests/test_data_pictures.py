@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.frames import VideoFrame
-from data.pictures import PictureError, check_frame, read_grey, read_landmark_file
+from data.pictures import PictureError, check_frame, read_colour, read_grey, read_landmark_file
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -18,6 +18,23 @@ def test_pictures_are_read_or_refused_whole(tmp_path: Path, suffix: str):
     path.write_bytes(path.read_bytes()[:-200])
     for read in (read_grey, check_frame):
         with pytest.raises(PictureError, match=rf"00109\{suffix}: the picture is truncated"):
+            read(path)
+
+
+@pytest.mark.parametrize(("suffix", "told"), [(".png", "cannot be decoded"), (".jpg", "the picture is damaged inside")])
+@pytest.mark.parametrize("colour", [False, True])
+def test_damage_between_intact_ends_is_found(tmp_path: Path, suffix: str, told: str, colour: bool):
+    path = tmp_path / f"00109{suffix}"
+    smooth = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8), (0, 0), 2)
+    assert cv2.imwrite(str(path), smooth if colour else smooth[..., 0])
+    read_grey(path)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300] = bytes(300)
+    path.write_bytes(content)
+    check_frame(path)
+    for read in (read_grey, read_colour):
+        with pytest.raises(PictureError, match=rf"00109\{suffix}: {told}"):
             read(path)
 
 
