@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
@@ -41,10 +42,10 @@ def parse_action_units(cell: object) -> ActionUnits | None:
     """AUs of a table's cell; None where they are unknown, which is not the same as none.
 
     A token is side? number intensity? with side one or two of L, R, T, B, A and intensity in A to E; separators
-    are ``+``, ``,``, ``;`` and white space; of ``a or b`` and ``a/b`` the first counts and the cell is ambiguous.
-    Action descriptors (``AD38``) and head movements (``M58``) are no AUs. The same AU left and right is one
-    AU, both sides. ``ref(7B)``, an AU of the face at rest [inferred from SAMM], is uncertain. Words beside
-    AUs (``soft focus``) are remarks and make the cell ambiguous; ``12?`` is uncertain.
+    are ``+``, ``,``, ``;`` (full-width ones, too) and white space; of ``a or b`` and ``a/b`` the first counts and
+    the cell is ambiguous. Action descriptors (``AD38``) and head movements (``M58``) are no AUs. The same AU left
+    and right is one AU, both sides. ``ref(7B)``, an AU of the face at rest [inferred from SAMM], is uncertain.
+    Words beside AUs (``soft focus``) are remarks and make the cell ambiguous; ``12?`` is uncertain.
 
     Raises:
         ValueError: a token is none of these.
@@ -87,6 +88,5 @@ def _matches(tokens: list[str], text: str) -> Iterator[re.Match[str]]:
 def _text(cell: object) -> str:
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return ""
-    if isinstance(cell, float) and cell.is_integer():
-        return str(int(cell))
-    return str(cell).strip()
+    plain = unicodedata.normalize("NFKC", str(cell)).replace("、", ",").strip()
+    return plain.removesuffix(".0") if re.fullmatch(r"\d+\.0", plain) else plain

@@ -1,8 +1,8 @@
 """Annotation tables as rows of plain values: every row is an annotation or is dropped for a reason."""
 
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,12 +62,16 @@ class Table(NamedTuple):
         sha256: of its bytes: copies that circulate differ.
         annotations: the usable rows.
         dropped: the others.
+        problems: what must be mended in the files first, a line each.
+        passed_over: other files of the copy that were looked at and are no such table, and why, a line each.
     """
 
     path: Path
     sha256: str
     annotations: tuple[Annotation, ...]
     dropped: tuple[Dropped, ...] = ()
+    problems: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
 
 
 class Columns(NamedTuple):
@@ -109,7 +113,7 @@ def matching(pattern: str, spell: Callable[[re.Match[str]], str]) -> Callable[[o
     def read(cell: object) -> str:
         if is_blank(cell):
             raise ValueError("empty")
-        text = str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
+        text = re.sub(r"^(\d+)\.0$", r"\1", str(cell).strip())  # a number as spreadsheets may store it
         found = compiled.fullmatch(text)
         if found is None:
             raise ValueError(f"{text!r}")
@@ -119,10 +123,10 @@ def matching(pattern: str, spell: Callable[[re.Match[str]], str]) -> Callable[[o
 
 
 def read_table(path: Path, columns: Columns) -> Table:
-    """A table with every row read or dropped.
+    """A table with every row read or dropped; rows that share a key are its problems.
 
     Raises:
-        TableError: the file is no such table, or two rows have one key.
+        TableError: the file is no such table.
         OSError: the file cannot be read.
     """
     sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback))
@@ -131,8 +135,8 @@ def read_table(path: Path, columns: Columns) -> Table:
     _check_database(path, sheet.rows, columns)
     read = [_read_row(row, columns) for row in sheet.rows]
     annotations = tuple(row for row in read if isinstance(row, Annotation))
-    check_unique(path, annotations)
-    return Table(path, sha256(path), annotations, tuple(row for row in read if isinstance(row, Dropped)))
+    dropped = tuple(row for row in read if isinstance(row, Dropped))
+    return Table(path, sha256(path), annotations, dropped, tuple(repetitions(path, annotations)))
 
 
 def _check_database(path: Path, rows: tuple[Row, ...], columns: Columns) -> None:
@@ -157,8 +161,7 @@ def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
     if foreign:
         return Dropped(row.number, f"row {row.number}", foreign)
     subject, filename = columns.subject(cells["subject"]), columns.filename(cells["filename"])
-    onset_cell = cells.get("onset")
-    clip = columns.key(subject, filename, str(onset_cell).strip().removesuffix(".0"))
+    clip = columns.key(subject, filename, _plain(cells.get("onset")))
     try:
         frames = {name: frame_number(name, cells.get(name)) for name in ("onset", "apex", "offset")}
         fps = columns.fps or frame_number("fps", str(cells["fps"]).lower().removesuffix("fps"))
@@ -174,6 +177,15 @@ def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
         row.number, subject, filename, clip, frames["onset"], frames["apex"], frames["offset"], fps, emotion, units,
         apex_kind, (*notes, *unread),
     )  # fmt: skip
+
+
+def _plain(onset: object) -> str:
+    """An onset as folder names have it: ``12`` for 12.0 and ``012``, ``?`` for none."""
+    try:
+        number = frame_number("onset", onset)
+    except ValueError:
+        return str(onset).strip()
+    return "?" if number is None else str(number)
 
 
 def _action_units(cell: object) -> tuple[ActionUnits | None, list[str]]:
@@ -205,18 +217,12 @@ def frame_number(column: str, cell: object) -> int | None:
     return int(value)
 
 
-def check_unique(path: Path, annotations: tuple[Annotation, ...]) -> None:
-    """Refuse a table in which rows share a key.
-
-    Raises:
-        TableError: naming all such rows, a line for each key.
-    """
-    repeated = [clip for clip, count in Counter(annotation.clip for annotation in annotations).items() if count > 1]
-    if repeated:
-        rows = {clip: [str(one.row) for one in annotations if one.clip == clip] for clip in repeated}
-        raise TableError(
-            "\n".join(
-                f"{path}, rows {' and '.join(numbers)}: the same clip {clip}; delete one of them"
-                for clip, numbers in rows.items()
-            )
-        )
+def repetitions(path: Path, annotations: tuple[Annotation, ...]) -> Iterator[str]:
+    """A line for each key that several rows of a table share; case makes no difference, as in folders."""
+    rows: defaultdict[str, list[Annotation]] = defaultdict(list)
+    for annotation in annotations:
+        rows[annotation.clip.casefold()].append(annotation)
+    for same in rows.values():
+        if len(same) > 1:
+            numbers = " and ".join(str(one.row) for one in same)
+            yield f"{path}, rows {numbers}: the same clip {same[0].clip}; delete one of them"

@@ -8,6 +8,7 @@ from data.annotations import Annotation, Dropped
 from data.apex import Apex, ApexPolicy, choose_apex
 from data.frames import Footage, Frame, nearest
 
+_FEWEST_SOUGHT = 2
 _REACH = 10  # a frame may stand in for one up to a tenth of a second away
 
 
@@ -42,6 +43,13 @@ class Clip(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+def files_of(clip: Clip) -> list[Path]:
+    """The files that a clip's sample is made of, each once."""
+    frames = [picture.frame for picture in (clip.onset, *([clip.apex] if clip.apex else clip.sought))]
+    pictures = [frame if isinstance(frame, Path) else frame.video for frame in frames]
+    return list(dict.fromkeys([*pictures, *([clip.landmarks] if clip.landmarks else [])]))
+
+
 def find_clip(
     annotation: Annotation, footage: Footage, policy: ApexPolicy, landmarks: Mapping[int, Path]
 ) -> Clip | Dropped:
@@ -70,6 +78,8 @@ def find_clip(
         for number, frame in sorted(footage.frames.items())
         if onset.number <= number <= (dated.offset or 0)
     )  # fmt: skip
+    if apex is None and len(sought) < _FEWEST_SOUGHT:
+        return Dropped(annotation.row, annotation.clip, "no apex is annotated, and too few pictures to spot one")
     points = landmarks.get(onset.number)
     return Clip(annotation, onset, apex, dated.offset, points, chosen.kind, sought, tuple(notes))
 
@@ -81,7 +91,9 @@ def _dated(annotation: Annotation, footage: Footage) -> tuple[Annotation, list[s
         notes.append(f"offset {offset} lies before the apex: taken as unknown")
         offset = None
     if footage.whole and footage.frames:
-        onset = min(footage.frames) if onset is None else onset
+        if onset is None:
+            onset = min(footage.frames)
+            notes.append(f"no onset is annotated: the first picture, {onset}, taken")
         offset = max(footage.frames) if offset is None else offset
     return annotation._replace(onset=onset, offset=offset), notes
 

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 
 from data.annotations import Annotation, Dropped
 from data.cache import Arrays, cached, files_key
-from data.clips import Clip, Picture
+from data.clips import Clip, Picture, files_of
 from data.frames import Frame
 from data.parallel import in_processes
 from data.pictures import read_grey, read_landmark_file
@@ -83,8 +83,7 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         as other clips can go on.
     """
     pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
-    files = [file_of(picture.frame) for picture in pictures] + ([clip.landmarks] if clip.landmarks else [])
-    key = repr((pictures, recipe.description(), recipe.finders())) + files_key(dict.fromkeys(files))
+    key = repr((pictures, recipe.description(), recipe.finders())) + files_key(files_of(clip))
     try:
         arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
     except NoFaceError:
@@ -95,11 +94,6 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         return ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}")
     apex = clip.apex or next(picture for picture in clip.sought if picture.number == arrays["apex"])
     return Prepared(clip._replace(apex=apex), Sample(*(arrays[name] for name in Sample._fields)))
-
-
-def file_of(frame: Frame) -> Path:
-    """The file that holds a frame."""
-    return frame if isinstance(frame, Path) else frame.video
 
 
 def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Landmarks, Picture]:

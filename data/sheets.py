@@ -1,5 +1,6 @@
 """Annotation tables as they circulate (xlsx, csv, txt): the header is looked for, never assumed."""
 
+import codecs
 import csv
 import hashlib
 import math
@@ -10,18 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 from warnings import catch_warnings, simplefilter
 
+_FRAME_WORDS = ("", "frame", "f", "index", "f1", "frame1", "no", "number", "frameno", "framenumber", "frameindex")
 SPELLINGS: Mapping[str, tuple[str, ...]] = {
-    "subject": ("subject", "subjects", "subjectid", "sub"),
+    "subject": ("subject", "subjects", "subjectid", "subjectno", "subjectnumber", "subid", "sub", "participant"),
     "filename": ("filename", "file", "clip", "clipname", "video", "videoname"),
-    "onset": ("onset", "onsetframe", "onsetf", "onsetindex"),
-    "apex": ("apex", "apexframe", "apexf", "apexindex", "apexf1", "apexframe1"),
-    "offset": ("offset", "offsetframe", "offsetf", "offsetindex"),
-    "au": ("actionunits", "actionunit", "aus", "facs", "facscoding", "au"),
-    "emotion": ("emotion", "estimatedemotion", "emotionlabel", "emotions", "expression"),
+    **{name: tuple(name + word for word in _FRAME_WORDS) for name in ("onset", "apex", "offset")},
+    "au": ("actionunits", "actionunit", "aus", "facs", "facscoding", "facscode", "facsau", "ausfacs", "aulabel", "au"),
+    "emotion": ("emotion", "estimatedemotion", "emotionlabel", "emotionclass", "emotions", "expression"),
     "fps": ("fps", "framerate"),
 }
 TABLE_SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".txt")
 _LAST_HEADER_ROW = 60
+_BINARY = frozenset(range(32)) - frozenset(b"\t\n\v\f\r")
 
 
 class TableError(ValueError):
@@ -60,7 +61,7 @@ def read_sheet(
     ``SPELLINGS``; sheets and further columns that are not asked for are passed over.
 
     Args:
-        path: xlsx, csv (comma, semicolon or tab) or txt.
+        path: xlsx, or csv, tsv or txt (comma, semicolon or tab; UTF-8, UTF-16 or Western European).
         required: our names of columns, keys of ``SPELLINGS``.
         preferred: sheet to look at first.
         fallback: places of columns, from 0, whose header has a name that nobody knows.
@@ -156,7 +157,19 @@ def _workbook(path: Path) -> dict[str, list[list[object]]]:
 
 def _text_table(path: Path) -> list[list[object]]:
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _decoded(path.read_bytes())
         return [list(line) for line in csv.reader(text.splitlines(), delimiter=max(",;\t", key=text.count))]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TableError(f"{path}: not a CSV table in UTF-8 ({error}); export it again") from error
+        raise TableError(f"{path}: not a CSV table ({error}); export it again, in UTF-8") from error
+
+
+def _decoded(content: bytes) -> str:
+    """Text as spreadsheet programs export it; what is not Unicode is Western European, if it is text at all."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        if set(content) & _BINARY:
+            raise
+        return content.decode("cp1252")

@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def census(survey: Survey) -> Lines:
     subjects = {annotation.subject for annotation in annotations}
     unread = sum(len(table.dropped) for table in survey.tables)
     lines = [("table", f"{table.path.name}, SHA-256 {table.sha256[:16]}") for table in survey.tables]
+    lines += [("not read", reason) for table in survey.tables for reason in table.passed_over]
     lines.append(("rows", f"{len(annotations) + unread} of {len(subjects)} subjects"))
     lines.append(("emotions", _counts(annotation.emotion or "none" for annotation in annotations)))
     for number in CLASS_NAMES:
@@ -70,10 +72,26 @@ def by_kind(told: Iterable[tuple[int, str]]) -> Lines:
     lines = []
     for members in kinds.values():
         alike = len({message for _, message in members}) == 1
-        rows = ", ".join(str(row) for row, _ in members)
+        rows = _ranges([row for row, _ in members])
         label = members[0][1] if alike else f"{members[0][1]} (or like it)"
         lines.append((label, f"{len(members)}: row{'s' * (len(members) > 1)} {rows}"))
     return lines
+
+
+def _ranges(rows: Iterable[int]) -> str:
+    """Numbers in a line; three or more that follow one another as a range.
+
+    >>> _ranges([2, 3, 4, 7, 8])
+    '2-4, 7, 8'
+    """
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and row == runs[-1][-1] + 1:
+            runs[-1].append(row)
+        else:
+            runs.append([row])
+    told = [[f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs]
+    return ", ".join(chain.from_iterable(told))
 
 
 def _counts(names: Iterable[str]) -> str:

@@ -1,15 +1,16 @@
 """Looking through a whole copy before anything is built: samples to be, drops, and everything that is wrong."""
 
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
-from data.clips import Clip, find_clip
+from data.clips import Clip, files_of, find_clip
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
 from data.pictures import PictureError, check_frame, read_landmark_file
 
@@ -75,11 +76,12 @@ class Survey(NamedTuple):
     problems: tuple[str, ...]
 
     def digest(self) -> str:
-        """SHA-256 over the tables, the frames found and the drops: changes when the copy does."""
+        """SHA-256 over the tables, the frames found, their sizes and the drops: changes when the copy does."""
         clips = [
-            (clip.annotation, clip.onset.number, clip.apex and clip.apex.number, clip.apex_kind, bool(clip.landmarks))
+            (clip.annotation, clip.onset.number, clip.apex and clip.apex.number, clip.apex_kind, bool(clip.landmarks),
+             [path.stat().st_size for path in files_of(clip)])
             for clip in self.clips
-        ]
+        ]  # fmt: skip
         return hashlib.sha256(repr(([table.sha256 for table in self.tables], clips, self.dropped)).encode()).hexdigest()
 
     def usable(self) -> "Survey":
@@ -111,7 +113,8 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
     try:
         tables = tuple(layout.read(tree, config, choices.table))
     except (ValueError, OSError) as error:
-        return _unusable(root, f"{error}\n{layout.expected}")
+        hint = "" if choices.table else _neighbour(layout, root, config)
+        return _unusable(root, f"{error}{hint}\n{layout.expected}")
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
     landmarks = _landmark_tree(layout, tree, choices)
     missing, items = list[str](), list[Clip | Dropped | str]()
@@ -119,31 +122,52 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         found = layout.locate(tree, row)
         missing += [found] if isinstance(found, str) else []
         items.append(_clip(row, found, tree, landmarks, choices))
-    if len(missing) == len(rows):
-        example = f", e.g. {missing[0]}" if missing else ""
-        return _unusable(root, f"{root}: none of {len(rows)} clips is there{example}\n{layout.expected}")
+    told = [problem for table in tables for problem in table.problems]
+    if missing and len(missing) == len(rows):
+        lost = f"{root}: none of {len(rows)} clips is there, e.g. {missing[0]}{_neighbour(layout, root, config)}"
+        return _unusable(root, "\n".join([*told, lost, layout.expected]))
     clips = tuple(item for item in items if isinstance(item, Clip))
     dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
-    problems = [
-        f"{table.path}, row {row.row}, clip {row.clip}: {item}"
-        for (table, row), item in zip(rows, items, strict=True)
-        if isinstance(item, str)
-    ]
+    problems = [*told, *_told_once(rows, items)]
     if not clips and not problems:
         reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
         problems.append(f"{root}: no row becomes a sample ({reasons})")
-    return Survey(root, tables, clips, tuple(dropped), (*problems, *_undetectable(clips, choices)))
+    return Survey(root, tables, clips, tuple(dropped), (*problems, *_without_landmarks(clips, choices)))
 
 
 def _unusable(root: Path, problem: str) -> Survey:
     return Survey(root, (), (), (), (problem,))
 
 
+def _neighbour(layout: Layout, root: Path, config: str) -> str:
+    """Which folder was probably meant, if a table and its first clip are one level deeper, or up to two higher."""
+    for folder in (*Tree(root).folders(root), *root.resolve().parents[:2]):
+        tree = Tree(folder)
+        with suppress(ValueError, OSError):
+            rows = [row for table in layout.read(tree, config, None) for row in table.annotations]
+            if rows and not isinstance(layout.locate(tree, rows[0]), str):
+                return f"; is {folder} the folder that you mean?"
+    return ""
+
+
+def _told_once(rows: Sequence[tuple[Table, Annotation]], items: Sequence[Clip | Dropped | str]) -> list[str]:
+    """A line for each problem; one that several rows share, as those of one video do, names them together."""
+    sharing: defaultdict[tuple[Path, str], list[Annotation]] = defaultdict(list)
+    for (table, row), item in zip(rows, items, strict=True):
+        if isinstance(item, str):
+            sharing[table.path, item].append(row)
+    return [
+        f"{path}, row{'s' * (len(same) > 1)} {', '.join(str(row.row) for row in same)}, "
+        f"clip{'s' * (len(same) > 1)} {', '.join(row.clip for row in same)}: {problem}"
+        for (path, problem), same in sharing.items()
+    ]
+
+
 def _clip(
     annotation: Annotation, found: Footage | str, tree: Tree, landmarks: Tree | None, choices: Choices
 ) -> Clip | Dropped | str:
     if isinstance(found, str):
-        trouble = f"{found} is missing"
+        trouble = f"{found} is missing, or holds no picture"
     elif not found.frames:
         trouble = f"{found.folder}: the folder is empty"
     else:
@@ -181,8 +205,10 @@ def landmark_files(tree: Tree, landmarks: Tree | None, folder: Path) -> Mapping[
     return {}
 
 
-def _undetectable(clips: Sequence[Clip], choices: Choices) -> list[str]:
+def _without_landmarks(clips: Sequence[Clip], choices: Choices) -> list[str]:
     without = [clip.annotation.clip for clip in clips if clip.landmarks is None]
+    if choices.landmarks and clips and len(without) == len(clips):
+        return [f"{choices.landmarks}: holds no landmark file of any clip; it must mirror the copy's folders"]
     if not without or choices.detects:
         return []
     return [

@@ -13,6 +13,8 @@ _DEPTH = 1
 def find_tables(tree: Tree, columns: Columns) -> list[Table]:
     """Every table of a copy, at the top or one folder below, that this database's columns fit.
 
+    The first one says which files were passed over.
+
     Raises:
         TableError: none fits; says what is wrong with each candidate.
     """
@@ -26,7 +28,7 @@ def find_tables(tree: Tree, columns: Columns) -> list[Table]:
     if not tables:
         looked = f"{tree.root}: no annotation table of {columns.database} ({', '.join(TABLE_SUFFIXES)})"
         raise TableError("\n".join(complaints or [looked]))
-    return tables
+    return [tables[0]._replace(passed_over=tuple(complaints)), *tables[1:]]
 
 
 def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:

@@ -9,7 +9,7 @@ from fedpsyau_jax.priors.action_units import ACTION_UNITS
 COLUMNS = Columns(
     database="CASME II",
     required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
-    subject=matching(r"(?:sub)?0*(\d{1,2})", lambda found: f"sub{int(found[1]):02d}"),
+    subject=matching(r"(?:sub[\s_]*)?0*(\d{1,2})", lambda found: f"sub{int(found[1]):02d}"),
     filename=matching(r"EP\w+", lambda found: found[0]),
     key=lambda subject, filename, onset: f"{subject}_{filename}",
     fps=200,

@@ -22,7 +22,7 @@ def _apex_kind(cells: dict[str, object]) -> str:
 COLUMNS = Columns(
     database="CAS(ME)^3",
     required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
-    subject=matching(r"sp\s*no\.?\s*0*(\d+)", lambda found: f"spNO.{found[1]}"),
+    subject=matching(r"(?:sp\s*no\.?\s*|sub[\s_]*)?0*(\d+)", lambda found: f"spNO.{found[1]}"),
     filename=matching(r"[a-z]\d?", lambda found: found[0].lower()),
     key=lambda subject, filename, onset: f"{subject}_{filename}_{onset}",
     fps=30,

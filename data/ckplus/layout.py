@@ -18,9 +18,10 @@ _FPS = 30
 
 
 def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
-    """A row for each sequence folder: first frame onset, last frame apex.
+    """A row for each sequence that has pictures or a FACS file: first frame onset, last frame apex.
 
-    A sequence without a FACS file has unknown AUs; without an emotion file, or with 0 (neutral), none.
+    A sequence without a FACS file, or with an empty one, has unknown AUs; without an emotion file, or with 0
+    (neutral), no emotion. The FACS file is named after the last frame: if that is not there, it is missing.
     """
     del config, table
     pictures, units = tree.find(_PICTURES), tree.find(_UNITS)
@@ -28,34 +29,50 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
         missing = _PICTURES if pictures is None else _UNITS
         raise TableError(f"{tree.root}: no folder {missing}")
     digest = hashlib.sha256()
-    folders = [clip for subject in tree.folders(pictures) for clip in tree.folders(subject)]
-    rows = [_sequence(tree, number, folder, digest) for number, folder in enumerate(folders, 1)]
+    every = (clip for place in (pictures, units) for subject in tree.folders(place) for clip in tree.folders(subject))
+    keys = sorted({(clip.parent.name.upper(), clip.name) for clip in every})
+    rows = [_sequence(tree, number, *key, digest) for number, key in enumerate(keys, 1)]
     annotations = tuple(row for row in rows if isinstance(row, Annotation))
     return [Table(units, digest.hexdigest(), annotations, tuple(row for row in rows if isinstance(row, Dropped)))]
 
 
-def _sequence(tree: Tree, row: int, folder: Path, digest: "hashlib._Hash") -> Annotation | Dropped:
-    subject, filename = folder.parent.name.upper(), folder.name
-    clip, frames = f"{subject}_{filename}", sorted(tree.numbered(folder))
-    if len(frames) < 2:
+def _sequence(tree: Tree, row: int, subject: str, filename: str, digest: "hashlib._Hash") -> Annotation | Dropped:
+    clip, folder = f"{subject}_{filename}", tree.find(_PICTURES, subject, filename)
+    frames = sorted(tree.numbered(folder)) if folder else []
+    if len(frames) == 1:
         return Dropped(row, clip, "a sequence needs two pictures")
+    coded, felt = (_text_file(tree.find(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
     try:
-        lines = _numbers(tree.find(_UNITS, subject, filename), tree, digest)
-        emotion = _numbers(tree.find(_EMOTIONS, subject, filename), tree, digest)
-        units = None if lines is None else ActionUnits({int(line[0]): "" for line in lines}, False)
-        kind = int(emotion[0][0]) if emotion else _NEUTRAL
-        name = None if kind == _NEUTRAL else SEVEN[kind - 1]
-    except (ValueError, IndexError) as error:
+        units, name = _units(coded, digest), _emotion(felt, digest)
+    except ValueError as error:
         return Dropped(row, clip, f"its FACS or emotion file is not understood ({error})")
-    return Annotation(row, subject, filename, clip, frames[0], frames[-1], frames[-1], _FPS, name, units)
+    last = max([*frames[-1:], *([number_of(coded.stem) or 0] if coded else [])], default=None)
+    notes = ("its FACS file is empty: AUs unknown",) if coded and units is None else ()
+    first = frames[0] if frames else None
+    return Annotation(row, subject, filename, clip, first, last, last, _FPS, name, units, notes=notes)
 
 
-def _numbers(folder: Path | None, tree: Tree, digest: "hashlib._Hash") -> list[list[float]] | None:
-    """The lines of the one text file of a folder; None if there is none."""
+def _units(path: Path | None, digest: "hashlib._Hash") -> ActionUnits | None:
+    lines = _numbers(path, digest)
+    return ActionUnits({int(line[0]): "" for line in lines}, False) if lines else None
+
+
+def _emotion(path: Path | None, digest: "hashlib._Hash") -> str | None:
+    lines = _numbers(path, digest)
+    kind = int(lines[0][0]) if lines else _NEUTRAL
+    if not _NEUTRAL <= kind <= len(SEVEN):
+        raise ValueError(f"emotion {kind} is not from {_NEUTRAL} to {len(SEVEN)}")
+    return None if kind == _NEUTRAL else SEVEN[kind - 1]
+
+
+def _text_file(folder: Path | None, tree: Tree) -> Path | None:
+    """The one text file of a folder; of several, the last frame's."""
     files = [] if folder is None else [path for path in tree.children(folder) if path.suffix.lower() == ".txt"]
-    if not files:
-        return None
-    content = min(files, key=lambda path: (-(number_of(path.stem) or 0), path.name)).read_bytes()
+    return min(files, key=lambda path: (-(number_of(path.stem) or 0), path.name), default=None)
+
+
+def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
+    content = path.read_bytes() if path else b""
     digest.update(content)
     return [[float(cell) for cell in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
 

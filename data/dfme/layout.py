@@ -1,10 +1,10 @@
 """DFME: the full release in four parts, three subsets of it, and the challenge release (CCAC 2024)."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from data.annotations import Annotation, Columns, Table, matching
+from data.annotations import Annotation, Columns, Dropped, Table, matching
 from data.frames import Footage, Tree, first_footage
 from data.sheets import TableError
 from data.survey import Layout
@@ -14,9 +14,9 @@ from fedpsyau_jax.priors.action_units import ACTION_UNITS
 FULL = Columns(
     database="DFME",
     required=("subject", "filename", "fps"),
-    subject=matching(r"sub0*(\d+)", lambda found: f"sub{int(found[1]):04d}"),
+    subject=matching(r"(?:sub[\s_]*)?0*(\d+)", lambda found: f"sub{int(found[1]):04d}"),
     filename=matching(r"\S+", lambda found: found[0]),
-    key=lambda subject, filename, onset: filename if filename.startswith(subject) else f"{subject}_{filename}",
+    key=lambda subject, filename, onset: filename if filename.lower().startswith(subject) else f"{subject}_{filename}",
     fps=None,
     fallback=(("emotion", 6),),
 )
@@ -53,24 +53,53 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     The subsets [inferred] are DFME-A = part A and the 500 fps clips of part D, B = part B, C = part C and the
     200 fps clips of part D.
     """
+    _check_release(tree, config)
     if config == "challenge":
-        tables = [the_table(tree, CHALLENGE, table)] if table else find_tables(tree, CHALLENGE)
-        return _disjoint(tables)
+        if table:
+            return [the_table(tree, CHALLENGE, table)]
+        tables = find_tables(tree, CHALLENGE)
+        problems = [*_shared(tables), *_unlisted(tree, tables)]
+        return [tables[0]._replace(problems=(*tables[0].problems, *problems)), *tables[1:]]
     whole = the_table(tree, FULL, table)
-    rows = tuple(row for row in whole.annotations if SUBSETS[config](part_of(row)))
+    parts = [(part_of(row), row) for row in whole.annotations]
+    rows = tuple(row for part, row in parts if SUBSETS[config](part))
+    stray = [
+        Dropped(row.row, row.clip, f"part D at {row.fps} fps belongs to no subset")
+        for part, row in parts
+        if config != "all" and not any(SUBSETS[name](part) for name in "ABC")
+    ]
     if not rows:
         raise TableError(f"{whole.path}: no row belongs to DFME-{config}")
-    return [whole._replace(annotations=rows)]
+    return [whole._replace(annotations=rows, dropped=(*whole.dropped, *stray))]
 
 
-def _disjoint(tables: Sequence[Table]) -> Sequence[Table]:
-    seen: dict[str, Table] = {}
+def _check_release(tree: Tree, config: str) -> None:
+    """Two releases annotate in the same columns, but their folders tell which one this is."""
+    challenge = any(tree.find(name) for name in CHALLENGE_FOLDERS)
+    full = any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
+    if config == "challenge" and full and not challenge:
+        raise TableError(f"{tree.root}: the full release, not the challenge; choose --config all, A, B or C")
+    if config != "challenge" and challenge and not full:
+        raise TableError(f"{tree.root}: the challenge release; choose --config challenge")
+
+
+def _shared(tables: Sequence[Table]) -> Iterator[str]:
+    seen: dict[str, Path] = {}
     for table in tables:
         for row in table.annotations:
-            if row.clip in seen:
-                raise TableError(f"{table.path}, row {row.row}: clip {row.clip} is in {seen[row.clip].path}, too")
-            seen[row.clip] = table
-    return tables
+            first = seen.setdefault(row.clip, table.path)
+            if first != table.path:
+                yield f"{table.path}, row {row.row}: clip {row.clip} is in {first}, too"
+
+
+def _unlisted(tree: Tree, tables: Sequence[Table]) -> Iterator[str]:
+    """Sets of the challenge that no table annotates: theirs is missing, or is one of those passed over."""
+    clips = {row.filename.lower() for table in tables for row in table.annotations}
+    for name in CHALLENGE_FOLDERS:
+        folder = tree.find(name)
+        inside = [path.name.lower() for path in tree.folders(folder)] if folder else []
+        if inside and clips.isdisjoint(inside):
+            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *tables[0].passed_over])
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:

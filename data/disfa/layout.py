@@ -16,6 +16,7 @@ from data.survey import Layout
 LABELLED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 FPS = 20
 PRESENT = 2  # least intensity, of 0 to 5, that counts as present
+_STRONGEST = 5
 _APART = FPS
 _LONGEST_RISE = 10 * FPS
 _LABELS = "ActionUnit_Labels"
@@ -31,10 +32,15 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
         raise TableError(f"{labels or tree.root}: no folder {'SN001' if labels else _LABELS}")
     digest = hashlib.sha256()
     rows: list[Annotation | Dropped] = []
+    problems = []
     for folder in subjects:
-        rows += _subject(tree, folder, len(rows), digest)
+        try:
+            rows += _subject(tree, folder, len(rows), digest)
+        except TableError as error:
+            problems.append(str(error))
     annotations = tuple(row for row in rows if isinstance(row, Annotation))
-    return [Table(labels, digest.hexdigest(), annotations, tuple(row for row in rows if isinstance(row, Dropped)))]
+    dropped = tuple(row for row in rows if isinstance(row, Dropped))
+    return [Table(labels, digest.hexdigest(), annotations, dropped, tuple(problems))]
 
 
 def pairs(levels: Int[np.ndarray, "frames labelled"]) -> list[tuple[int | None, int]]:
@@ -67,11 +73,12 @@ def pairs(levels: Int[np.ndarray, "frames labelled"]) -> list[tuple[int | None, 
 def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -> Iterator[Annotation | Dropped]:
     """Rows of a subject; AUs without a label file are unknown."""
     subject = folder.name.upper()
-    files = {au: tree.find(f"{subject}_au{au}.txt", start=folder) for au in LABELLED}
-    series = {au: _levels(path, digest) for au, path in files.items() if path}
-    if not series:
-        raise TableError(f"{folder}: no file {subject}_au1.txt")
+    series = _series(tree, folder, digest)
     frames = sorted(set.intersection(*(set(levels) for levels in series.values())))
+    num_partial = len(set.union(*(set(levels) for levels in series.values()))) - len(frames)
+    if not frames:
+        raise TableError(f"{folder}: its label files have no frame in common; copy them again")
+    notes = (f"{num_partial} frames of {subject} are not in all its label files: left out",) if num_partial else ()
     table = np.array([[series[au][frame] for au in series] for frame in frames]).reshape(len(frames), len(series))
     unknown = frozenset(LABELLED) - series.keys()
     for row, (neutral, apex) in enumerate(pairs(table), num_rows + 1):
@@ -81,7 +88,26 @@ def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -
             continue
         present: dict[int, Side] = {au: "" for au, level in zip(series, table[apex], strict=True) if level >= PRESENT}
         units = ActionUnits(present, False, unknown)
-        yield Annotation(row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units)
+        yield Annotation(
+            row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units, notes=notes
+        )
+
+
+def _series(tree: Tree, folder: Path, digest: "hashlib._Hash") -> dict[int, dict[int, int]]:
+    """AU -> frame -> intensity; what is wrong with several files is said at once."""
+    series, complaints = {}, []
+    for au in LABELLED:
+        path = tree.find(f"{folder.name}_au{au}.txt", start=folder)
+        try:
+            if path:
+                series[au] = _levels(path, digest)
+        except TableError as error:
+            complaints.append(str(error))
+    if not series and not complaints:
+        complaints.append(f"{folder}: no file {folder.name}_au1.txt")
+    if complaints:
+        raise TableError("\n".join(complaints))
+    return series
 
 
 def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
@@ -93,6 +119,8 @@ def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
             frame, level = (int(float(cell)) for cell in line.split(",")) if line.strip() else (0, 0)
         except ValueError as error:
             raise TableError(f"{path}, row {number}: {line!r} is not `frame,intensity`") from error
+        if not 0 <= level <= _STRONGEST:
+            raise TableError(f"{path}, row {number}: intensity {level} is not from 0 to {_STRONGEST}")
         levels[frame] = level
     return {frame: level for frame, level in levels.items() if frame > 0}
 

@@ -9,7 +9,7 @@ from fedpsyau_jax.priors.action_units import ACTION_UNITS
 COLUMNS = Columns(
     database="SAMM",
     required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
-    subject=matching(r"0*(\d{1,3})", lambda found: f"{int(found[1]):03d}"),
+    subject=matching(r"(?:sub[\s_]*)?0*(\d{1,3})", lambda found: f"{int(found[1]):03d}"),
     filename=matching(r"0*(\d{1,3})_(\d+)_(\d+)", lambda found: f"{int(found[1]):03d}_{found[2]}_{found[3]}"),
     key=lambda subject, filename, onset: filename,
     fps=200,
