@@ -1,7 +1,8 @@
 """How busy preparing a database keeps the cores, and its memory: ``python -m benchmarks.preparation``.
 
-Cores: the flow stage on the clips of a synthetic copy, several short runs, the best counts. Share of the machine is
-CPU time / (wall time * cores); share of what was left is the same less the CPU time that other programs took.
+Cores: whole builds from pictures to the dataset read back, workers' start and the writing of records included;
+several short ones, the best counts. Share of the machine is CPU time / (wall time * cores); share of what was left is
+the same less the CPU time that other programs took.
 Memory: building n and then 4 n samples (the clips repeated, each flow computed once), as a build holds its records.
 """
 
@@ -23,11 +24,9 @@ from data.dataset import from_builder
 from data.dfme.dfme_dataset_builder import Builder
 from data.dfme.layout import LAYOUT
 from data.parallel import num_cores
-from data.pipeline import Recipe, prepare_all
 from data.progress import silent
 from data.survey import Choices, Survey, survey
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
-from fedpsyau_jax.vision.sample import Settings
 
 CONFIG = "challenge"
 
@@ -36,10 +35,10 @@ CONFIG = "challenge"
 class Options:
     """Measure the preparation of a database."""
 
-    clips: int = 48
-    """Clips in each timed run."""
+    clips: int = 96
+    """Clips in each timed build."""
     repeats: int = 3
-    """Timed runs."""
+    """Timed builds."""
     samples: int = 500
     """n; memory is measured for n and 4 n samples, 0 for no such measurement."""
     num_workers: int | None = None
@@ -85,17 +84,29 @@ def repeated(found: Survey, count: int) -> Survey:
     return found._replace(clips=tuple(clips), dropped=())
 
 
-def time_flow(found: Survey, options: Options) -> None:
-    """Print the seconds and the shares of each run, workers' start included."""
-    clips, cores = repeated(found, options.clips).clips, num_cores()
+def distinct(root: Path, count: int) -> Survey:
+    """A survey of ``count`` clips under paths of their own, so that the flow of none is taken from another's."""
+    found = survey(LAYOUT, root, CONFIG, Choices()).usable()
+    clips = list(found.clips)
+    while len(clips) < count:
+        alias = root.with_name(f"alias{len(clips)}")
+        alias.symlink_to(root)
+        clips += survey(LAYOUT, alias, CONFIG, Choices()).clips
+    return repeated(found._replace(clips=tuple(clips)), count)
+
+
+def time_builds(found: Survey, options: Options, folder: Path) -> None:
+    """Print the seconds and the shares of each build."""
+    num_clips, cores = len(found.clips), num_cores()
     best = 0.0, 0.0
-    for _ in range(options.repeats):
+    for turn in range(options.repeats):
+        build = partial(Builder, config=CONFIG, data_dir=folder / f"timed{turn}", manual_dir=folder, progress=silent)
         before = usage()
-        made = sum(1 for _ in prepare_all(clips, Recipe(Settings()), silent, options.num_workers))
+        from_builder(partial(build, found=found, num_workers=options.num_workers))
         after = usage()
         best = max(best, shares(before, after, cores))
         wall, ours = after.wall - before.wall, after.ours - before.ours
-        print(f"{made} clips: {wall:.1f} s, {ours / made:.3f} CPU seconds a clip")
+        print(f"{num_clips} clips: {wall:.1f} s, {ours / num_clips:.3f} CPU seconds a clip")
     print(f"best share of {cores} cores: {best[0]:.0%}; of what other programs left of them: {best[1]:.0%}")
 
 
@@ -118,10 +129,9 @@ def main(options: Options) -> int:
     with TemporaryDirectory() as folder:
         root = Path(folder) / "copy"
         write_copy(LAYOUTS["dfme-challenge"], root, num_subjects=4, clips_per_subject=2, quirks=False)
-        found = survey(LAYOUT, root, CONFIG, Choices()).usable()
-        time_flow(found, options)
+        time_builds(distinct(root, options.clips), options, Path(folder))
         if options.samples:
-            measure_memory(found, options, Path(folder))
+            measure_memory(survey(LAYOUT, root, CONFIG, Choices()).usable(), options, Path(folder))
     return 0
 
 

@@ -19,6 +19,7 @@ from data.pictures import read_grey, read_landmark_file
 from data.progress import Progress
 from fedpsyau_jax.vision.crop import crop, face_box
 from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
+from fedpsyau_jax.vision.landmarks import INNER_EYE_CORNERS
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
 _FEWEST_LEVELS = 8  # any face shows more; a video's black frame can hold a few
@@ -39,7 +40,7 @@ class ClipError(ValueError):
 
 
 class BlankFaceError(ValueError):
-    """Where the face should be, the picture is even: its sample is dropped."""
+    """Where the face should be, the picture is even or ends: its sample is dropped."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,9 @@ def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
 
 def _with_face(frame: Frame, points: Landmarks, settings: Settings) -> Grey:
     grey = read_grey(frame)
+    eyes = points[list(INNER_EYE_CORNERS)]
+    if (eyes < 0).any() or (eyes >= grey.shape[::-1]).any():
+        raise BlankFaceError(f"no face: the eyes of its landmarks lie outside {frame}")
     if np.ptp(crop(grey, face_box(points), settings.face_size)) < _FEWEST_LEVELS:
         raise BlankFaceError(f"no face: {frame} is blank where its landmarks are")
     return grey

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
+from data.annotations import Dropped
 from data.apex import spot
 from data.databases import layout_of
 from data.disfa.layout import LABELLED
+from data.pipeline import Recipe, prepare
 from data.summary import census
 from data.survey import Choices, Survey, survey
 from fedpsyau_jax.synthesis.challenge_layout import COLUMNS
+from fedpsyau_jax.vision.sample import Settings
 
 DETECTS = Choices(detects=True)
 NOISE = np.random.default_rng(0).integers(0, 255, (16, 16), np.uint8)
@@ -191,3 +194,14 @@ def test_a_copy_is_another_one_when_a_picture_is_replaced(tmp_path: Path):
     assert look("casme2", root).digest() == before
     assert cv2.imwrite(str(root / "sub01" / "EP01_01" / "img8.png"), NOISE[:8])
     assert look("casme2", root).digest() != before
+
+
+def test_landmarks_of_a_larger_picture_make_no_sample(tmp_path: Path):
+    root = casme2(tmp_path / "copy")
+    marks = root / "landmarks" / "sub01" / "EP01_01" / "img5.txt"
+    marks.parent.mkdir(parents=True)
+    marks.write_text("".join(f"{30 + place % 9} {40 + place}\n" for place in range(68)))
+    clip = look("casme2", root).clips[0]
+    told = prepare(clip, Recipe(Settings()))
+    assert isinstance(told, Dropped)
+    assert told.reason == f"no face: the eyes of its landmarks lie outside {root}/sub01/EP01_01/img5.png"
