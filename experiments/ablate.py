@@ -27,6 +27,7 @@ from experiments import (
     trials,
 )
 from experiments.configs import check_priors_named
+from experiments.detectors import check_detector
 from experiments.example_store import with_copies
 from experiments.intervals import SEED, difference_intervals
 from experiments.loading import loaded
@@ -106,7 +107,7 @@ def check(settings: AblateSettings) -> None:
     """Refuse settings that cannot be run.
 
     Raises:
-      ValueError: which option, its value, what is allowed.
+      ValueError: which option, its value, what is allowed; or --au-init is no detector of these networks.
     """
     if not settings.variants or len(set(settings.variants)) < len(settings.variants):
         raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
@@ -116,6 +117,9 @@ def check(settings: AblateSettings) -> None:
             "--au=frozen: priors act inside the AU module, which must be trained: choose scratch or finetuned"
         )
     mer_settings.check(settings.mer)
+    if settings.mer.au_init is not None:
+        for variant in settings.variants:
+            check_detector(Path(settings.mer.au_init), replace(settings.mer.network, variant=variant), frozen=False)
 
 
 def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
@@ -183,7 +187,7 @@ def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
             continue
         names = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
         rows.append(names | compare.columns_of(difference_intervals(models[model], models[other], seed=SEED)))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=compare.DIFFERENCES)
 
 
 def compare_all(folder: RunFolder, pairs: pd.DataFrame) -> None:

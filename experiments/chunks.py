@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
 
-from experiments import commandline
+from experiments import commandline, starting
 from experiments.cross_validation import Program, TrialState, compiled, trials_at_once
 from experiments.example_store import ExampleStore
 from experiments.mer_settings import MerSettings
@@ -97,15 +96,14 @@ def train(training: Training, stages: Stages) -> list[Finished]:
                 training.data(chunks[0], size),
             )
         total = len(chunks) * settings.epochs
-        with stages.stage(f"training {training.name}", total, done=len(done) * settings.epochs, unit="epoch") as stage:
-
-            def say_so() -> None:
-                stage.name = "stopping after this epoch (Ctrl-C again: at once)"
-
-            with commandline.stopping_gently(say_so) as stop:
-                for number in range(len(chunks)):
-                    if number not in done and not stop.asked:
-                        _train_chunk(training, number, chunks[number], size, program, stage, stop)
+        done_epochs = len(done) * settings.epochs
+        with (
+            stages.stage(f"training {training.name}", total, done=done_epochs, unit="epoch") as stage,
+            commandline.stopping_gently(stage.stopping) as stop,
+        ):
+            for number in range(len(chunks)):
+                if number not in done and not stop.asked:
+                    _train_chunk(training, number, chunks[number], size, program, stage, stop)
     return [
         finished
         for number, chunk in enumerate(chunks)
@@ -160,15 +158,10 @@ def _start(
     """States to go on from, what was counted so far, and how many epochs that was."""
     counted = {name: program.counts[name] for name in COUNTED if name in program.counts}
     history = {name: np.zeros((settings.epochs, *like.shape), like.dtype) for name, like in counted.items()}
-    restored = checkpoints.restore((program.like, history))
-    if restored is None:
+    if (found := starting.restored(checkpoints, (program.like, history))) is None:
         return program.init(data), history, 0
-    for sentence in restored.passed_over:
-        Console(stderr=True).print(f"Warning: {sentence.replace('round', 'epoch')}.", style="yellow")
-    if restored.state is None:
-        return program.init(data), history, 0
-    states, history = restored.state
-    return states, jax.tree.map(np.array, history), restored.step
+    epochs_done, (states, history) = found
+    return states, jax.tree.map(np.array, history), epochs_done
 
 
 def _refuse_diverged(diverged: np.ndarray, chunk: Sequence[Trial], epoch: int) -> None:

@@ -34,6 +34,10 @@ PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_
 PROGRESS = {"rounds": "round", "epochs": "epoch"}
 """Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
 
+DIFFERENCES = ["run", "algorithm", "other_run", "other_algorithm"]
+DIFFERENCES += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
+"""Columns of differences.csv."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -229,9 +233,7 @@ def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
             continue
         names = {"run": one.label, "algorithm": algorithm, "other_run": other.label, "other_algorithm": other_algorithm}
         rows.append(names | columns_of(difference_intervals(*tables, seed=SEED, num_draws=NUM_DRAWS)))
-    columns = ["run", "algorithm", "other_run", "other_algorithm"]
-    columns += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
-    return pd.DataFrame(rows, columns=columns), list(unpaired.values())
+    return pd.DataFrame(rows, columns=DIFFERENCES), list(unpaired.values())
 
 
 def columns_of(intervals: dict[str, Interval]) -> dict[str, float]:

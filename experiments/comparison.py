@@ -80,24 +80,22 @@ def train(experiment: Experiment, task: Task, stages: Stages) -> Outcome:
     with open_checkpoints(experiment.folder.checkpoints) as checkpoints:
         states, outcome = start(experiment, programs, checkpoints)
         done = outcome.rounds
-        with stages.stage("training", total=settings.rounds, done=done, unit="round") as stage:
-
-            def say_so() -> None:
-                stage.name = "stopping after this round (Ctrl-C again: at once)"
-
-            with commandline.stopping_gently(say_so) as stop:
-                saved, saved_round = (stage.elapsed if done else -np.inf), done
-                while outcome.rounds < settings.rounds and not stop.asked and not outcome.problem:
-                    steps = [program.round(state) for program, state in zip(programs, states, strict=True)]
-                    loss = record_round(experiment, outcome, [jax.device_get(metrics) for _, metrics in steps])
-                    if not outcome.problem:
-                        states = [state for state, _ in steps]
-                        stage.advance(loss=loss)
-                    due = stage.elapsed - saved > settings.checkpoint_seconds
-                    last = stop.asked or outcome.rounds == settings.rounds or outcome.problem
-                    if outcome.rounds > saved_round and (due or last):
-                        checkpoints.save(outcome.rounds, (states, outcome.evaluations))
-                        saved, saved_round = stage.elapsed, outcome.rounds
+        with (
+            stages.stage("training", total=settings.rounds, done=done, unit="round") as stage,
+            commandline.stopping_gently(stage.stopping) as stop,
+        ):
+            saved, saved_round = (stage.elapsed if done else -np.inf), done
+            while outcome.rounds < settings.rounds and not stop.asked and not outcome.problem:
+                steps = [program.round(state) for program, state in zip(programs, states, strict=True)]
+                loss = record_round(experiment, outcome, [jax.device_get(metrics) for _, metrics in steps])
+                if not outcome.problem:
+                    states = [state for state, _ in steps]
+                    stage.advance(loss=loss)
+                due = stage.elapsed - saved > settings.checkpoint_seconds
+                last = stop.asked or outcome.rounds == settings.rounds or outcome.problem
+                if outcome.rounds > saved_round and (due or last):
+                    checkpoints.save(outcome.rounds, (states, outcome.evaluations))
+                    saved, saved_round = stage.elapsed, outcome.rounds
     return outcome
 
 

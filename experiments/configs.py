@@ -118,6 +118,8 @@ class FedSettings(DatabaseChoice):
         sum of unsquared norms, for P-FedProx to the initial weights.
       head_scale: Factor of the emotion classifier's initial weights; 1 as published, smaller ones learn sooner.
       optimizer_state: Each round starts with a new optimiser, or with the client's last one.
+      au_init: Folder of a run of experiments.pretrain to take the AU detector from; by default it is pretrained on
+        synthetic subjects of its own.
       train_au: Train the AU detector too, instead of freezing it as pretrained.
       gamma: Share of the AU losses in the total loss; counts with --train-au only.
       train_share: Share of each client's subjects (or examples) to train on.
@@ -143,6 +145,7 @@ class FedSettings(DatabaseChoice):
     proximal: Literal["squared", "released"] = "squared"
     head_scale: float = 0.1
     optimizer_state: Literal["reset", "kept"] = "reset"
+    au_init: str | None = None
     train_au: bool = False
     gamma: float = 0.8
     train_share: float = 0.7
@@ -177,9 +180,7 @@ def check(settings: FedSettings) -> None:
         value = getattr(settings.network if "." in name else settings, name.split(".")[-1])
         if not low <= value <= high:
             raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between {low} and {high}")
-    for name in ("epochs", "batch"):
-        if (value := getattr(settings.pretraining, name)) < 1:
-            raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
+    check_pretraining(settings.pretraining)
     check_database(settings)
     if not 0 < settings.train_share < 1:
         raise ValueError(f"--train-share={settings.train_share}: it must be between 0 and 1, both excluded")
@@ -198,6 +199,19 @@ def check(settings: FedSettings) -> None:
             f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
             "many clients"
         )
+
+
+def check_pretraining(choices: PretrainingSettings) -> None:
+    """Refuse a pretraining that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    for name in ("epochs", "batch"):
+        if (value := getattr(choices, name)) < 1:
+            raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
+    if not choices.learning_rate > 0:
+        raise ValueError(f"--pretraining.learning-rate={choices.learning_rate}: it must be greater than 0")
 
 
 def check_database(settings: DatabaseChoice) -> None:

@@ -1,8 +1,8 @@
 """Pretrained AU detectors in folders: written by experiments.pretrain, read by ``--au-init``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +17,19 @@ from fedpsyau_jax.priors import Priors, published
 from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
-NETWORK = ("variant", "attention", "masking")
-"""Settings that a detector's weights belong to."""
+WEIGHTS_BELONG_TO = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
+SEEN_THROUGH = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
+"""Settings of a network that a detector's weights, and one that stays as it is, belong to; and their options."""
+
+
+class DetectorSource(NamedTuple):
+    """Where the AU detectors of a run come from.
+
+    ``subjects``: who was trained on; ``weights``: by the name of a prior, those of the detector to see through it.
+    """
+
+    subjects: Sequence[str]
+    weights: Callable[[str], ClientState]
 
 
 def save_detector(
@@ -36,12 +47,34 @@ def save_detector(
     with open_checkpoints(folder.path / WEIGHTS, keep=1) as checkpoints:
         checkpoints.save(0, detector.client)
     facts = {
-        "network": {name: getattr(network, name) for name in NETWORK},
+        "network": {name: getattr(network, name) for name in (*WEIGHTS_BELONG_TO, *SEEN_THROUGH)},
         "databases": list(databases),
         "subjects": sorted(subjects),
         "priors": [leaf.tolist() for leaf in jax.tree.leaves(jax.tree.map(np.asarray, detector.priors))],
     }
     folder.write_json(FACTS, facts)
+
+
+def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> None:
+    """Refuse a detector that does not fit.
+
+    Args:
+      path: folder of a run of experiments.pretrain.
+      network: that it is to be used in.
+      frozen: whether it stays as it is: then it goes on seeing through the prior that it was pretrained with.
+
+    Raises:
+      ValueError: no detector there, or one of another network.
+    """
+    trained = _facts(path)["network"]
+    belongs = WEIGHTS_BELONG_TO | (SEEN_THROUGH if frozen else {})
+    for name, option in belongs.items():
+        had, wanted = (_words(value) for value in (trained.get(name, "unknown"), getattr(network, name)))
+        if had != wanted:
+            raise ValueError(
+                f"--au-init={path}: it was pretrained with --{option} {had}, but this run has {wanted}: choose the "
+                f"same, {'do not freeze it, ' if name in SEEN_THROUGH else ''}or give another detector"
+            )
 
 
 def detector_from(path: Path, network: NetworkSettings) -> ClientState:
@@ -54,13 +87,7 @@ def detector_from(path: Path, network: NetworkSettings) -> ClientState:
     Raises:
       ValueError: no detector there, one of another network, or one that cannot be read.
     """
-    trained = _facts(path)["network"]
-    for name in NETWORK:
-        if trained[name] != (wanted := getattr(network, name)):
-            raise ValueError(
-                f"--au-init={path}: it was pretrained with --network.{name}={trained[name]}, but this run has "
-                f"{wanted}: choose the same, or another detector"
-            )
+    check_detector(path, network, frozen=False)
     with open_checkpoints(path / WEIGHTS, keep=1) as checkpoints:
         restored = checkpoints.restore(_like(network))
     if restored is None or restored.state is None:
@@ -92,7 +119,15 @@ def _facts(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"--au-init={path}: there is no {FACTS} in it; give the folder of a finished run of experiments.pretrain"
         )
-    return RunFolder(path).read_json(FACTS)
+    facts: dict[str, Any] = RunFolder(path).read_json(FACTS)
+    if missing := {"network", "subjects", "priors"} - facts.keys():
+        raise ValueError(f"--au-init={path}: its {FACTS} does not say {' and '.join(sorted(missing))}; pretrain again")
+    return facts
+
+
+def _words(value: Any) -> str:
+    """A setting as the user writes it."""
+    return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _like(network: NetworkSettings) -> ClientState:

@@ -17,6 +17,7 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments import commandline, comparison, starting
 from experiments.configs import PRESETS, FedSettings, check
+from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.pretraining import pretrained_detector
@@ -27,6 +28,7 @@ from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
 from experiments.tasks import detect, end_to_end, frozen
 from fedpsyau_jax.batching import ClientSplit
+from fedpsyau_jax.types import ClientState
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.resume is None:
         settings = options.settings
         check(settings)
+        if settings.au_init is not None:
+            check_detector(Path(settings.au_init), settings.network, frozen=not settings.train_au)
     else:
         changed = options.settings != PRESETS[preset] or options.output is not None or preset != "quick"
         folder = starting.resumed(options.resume, with_settings=changed)
@@ -109,14 +113,14 @@ class Prepared(NamedTuple):
 
 
 def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Prepared:
-    """Load the data, divide it, compute the priors and pretrain the detectors.
+    """Load the data, divide it, compute the priors and have the detectors.
 
     Raises:
       ValueError, OSError: the data cannot be had, or something of the test examples would reach the training.
     """
     dataset = loaded(settings, data_dir, manual_dir, stages)
     splits = repeated_splits(settings, dataset)
-    detector_data = loaded_for_pretraining(data_dir, stages)
+    source = detector_source(settings, data_dir, stages)
     folds = [together(str(repeat), clients) for repeat, clients in enumerate(splits)]
     names, annotations = settings.network.prior, annotations_of(dataset)
     priors = [fitted(name, annotations, [fold.train for fold in folds]) for name in names]
@@ -125,16 +129,30 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
         dataset.clip,
         np.asarray(dataset.examples.flow),
         statistics={f"the prior {prior.name}": prior.rows for prior in priors},
-        pretraining_subjects=sorted(set(detector_data.subject)),
+        pretraining_subjects=source.subjects,
         split_by_subject=settings.split == "subjects",
     )
     refuse_leaks(folds, origins, part="repeat")
-    networks = [replace(settings.network, prior=(name,)) for name in names]
-    clients = [
-        pretrained_detector(network, settings.pretraining, settings.seed, detector_data, data_dir, stages).client
-        for network in networks
-    ]
-    return Prepared(dataset, splits, sight(priors, clients))
+    return Prepared(dataset, splits, sight(priors, [source.weights(name) for name in names]))
+
+
+def detector_source(settings: FedSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
+    """The detector of ``--au-init``, for all priors; else those that are pretrained with each prior when asked for.
+
+    Raises:
+      ValueError, OSError: --au-init is no detector of this network, or the pretraining data cannot be had.
+    """
+    if settings.au_init is not None:
+        path = Path(settings.au_init)
+        given = detector_from(path, settings.network)
+        return DetectorSource(detector_subjects(path), lambda _: given)
+    dataset = loaded_for_pretraining(data_dir, stages)
+
+    def pretrained(prior: str) -> ClientState:
+        network = replace(settings.network, prior=(prior,))
+        return pretrained_detector(network, settings.pretraining, settings.seed, dataset, data_dir, stages).client
+
+    return DetectorSource(np.unique(dataset.subject).tolist(), pretrained)
 
 
 def read_settings(folder: RunFolder) -> FedSettings:

@@ -105,13 +105,14 @@ def client_scores(predictions: pd.DataFrame, summary: pd.DataFrame, *, synthetic
     return figure
 
 
-def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool) -> Figure:
+def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str = "test") -> Figure:
     """F1 of each class or action unit: grouped bars per algorithm, whiskers of one sd over repeats.
 
     Args:
         scores: as ``results.score_classes`` or ``results.score_aus``.
         by: "class" or "au".
         synthetic: whether the data are.
+        split: whose scores they are.
     """
     names = list(scores[by].unique())
     groups = list(scores.groupby("algorithm", sort=False))
@@ -126,8 +127,28 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool) -> Figure:
         axes.errorbar(centres, f1["f1"], f1["f1_sd"], fmt="none", ecolor="#222222", elinewidth=1)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1)
-    axes.set_ylabel("test F1")
+    axes.set_ylabel(f"{split} F1")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
+    return figure
+
+
+def training_loss(metrics: pd.DataFrame, *, synthetic: bool) -> Figure:
+    """Training loss by epoch, a line for each repeat.
+
+    Args:
+        metrics: columns epoch, repeat, train_loss.
+        synthetic: whether the data are.
+    """
+    figure = _figure(7, 3.4, title("Training", synthetic=synthetic))
+    axes = figure.subplots()
+    for colour, (repeat, rows) in _coloured(metrics.groupby("repeat")):
+        marker = "o" if len(rows) == 1 else None
+        axes.plot(rows["epoch"], rows["train_loss"], color=colour, label=f"repeat {repeat}", marker=marker, lw=1.8)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("training loss")
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(frameon=False, fontsize=9)
     return figure
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
-from experiments.detectors import detector_from, detector_priors, detector_subjects
+from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects
 from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import PRESETS, MerSettings, check
@@ -73,6 +73,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.resume is None:
         settings = options.settings
         check(settings)
+        if settings.au_init is not None:
+            check_detector(Path(settings.au_init), settings.network, frozen=settings.au == "frozen")
     else:
         changed = options.settings != PRESETS[preset] or options.output is not None or preset != "quick"
         folder = starting.resumed(options.resume, with_settings=changed)

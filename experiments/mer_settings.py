@@ -3,7 +3,14 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from experiments.configs import DatabaseChoice, NetworkSettings, PretrainingSettings, check_database, check_priors_named
+from experiments.configs import (
+    DatabaseChoice,
+    NetworkSettings,
+    PretrainingSettings,
+    check_database,
+    check_pretraining,
+    check_priors_named,
+)
 
 AUModule = Literal["frozen", "finetuned", "scratch"]
 AT_LEAST_ONE = ("epochs", "batch", "repeats")
@@ -111,6 +118,7 @@ def _check_combinations(settings: MerSettings) -> None:
             "compares several"
         )
     check_database(settings)
+    check_pretraining(settings.pretraining)
     if settings.select and not settings.validation_share:
         raise ValueError("--select chooses by validation scores: add, for example, --validation-share=0.2")
     if settings.au == "frozen" and settings.prior_schedule == "decay":

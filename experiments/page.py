@@ -25,3 +25,12 @@ def rendered(name: str, images: Mapping[str, bytes], **values: Any) -> str:
     """
     encoded = {image: base64.b64encode(content).decode() for image, content in images.items()}
     return TEMPLATES.get_template(f"{name}.html.jinja").render(images=encoded, **values)
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Nested settings as dotted names."""
+    pairs: list[tuple[str, Any]] = []
+    for name, value in settings.items():
+        nested = isinstance(value, Mapping)
+        pairs += flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
+    return pairs

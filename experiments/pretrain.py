@@ -12,22 +12,23 @@ from typing import Annotated, Literal
 
 import jax
 import numpy as np
-import pandas as pd
 import tyro
 from rich.console import Console
 
-from data.dataset import Dataset, load
+from data.dataset import load
 from experiments import commandline, pretrain_results, starting
-from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_priors_named
+from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_pretraining, check_priors_named
+from experiments.corpus import Corpus, joined, split
 from experiments.detectors import save_detector
-from experiments.pretraining import quiet_residuals, train_detector
+from experiments.pretrain_results import Division
+from experiments.pretraining import Saving, quiet_residuals, train_detector
 from experiments.priors import prior_named
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
-from experiments.tasks import Detector, detect, detection
-from fedpsyau_jax.batching import by_subject
-from fedpsyau_jax.priors import AnnotationTable
-from fedpsyau_jax.types import Examples, Float, Int
+from experiments.tasks import Detector, Task, detect, detection
+from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.priors import AnnotationTable, Priors
+from fedpsyau_jax.types import Float, Int
 
 DatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
 PARTS = {"synthetic": "pretraining"}
@@ -43,6 +44,7 @@ class PretrainSettings:
       validation_share: Share of the subjects that is kept apart to score the detector on.
       repeats: Detectors, with other subjects for validation and other initial weights; the first one is kept.
       seed: Of everything random.
+      checkpoint_seconds: At least so long between two checkpoints.
       network: Which network.
       pretraining: Epochs, batch, learning rate, weight decay.
     """
@@ -51,6 +53,7 @@ class PretrainSettings:
     validation_share: float = 0.2
     repeats: int = 1
     seed: int = 0
+    checkpoint_seconds: float = 20.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 
@@ -62,47 +65,42 @@ class Options:
     Attributes:
       settings: What is run.
       output: Folder for the results; it must not exist. By default runs/pretrain-DATE-TIME.
+      resume: Go on with an interrupted run in this folder, with its settings.
       data_dir: Folder of the databases; by default TFDS_DATA_DIR, else tfds's own.
       manual_dir: Your copies of real databases, as name=FOLDER; needed the first time only.
     """
 
     settings: Annotated[PretrainSettings, tyro.conf.arg(name="")] = field(default_factory=PretrainSettings)
     output: Path | None = None
+    resume: Path | None = None
     data_dir: Path | None = None
     manual_dir: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """AU-labelled examples of several databases as one; subjects and clips are named database/..."""
-
-    datasets: list[Dataset]
-    examples: Examples
-    subject: np.ndarray
-    clip: np.ndarray
-    database: np.ndarray
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command.
 
     Returns:
-      Exit status 0.
+      Exit status: 0, or 130 after Ctrl-C.
 
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.pretrain")
-    check(options.settings)
-    copies = manual_dirs(options.manual_dir, options.settings.databases)
+    new = options.resume is None
+    if options.resume is None:
+        settings = options.settings
+        check(settings)
+        copies = manual_dirs(options.manual_dir, settings.databases)
+        folder = starting.started("pretrain", arguments, asdict(settings), options.output)
+    else:
+        changed = options.settings != PretrainSettings() or options.output is not None
+        folder = starting.resumed(options.resume, with_settings=changed)
+        settings = read_settings(folder)
+        copies = manual_dirs(options.manual_dir, settings.databases)
     commandline.cache_compilations()
-    folder = starting.started("pretrain", arguments, asdict(options.settings), options.output, resumable=False)
-    try:
-        run(options.settings, folder, options.data_dir, copies)
-    except BaseException:
-        shutil.rmtree(folder.path)  # a detector takes minutes: nothing half trained is kept
-        raise
-    return 0
+    with starting.gone_unless_begun(folder, new=new):
+        return run(settings, folder, options.data_dir, copies)
 
 
 def check(settings: PretrainSettings) -> None:
@@ -118,15 +116,9 @@ def check(settings: PretrainSettings) -> None:
     check_priors_named(settings.network.prior)
     if len(settings.network.prior) > 1:
         raise ValueError(f"--prior {' '.join(settings.network.prior)}: a detector is pretrained with one prior")
-    choices = settings.pretraining
-    numbers = (
-        ("repeats", settings.repeats),
-        ("pretraining.epochs", choices.epochs),
-        ("pretraining.batch", choices.batch),
-    )
-    for name, value in numbers:
-        if value < 1:
-            raise ValueError(f"--{name}={value}: it must be at least 1")
+    if settings.repeats < 1:
+        raise ValueError(f"--repeats={settings.repeats}: it must be at least 1")
+    check_pretraining(settings.pretraining)
 
 
 def manual_dirs(given: Sequence[str], databases: Sequence[str]) -> dict[str, Path]:
@@ -149,8 +141,8 @@ def manual_dirs(given: Sequence[str], databases: Sequence[str]) -> dict[str, Pat
     return copies
 
 
-def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, copies: dict[str, Path]) -> None:
-    """Train and score the detectors, and keep the first."""
+def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, copies: dict[str, Path]) -> int:
+    """Train and score the detectors, or those that are not trained yet, and keep the first."""
     console = Console()
     with progress() as stages:
         corpus = joined(
@@ -159,80 +151,69 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
                 for name in settings.databases
             ]
         )
-        rows = []
-        for repeat in range(settings.repeats):
-            train, validation = split(settings, corpus, repeat)
-            detector, logits = trained(settings, corpus, repeat, train, validation, stages)
-            rows.append(
-                pretrain_results.rows(
-                    repeat,
-                    corpus.examples,
-                    corpus.clip,
-                    corpus.subject,
-                    validation,
-                    logits,
-                    corpus.datasets[0].au_names,
-                )
-            )
-            if repeat == 0:
-                save_detector(
-                    folder, detector, settings.network, np.unique(corpus.subject).tolist(), settings.databases
-                )
-    pretrain_results.write(folder, corpus.datasets, pd.concat(rows, ignore_index=True), console)
+        divisions = [
+            Division(*split(corpus, settings.validation_share, (settings.seed, repeat)))
+            for repeat in range(settings.repeats)
+        ]
+        pretrain_results.begin(folder, corpus, divisions)
+        for repeat, division in enumerate(divisions):
+            done = pretrain_results.is_kept(folder, repeat)
+            if not (done or train(settings, folder, corpus, repeat, division, stages)):
+                trained = f"{repeat} of {settings.repeats} detectors are trained"
+                console.print(f"{trained}; go on with --resume={folder.path}", soft_wrap=True, highlight=False)
+                return commandline.INTERRUPTED
+    pretrain_results.conclude(folder, corpus, divisions, console)
     console.print(f"Use it with --au-init={folder.path}", soft_wrap=True, highlight=False)
+    return 0
 
 
-def joined(datasets: list[Dataset]) -> Corpus:
-    """Several databases as one, their examples without any labelled AU left out.
-
-    Raises:
-      ValueError: no AU is labelled at all.
-    """
-    examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
-    database = np.concatenate([np.full(len(one.clip), one.name.partition("/")[0]) for one in datasets])
-    subject, clip = (np.concatenate([getattr(one, name) for one in datasets]) for name in ("subject", "clip"))
-    labelled = np.flatnonzero(examples.au_mask.any(axis=1))
-    if not len(labelled):
-        raise ValueError("no action unit is labelled in these databases: nothing can be learned from them")
-    return Corpus(
-        datasets,
-        jax.tree.map(lambda leaf: leaf[labelled], examples),
-        *(names[labelled] for names in (subject, clip, database)),
-    )
-
-
-def split(
-    settings: PretrainSettings, corpus: Corpus, repeat: int
-) -> tuple[Int[np.ndarray, "train_examples"], Int[np.ndarray, "validation_examples"]]:
-    """Examples to train on and to validate on; in each database whole subjects."""
-    generator = np.random.default_rng([settings.seed, repeat])
-    trained_on = np.zeros(len(corpus.subject), bool)
-    for name in dict.fromkeys(corpus.database):
-        own = np.flatnonzero(corpus.database == name)
-        trained_on[own] = by_subject(own, corpus.subject[own], 1 - settings.validation_share, generator)
-    return np.flatnonzero(trained_on), np.flatnonzero(~trained_on)
+def train(
+    settings: PretrainSettings, folder: RunFolder, corpus: Corpus, repeat: int, division: Division, stages: Stages
+) -> bool:
+    """Train and validate the detector of one repeat, or the rest of it; whether it is done, or was interrupted."""
+    task, priors = detection_by(settings.network, corpus, division.train)
+    place = folder.checkpoints / str(repeat)
+    with open_checkpoints(place) as checkpoints:
+        saving = Saving(checkpoints, settings.checkpoint_seconds)
+        seed = settings.seed + repeat
+        trained = train_detector(task, settings.pretraining, seed, division.train, stages, saving)
+    if len(trained.loss) < settings.pretraining.epochs:
+        return False
+    detector = Detector(trained.client, priors)
+    with stages.stage("validating"):
+        logits = validated(settings.network, detector, corpus, division.validation)
+    if repeat == 0:
+        save_detector(folder, detector, settings.network, np.unique(corpus.subject).tolist(), settings.databases)
+    pretrain_results.keep(folder, repeat, trained.loss, logits)
+    shutil.rmtree(place)
+    return True
 
 
-def trained(
-    settings: PretrainSettings,
-    corpus: Corpus,
-    repeat: int,
-    train: Int[np.ndarray, "train_examples"],
-    validation: Int[np.ndarray, "validation_examples"],
-    stages: Stages,
-) -> tuple[Detector, Float[np.ndarray, "validation_examples aus"]]:
-    """A detector, and its logits for the validation examples; a prior made of annotations sees those trained on."""
-    (name,) = settings.network.prior
+def detection_by(network: NetworkSettings, corpus: Corpus, train: Int[np.ndarray, "examples"]) -> tuple[Task, Priors]:
+    """The task, and its priors; one that is made of annotations sees those of the training examples."""
+    (name,) = network.prior
     examples = corpus.examples
     aus, mask, emotion = (np.asarray(leaf) for leaf in (examples.au, examples.au_mask, examples.emotion))
     table = AnnotationTable(aus, mask, emotion, corpus.subject)
     priors = jax.tree.map(np.asarray, prior_named(name)(table.rows(train)))
-    task = detection(settings.network, priors, examples, quiet_residuals)
-    detector = Detector(train_detector(task, settings.pretraining, settings.seed + repeat, train, stages), priors)
-    with stages.stage("validating"):
-        held_out = jax.tree.map(lambda leaf: leaf[validation], examples)
-        outputs = detect(FedSettings(network=settings.network), [detector], held_out)
-    return detector, np.asarray(outputs.logits)
+    return detection(network, priors, examples, quiet_residuals), priors
+
+
+def validated(
+    network: NetworkSettings, detector: Detector, corpus: Corpus, validation: Int[np.ndarray, "examples"]
+) -> Float[np.ndarray, "examples aus"]:
+    """A detector's logits for the validation examples."""
+    held_out = jax.tree.map(lambda leaf: leaf[validation], corpus.examples)
+    return np.asarray(detect(FedSettings(network=network), [detector], held_out).logits)
+
+
+def read_settings(folder: RunFolder) -> PretrainSettings:
+    """The settings of an earlier run.
+
+    Raises:
+      ValueError: the folder is not one of this experiment, or of another version of it.
+    """
+    return starting.read_settings(folder, "pretrain", lambda values: PretrainSettings(**values))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """What a pretraining leaves behind: predictions of the validation examples and AU scores, beside chance."""
 
+import io
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,56 +12,106 @@ from rich.table import Table
 from scipy.special import expit as sigmoid
 
 from data.dataset import Dataset
-from experiments import records, results, runfolder, tables
+from experiments import pretrain_report, records, results, runfolder, starting, tables
+from experiments.corpus import Corpus
 from experiments.runfolder import RunFolder
 from fedpsyau_jax import metrics
-from fedpsyau_jax.types import Examples, Float, Int
+from fedpsyau_jax.types import Float, Int
 
 DETECTOR, EVERYWHERE = "AU detector", "all AUs everywhere"
 
 
-def rows(
-    repeat: int,
-    examples: Examples,
-    clip: np.ndarray,
-    subject: np.ndarray,
-    validation: Int[np.ndarray, "validation_examples"],
-    logits: Float[np.ndarray, "validation_examples aus"],
-    au_names: Sequence[str],
-) -> pd.DataFrame:
-    """Rows of au_predictions.csv of one repeat: of the detector, and of saying that every AU is there."""
-    labels, mask = np.asarray(examples.au)[validation], np.asarray(examples.au_mask)[validation]
-    who = (clip[validation], subject[validation], labels, mask)
-    return pd.concat(
-        [
-            records.au_predictions({"algorithm": name, "repeat": repeat}, *who, probabilities, au_names)
-            for name, probabilities in ((DETECTOR, sigmoid(logits)), (EVERYWHERE, np.ones_like(logits)))
-        ]
+class Division(NamedTuple):
+    """Examples of one repeat."""
+
+    train: Int[np.ndarray, "train_examples"]
+    validation: Int[np.ndarray, "validation_examples"]
+
+
+def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> None:
+    """Write what the run depends on; in a resumed run, see that it is still the same.
+
+    data.json comes last: once it is there, everything is.
+
+    Raises:
+      ValueError: the data is not that of the interrupted run.
+    """
+    if folder.has("data.json"):
+        before = [facts["fingerprint"] for facts in folder.read_json("data.json")["databases"]]
+        for fingerprint, one in zip(before, corpus.datasets, strict=True):
+            starting.refuse_changed(folder, fingerprint, one)
+        return
+    folder.write_table("splits.csv", pd.DataFrame(_splits(corpus, divisions)))
+    folder.write_table("action_units.csv", pd.DataFrame(_annotated(corpus, divisions)))
+    folder.write_json("environment.json", runfolder.environment())
+    folder.write_json("data.json", {"databases": [facts_of(one) for one in corpus.datasets]})
+
+
+def facts_of(dataset: Dataset) -> dict[str, object]:
+    """What data.json says about one database."""
+    return records.data_facts(
+        dataset.name,
+        dataset.subject.tolist(),
+        np.asarray(dataset.examples.emotion),
+        dataset.class_names,
+        dataset.au_names,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        drops=dataset.metadata.get("dropped", []),
     )
 
 
-def write(folder: RunFolder, datasets: Sequence[Dataset], predictions: pd.DataFrame, console: Console) -> None:
-    """Write what was seen and how well AUs are detected, and show it."""
-    folder.write_table("au_predictions.csv", predictions)
-    facts = [
-        records.data_facts(
-            one.name,
-            one.subject.tolist(),
-            np.asarray(one.examples.emotion),
-            one.class_names,
-            one.au_names,
-            synthetic=one.synthetic,
-            fingerprint=one.fingerprint,
-            drops=one.metadata.get("dropped", []),
-        )
-        for one in datasets
-    ]
-    folder.write_json("data.json", {"databases": facts})
-    folder.write_json("environment.json", runfolder.environment())
+def keep(
+    folder: RunFolder,
+    repeat: int,
+    loss: Float[np.ndarray, "epochs"],
+    logits: Float[np.ndarray, "validation_examples aus"],
+) -> None:
+    """Write what a trained detector is scored by; from then on it need not be trained again."""
+    file = io.BytesIO()
+    np.savez(file, loss=loss, logits=logits)
+    folder.write_bytes(_file(repeat), file.getvalue())
+
+
+def is_kept(folder: RunFolder, repeat: int) -> bool:
+    """Whether the detector of this repeat is trained and validated."""
+    return folder.has(_file(repeat))
+
+
+def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], console: Console) -> None:
+    """Write how well AUs are detected, and show it."""
+    losses, rows = [], []
+    for repeat, division in enumerate(divisions):
+        with np.load(folder.path / _file(repeat)) as kept:
+            loss, logits = kept["loss"], kept["logits"]
+        losses.append(pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}))
+        rows.append(prediction_rows(repeat, corpus, division.validation, logits))
+    predictions = pd.concat(rows, ignore_index=True)
     scores, macro = results.score_aus(predictions), macro_scores(predictions)
+    folder.write_table("metrics.csv", pd.concat(losses, ignore_index=True))
+    folder.write_table("au_predictions.csv", predictions)
     folder.write_table("au_scores.csv", scores)
     folder.write_table("summary.csv", macro)
-    console.print(_table(scores, macro, synthetic=any(one.synthetic for one in datasets)))
+    page = pretrain_report.write(folder)
+    console.print(_table(scores, macro, synthetic=any(one.synthetic for one in corpus.datasets)))
+    console.print(f"Report: {page}", soft_wrap=True)
+
+
+def prediction_rows(
+    repeat: int,
+    corpus: Corpus,
+    validation: Int[np.ndarray, "validation_examples"],
+    logits: Float[np.ndarray, "validation_examples aus"],
+) -> pd.DataFrame:
+    """Rows of au_predictions.csv of one repeat: of the detector, and of saying that every AU is there."""
+    labels, mask = (np.asarray(table)[validation] for table in (corpus.examples.au, corpus.examples.au_mask))
+    who = (corpus.clip[validation], corpus.subject[validation], labels, mask)
+    return pd.concat(
+        [
+            records.au_predictions({"algorithm": name, "repeat": repeat}, *who, probabilities, _au_names(corpus))
+            for name, probabilities in ((DETECTOR, sigmoid(logits)), (EVERYWHERE, np.ones_like(logits)))
+        ]
+    )
 
 
 def macro_scores(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -75,18 +127,43 @@ def macro_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
+def _splits(corpus: Corpus, divisions: Sequence[Division]) -> list[dict[str, object]]:
+    """Rows of splits.csv: who of each database is trained and validated on."""
+    rows: list[dict[str, object]] = []
+    for repeat, division in enumerate(divisions):
+        for name in dict.fromkeys(corpus.database):
+            own = {side: part[corpus.database[part] == name] for side, part in division._asdict().items()}
+            sizes = {f"num_{side}": len(part) for side, part in own.items()}
+            people = {f"{side}_subjects": " ".join(np.unique(corpus.subject[part])) for side, part in own.items()}
+            rows.append({"repeat": repeat, "database": name, **sizes, **people})
+    return rows
+
+
+def _annotated(corpus: Corpus, divisions: Sequence[Division]) -> list[dict[str, object]]:
+    """Rows of action_units.csv: in how many examples each AU is labelled, and in how many of these it is there."""
+    shown, labelled = (np.asarray(table).astype(bool) for table in (corpus.examples.au, corpus.examples.au_mask))
+    return [
+        {"repeat": repeat, "au": name}
+        | {f"{side}_labelled": int(labelled[part, place].sum()) for side, part in division._asdict().items()}
+        | {f"{side}_shown": int((shown & labelled)[part, place].sum()) for side, part in division._asdict().items()}
+        for repeat, division in enumerate(divisions)
+        for place, name in enumerate(_au_names(corpus))
+    ]
+
+
+def _au_names(corpus: Corpus) -> tuple[str, ...]:
+    return corpus.datasets[0].au_names
+
+
+def _file(repeat: int) -> str:
+    return f"finished/{repeat}.npz"
+
+
 def _table(scores: pd.DataFrame, macro: pd.DataFrame, *, synthetic: bool) -> Table:
     heading = tables.title("Validation F1 of each action unit", synthetic=synthetic)
     table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("AU")
-    algorithms = list(macro["algorithm"])
-    for name in algorithms:
-        table.add_column(name, justify="right")
-    rows = [("mean", macro.set_index("algorithm").rename(columns={"au_f1": "f1", "au_f1_sd": "f1_sd"}))]
-    rows += [(str(au), own.set_index("algorithm")) for au, own in scores.groupby("au", sort=False)]
-    for au, own in rows:
-        cells = [
-            tables.Cell(*(tables.number(own.loc[name, column]) for column in ("f1", "f1_sd"))) for name in algorithms
-        ]
-        table.add_row(au, *map(str, cells), end_section=au == "mean")
+    for number, name in enumerate(sheet := pretrain_report.f1_sheet(scores, macro)):
+        table.add_column(str(name), justify="right" if number else "left")
+    for row in sheet.itertuples(index=False):
+        table.add_row(*row, end_section=row[0] == pretrain_report.MEAN)
     return table

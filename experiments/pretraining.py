@@ -3,9 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +14,19 @@ import numpy as np
 import optax
 
 from data.dataset import Dataset
-from experiments import commandline
+from experiments import commandline, starting
+from experiments.commandline import StopRequest
 from experiments.configs import NetworkSettings, PretrainingSettings
 from experiments.federation import QUICK
 from experiments.priors import annotations_of, prior_named
 from experiments.progress import Stages
 from experiments.tasks import Detector, Task, detection
-from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.federated import (
     ClientData,
     ClientUpdate,
     FederatedAlgorithm,
+    FedState,
     centralised,
     equal_batches,
     federated,
@@ -31,7 +34,7 @@ from fedpsyau_jax.federated import (
     local_training,
 )
 from fedpsyau_jax.packing import Packed
-from fedpsyau_jax.types import Array, ClientState, Int, Params, PyTree
+from fedpsyau_jax.types import Array, ClientState, Float, Int, Metrics, Params, PyTree
 
 DETECTORS = "fedpsyau_jax_detectors"
 """Folder of pretrained detectors, beside the databases."""
@@ -73,7 +76,7 @@ def pretrained_detector(
     with open_checkpoints(commandline.data_folder(data_dir) / DETECTORS / digest, keep=1) as checkpoints:
         if (restored := checkpoints.restore(like)) is not None and restored.state is not None:
             return Detector(restored.state, priors)
-        detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages)
+        detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages).client
         checkpoints.save(choices.epochs, detector)
     return Detector(detector, priors)
 
@@ -106,10 +109,29 @@ def at_rates(rates: Callable[[], Packed]) -> optax.GradientTransformation:
     return optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates()))
 
 
+class Trained(NamedTuple):
+    """A detector as far as it is trained, as the network itself has it, and the mean loss of each epoch so far."""
+
+    client: ClientState
+    loss: Float[np.ndarray, "epochs"]
+
+
+class Saving(NamedTuple):
+    """Where an interrupted training goes on from, and how many seconds are at least between two checkpoints."""
+
+    checkpoints: Checkpoints
+    seconds: float
+
+
 def train_detector(
-    task: Task, choices: PretrainingSettings, seed: int, train: Int[np.ndarray, "examples"], stages: Stages
-) -> ClientState:
-    """Train an AU detector on some examples.
+    task: Task,
+    choices: PretrainingSettings,
+    seed: int,
+    train: Int[np.ndarray, "examples"],
+    stages: Stages,
+    saving: Saving | None = None,
+) -> Trained:
+    """Train an AU detector on some examples, or the rest of it.
 
     Training is the federated core's with a single client, an epoch a round: masked BCE of both heads, AdamW, linear
     warm-up over one epoch, then cosine decay over a fixed number of epochs.
@@ -120,38 +142,58 @@ def train_detector(
       seed: of weights and batches.
       train: which of the task's examples to train on.
       stages: where progress is shown.
+      saving: with it, Ctrl-C ends and saves the epoch, and fewer epochs than chosen come back; else it interrupts.
 
     Raises:
       ValueError: the loss became infinite or undefined; in which epoch.
-
-    Returns:
-      Parameters and batch statistics, as the network itself has them.
     """
+    with stages.stage("compiling AU pretraining"):
+        epoch, state = _compiled(task, choices, seed, train)
+    loss, done = np.full(choices.epochs, np.nan), 0
+    if saving and (found := starting.restored(saving.checkpoints, (jax.eval_shape(lambda: state), loss))):
+        done, (state, loss) = found[0], (found[1][0], np.array(found[1][1]))
+    with stages.stage("AU pretraining", total=choices.epochs, done=done, unit="epoch") as stage:
+        saved = stage.elapsed
+        with commandline.stopping_gently(stage.stopping) if saving else nullcontext(StopRequest()) as stop:
+            while done < choices.epochs and not stop.asked:
+                state, metrics = epoch(state)
+                done += 1
+                _refuse_diverged(metrics, done)
+                loss[done - 1] = metrics["loss_sum"].sum() / metrics["num_examples"].sum()
+                stage.advance(loss=loss[done - 1])
+                if saving and (stop.asked or stage.elapsed - saved > saving.seconds):
+                    saving.checkpoints.save(done, (state, loss))
+                    saved = stage.elapsed
+    return Trained(task.unpacked(jax.tree.map(lambda leaf: leaf[0], state.clients)), loss[:done])
+
+
+def _compiled(
+    task: Task, choices: PretrainingSettings, seed: int, train: Int[np.ndarray, "examples"]
+) -> tuple[Callable[[FedState], tuple[FedState, Metrics]], FedState]:
+    """An epoch, which takes over the memory of the state it is given, and the state before the first one."""
     key = jax.random.key(seed)
     data = ClientData(jnp.zeros(1, jnp.int32), jnp.asarray(train[None], jnp.int32), jnp.ones((1, len(train))))
-    with stages.stage("compiling AU pretraining"):
-        initial = jax.jit(task.init, compiler_options=QUICK)(key)
+    initial = jax.jit(task.init, compiler_options=QUICK)(key)
 
-        def algorithm(store: PyTree) -> FederatedAlgorithm:
-            return federated(centralised(jnp.ones(1)), _training(task._replace(store=store), choices, len(train)))
+    def algorithm(store: PyTree) -> FederatedAlgorithm:
+        return federated(centralised(jnp.ones(1)), _training(task._replace(store=store), choices, len(train)))
 
-        state = jax.jit(lambda store, first: algorithm(store).init(first), compiler_options=QUICK)(task.store, initial)
-        step = jax.jit(
-            lambda state, store, data, key: algorithm(store).step(state, data, key),
-            donate_argnums=0,
-            compiler_options=QUICK,
+    state = jax.jit(lambda store, first: algorithm(store).init(first), compiler_options=QUICK)(task.store, initial)
+    step = jax.jit(
+        lambda state, store, data, key: algorithm(store).step(state, data, key),
+        donate_argnums=0,
+        compiler_options=QUICK,
+    )
+    epoch = step.lower(state, task.store, data, key).compile()
+    return lambda state: epoch(state, task.store, data, key), state
+
+
+def _refuse_diverged(metrics: Metrics, epoch: int) -> None:
+    if np.any(metrics["diverged"]):
+        raise ValueError(
+            f"AU pretraining: the loss or a weight was not finite in epoch {epoch}; nothing was kept of it; a smaller "
+            "--pretraining.learning-rate usually helps"
         )
-        epoch = step.lower(state, task.store, data, key).compile()
-    with stages.stage("AU pretraining", total=choices.epochs, unit="epoch") as stage:
-        for number in range(1, choices.epochs + 1):
-            state, metrics = epoch(state, task.store, data, key)
-            if np.any(metrics["diverged"]):
-                raise ValueError(
-                    f"AU pretraining: the loss or a weight was not finite in epoch {number}; nothing was kept of it; a "
-                    "smaller --pretraining.learning-rate usually helps"
-                )
-            stage.advance(loss=float(metrics["loss_sum"].sum() / metrics["num_examples"].sum()))
-    return task.unpacked(jax.tree.map(lambda leaf: leaf[0], state.clients))
 
 
 def _training(task: Task, choices: PretrainingSettings, num_train: int) -> ClientUpdate:

@@ -53,6 +53,10 @@ class Stage:
         self.values = values
         self.show(self)
 
+    def stopping(self) -> None:
+        """Say that the user has asked to stop."""
+        self.name = f"stopping after this {self.unit} (Ctrl-C again: at once)"
+
     @property
     def elapsed(self) -> float:
         """Seconds since the stage started; stands still once it ended."""

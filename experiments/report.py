@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import tyro
 
-from experiments import baselines, figures, page, results, runfolder, tables
+from experiments import baselines, figures, page, pretrain_report, results, runfolder, tables
 from experiments.runfolder import RunFolder
 
 
@@ -92,7 +92,7 @@ def render(run: Run, images: Mapping[str, bytes]) -> str:
         images,
         title=tables.title(f"FED-PsyAU: {run.config['experiment']}", synthetic=run.synthetic),
         run=run,
-        settings=dict(_flat(run.config["settings"])),
+        settings=dict(page.flat(run.config["settings"])),
         sheet=tables.summary_sheet(run.summary),
         num_repeats=run.predictions["repeat"].nunique(),
         scores_by_part=_wide(results.score_parts(run.predictions, part=run.part), "uf1", ["repeat", run.part]),
@@ -183,19 +183,12 @@ def main(run_folder: tyro.conf.Positional[Path]) -> None:
         run_folder: folder that an experiment wrote.
     """
     try:
-        print(write(runfolder.existing(run_folder)))
+        folder = runfolder.existing(run_folder)
+        of_pretraining = folder.read_json("config.json")["experiment"] == "pretrain"
+        print((pretrain_report.write if of_pretraining else write)(folder))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Nested settings as dotted names."""
-    pairs: list[tuple[str, Any]] = []
-    for name, value in settings.items():
-        nested = isinstance(value, Mapping)
-        pairs += _flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
-    return pairs
 
 
 def _wide(scores: pd.DataFrame, score: str, rows: list[str]) -> pd.DataFrame:

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import records, runfolder
 from experiments.configs import NetworkSettings, PretrainingSettings
 from experiments.runfolder import RunFolder
+from fedpsyau_jax.checkpoint import Checkpoints
+from fedpsyau_jax.types import PyTree
 
 Settings = TypeVar("Settings")
 
@@ -75,6 +78,19 @@ def gone_unless_begun(folder: RunFolder, *, new: bool) -> Iterator[None]:
         raise
 
 
+def restored(checkpoints: Checkpoints, like: PyTree) -> tuple[int, PyTree] | None:
+    """The state to go on from, and after how many epochs it is; None where training starts anew.
+
+    Args:
+      checkpoints: of the interrupted training; a warning names each that is broken.
+      like: structure, shapes and dtypes of the state.
+    """
+    found = checkpoints.restore(like)
+    for sentence in found.passed_over if found else ():
+        Console(stderr=True).print(f"Warning: {sentence.replace('round', 'epoch')}.", style="yellow")
+    return None if found is None or found.state is None else (found.step, found.state)
+
+
 def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> None:
     """Write what a run depends on; in a resumed run, see that it is still the same.
 
@@ -89,11 +105,7 @@ def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[st
       ValueError: the data is not that of the interrupted run.
     """
     if folder.has("data.json"):
-        if (before := folder.read_json("data.json")["fingerprint"]) != dataset.fingerprint:
-            raise ValueError(
-                f"{folder.path} was run on data with fingerprint {before[:12]}, but {dataset.name} has "
-                f"{dataset.fingerprint[:12]} now: the run cannot go on; start a new one"
-            )
+        refuse_changed(folder, folder.read_json("data.json")["fingerprint"], dataset)
         return
     facts = records.data_facts(
         dataset.name,
@@ -108,6 +120,24 @@ def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[st
     folder.write_table("clients.csv", pd.DataFrame(splits))
     folder.write_json("environment.json", runfolder.environment())
     folder.write_json("data.json", facts)
+
+
+def refuse_changed(folder: RunFolder, fingerprint: str, dataset: Dataset) -> None:
+    """Let a run go on only on the data that it began with.
+
+    Args:
+      folder: of the run.
+      fingerprint: of its data.
+      dataset: as it is now.
+
+    Raises:
+      ValueError: it is another.
+    """
+    if fingerprint != dataset.fingerprint:
+        raise ValueError(
+            f"{folder.path} was run on data with fingerprint {fingerprint[:12]}, but {dataset.name} has "
+            f"{dataset.fingerprint[:12]} now: the run cannot go on; start a new one"
+        )
 
 
 def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str, Any]], Settings]) -> Settings:
