@@ -29,6 +29,7 @@ from experiments import (
 from experiments.configs import check_priors_named
 from experiments.detectors import check_detector
 from experiments.example_store import with_copies
+from experiments.finished import Finished
 from experiments.intervals import SEED, difference_intervals
 from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
@@ -192,7 +193,7 @@ def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
 
 def compare_all(folder: RunFolder, pairs: pd.DataFrame) -> None:
     """Write and show scores and differences, as experiments.compare does."""
-    finished = compare.Finished(folder.path.name, folder.path, report.read(folder))
+    finished = Finished(folder.path.name, folder.path, report.read(folder))
     facts = compare.facts_of([finished], [], [])
     compare.conclude(folder, [finished], compare.comparison([finished]), pairs, facts)
 

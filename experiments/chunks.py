@@ -49,9 +49,17 @@ class Training:
     folder: RunFolder
 
     def chunks(self) -> list[list[Trial]]:
-        """The trials in groups that train together, all of one size but the last."""
-        context = Context(self.examples.store, self.trials[0].priors, jnp.float32(0))
-        size = trials_at_once(self.settings, self.recognition, context, len(self.trials))
+        """The trials in groups that train together, all of one size but the last.
+
+        A resumed run keeps the size that it began with, as it names files by the number of a group: another machine
+        may have room for more.
+        """
+        file = f"finished/{self.name}.json"
+        if not self.folder.has(file):
+            context = Context(self.examples.store, self.trials[0].priors, jnp.float32(0))
+            size = trials_at_once(self.settings, self.recognition, context, len(self.trials))
+            self.folder.write_json(file, {"trials_at_once": size})
+        size = self.folder.read_json(file)["trials_at_once"]
         return [list(self.trials[start : start + size]) for start in range(0, len(self.trials), size)]
 
     def data(self, chunk: Sequence[Trial], size: int) -> TrialData:

@@ -4,7 +4,6 @@ Pooled scores with bootstrap intervals by subject, and paired differences wherev
 clips. Runs on other data or by another protocol are refused; docs/compare.md says what counts as that.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +15,8 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, comparison_page, report, results, runfolder
+from experiments import commandline, comparison_page, results, runfolder
+from experiments.finished import Finished, read, what_differs
 from experiments.intervals import (
     LEVEL,
     NUM_DRAWS,
@@ -27,12 +27,8 @@ from experiments.intervals import (
     difference_intervals,
     score_intervals,
 )
+from experiments.progress import progress
 from experiments.runfolder import RunFolder
-
-PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
-"""Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
-PROGRESS = {"rounds": "round", "epochs": "epoch"}
-"""Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
 
 DIFFERENCES = ["run", "algorithm", "other_run", "other_algorithm"]
 DIFFERENCES += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
@@ -52,24 +48,6 @@ class Options:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
     output: Path | None = None
     allow_different: bool = False
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A finished run and how it is called."""
-
-    label: str
-    path: Path
-    run: report.Run
-
-    @property
-    def algorithms(self) -> list[str]:
-        """Names of what was trained."""
-        return list(self.run.predictions["algorithm"].unique())
-
-    def predictions(self, algorithm: str) -> pd.DataFrame:
-        """Rows of predictions.csv of one algorithm."""
-        return self.run.predictions[self.run.predictions["algorithm"] == algorithm]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -92,7 +70,11 @@ def main(arguments: Sequence[str]) -> int:
     output = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
     if output.exists():
         raise FileExistsError(f"{output} exists already; choose another folder with --output")
-    compared, (pairs, unpaired) = comparison(runs), differences(runs)
+    with progress() as stages:
+        with stages.stage("intervals by subject"):
+            compared = comparison(runs)
+        with stages.stage("paired differences"):
+            pairs, unpaired = differences(runs)
     folder = runfolder.create(output)
     facts = facts_of(runs, differing, unpaired)
     folder.write_json("comparison.json", facts)
@@ -123,73 +105,6 @@ def conclude(
     Console().print(f"Report: {page}", soft_wrap=True)
 
 
-def read(paths: Sequence[Path]) -> list[Finished]:
-    """Read runs.
-
-    Raises:
-      ValueError, OSError: one is named twice, is no run, or is not finished; the sentence names it.
-    """
-    if not paths:
-        raise ValueError("name at least one run folder: python -m experiments.compare RUN [RUN ...]")
-    places = [path.resolve() for path in paths]
-    for number, place in enumerate(places):
-        if place in places[:number]:
-            raise ValueError(f"{paths[number]} is named twice: name each run once")
-    names = [place.name for place in places]
-    labels = names if len(set(names)) == len(names) else [str(path) for path in paths]
-    return [Finished(label, path, read_finished(path)) for label, path in zip(labels, paths, strict=True)]
-
-
-def read_finished(path: Path) -> report.Run:
-    """Read one run.
-
-    Raises:
-      ValueError, OSError: it is no run, or not finished.
-    """
-    folder = runfolder.existing(path)
-    if not folder.has("config.json"):
-        raise ValueError(f"{path} is no run folder: it has no config.json; give folders that an experiment wrote")
-    if not folder.has("summary.csv"):
-        raise ValueError(f"{path} is not finished: {_go_on(folder)}")
-    run = report.read(folder)
-    for setting, column in PROGRESS.items():
-        wanted = run.config["settings"].get(setting)
-        if wanted and column in run.metrics and (done := int(run.metrics[column].max())) < wanted:
-            raise ValueError(f"{path} is not finished ({done} of {wanted} {setting}): {_go_on(folder)}")
-    return run
-
-
-def what_differs(runs: Sequence[Finished]) -> list[str]:
-    """Each fact of data and protocol in which the runs differ, with its values and whose they are.
-
-    Returns:
-      Phrases such as ``seed is 0 in a, c and 1 in b``; none where the runs can be compared.
-    """
-    protocols = {finished.label: protocol(finished.run) for finished in runs}
-    phrases = []
-    for fact in next(iter(protocols.values())):
-        owners: dict[str, list[str]] = {}
-        for label, facts in protocols.items():
-            owners.setdefault(str(facts[fact]), []).append(label)
-        if len(owners) > 1:
-            phrases.append(
-                f"{fact} is " + " and ".join(f"{value} in {', '.join(labels)}" for value, labels in owners.items())
-            )
-    return phrases
-
-
-def protocol(run: report.Run) -> dict[str, Any]:
-    """What runs must share: the data, the settings of ``PROTOCOL``, and the clips that were tested in each repeat."""
-    tested = run.predictions[["repeat", "clip", "label"]].drop_duplicates().sort_values(["repeat", "clip"])
-    digest = hashlib.sha256(tested.to_csv(index=False).encode()).hexdigest()
-    return {
-        "data": f"{run.data['name']} with fingerprint {run.data['fingerprint'][:12]}",
-        "the list of classes": " ".join(run.data["class_counts"]),
-        **{name: run.config["settings"].get(name) for name in PROTOCOL},
-        "the set of tested clips": f"{len(tested)} with fingerprint {digest[:12]}",
-    }
-
-
 def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
     """Content of comparison.csv: each algorithm of each run with its intervals, then the baselines.
 
@@ -213,7 +128,10 @@ def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
 
 
 def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
-    """Paired differences of all pairs that share their run or their algorithm, tested on the same clips.
+    """Paired differences, wherever two models were tested on the same clips.
+
+    All pairs within a run. Of two runs, the models of one name; one that has no namesake in the other run is paired
+    with all models there.
 
     Returns:
       Content of differences.csv (score of the first minus score of the other), and a sentence for each two runs whose
@@ -223,7 +141,8 @@ def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
     unpaired: dict[tuple[str, str], str] = {}
     rows = []
     for (one, algorithm), (other, other_algorithm) in combinations(models, 2):
-        if one is not other and algorithm != other_algorithm:
+        both_have_namesakes = algorithm in other.algorithms and other_algorithm in one.algorithms
+        if one is not other and algorithm != other_algorithm and both_have_namesakes:
             continue
         tables = (one.predictions(algorithm), other.predictions(other_algorithm))
         try:
@@ -243,11 +162,6 @@ def columns_of(intervals: dict[str, Interval]) -> dict[str, float]:
         for metric, interval in intervals.items()
         for name, value in interval._asdict().items()
     }
-
-
-def _go_on(folder: RunFolder) -> str:
-    command = f"python -m experiments.{folder.read_json('config.json')['experiment']} --resume={folder.path}"
-    return f"let it end, go on with `{command}`, or leave it out"
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ def main(run_folder: tyro.conf.Positional[Path]) -> None:
     """
     try:
         folder = runfolder.existing(run_folder)
-        of_pretraining = folder.read_json("config.json")["experiment"] == "pretrain"
+        of_pretraining = folder.read_json("config.json").get("experiment") == "pretrain"
         print((pretrain_report.write if of_pretraining else write)(folder))
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

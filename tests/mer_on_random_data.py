@@ -1,13 +1,13 @@
-"""``python tests/mer_on_random_data.py COMMAND OPTIONS``: mer, ablate or pretrain on noise instead of faces."""
+"""``python tests/mer_on_random_data.py COMMAND OPTIONS``: mer, ablate, pretrain or fed on noise instead of faces."""
 
 import sys
 
 import jax
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, commandline, loading, mer, pretrain
+from experiments import ablate, commandline, fed, loading, mer, pretrain
 
-COMMANDS = {"mer": mer.main, "ablate": ablate.main, "pretrain": pretrain.main}
+COMMANDS = {"mer": mer.main, "ablate": ablate.main, "pretrain": pretrain.main, "fed": fed.main}
 
 
 if __name__ == "__main__":

@@ -98,7 +98,8 @@ def refused(outcome):
 def test_two_runs_leave_tables_figures_and_a_page(command, two_runs, tmp_path, monkeypatch):
     monkeypatch.setattr(figures, "png", DRAWING)
     status, out, errors = command(*two_runs, "--output", tmp_path / "compared")
-    assert (status, errors) == (0, "")
+    assert status == 0
+    assert "paired differences  done" in errors
     written = {path.relative_to(tmp_path / "compared").as_posix() for path in (tmp_path / "compared").rglob("*.*")}
     images = {f"figures/{name}.png" for name in ("scores", "differences", "curves")}
     assert written == {"comparison.csv", "differences.csv", "comparison.json", "report.html", *images}
@@ -148,6 +149,18 @@ def test_differences_are_paired_and_find_the_better_run(command, two_runs, tmp_p
     assert within["uf1"].abs().max() < between["uf1"].min() / 2
     scores = pd.read_csv(tmp_path / "compared" / "comparison.csv").set_index(["run", "algorithm"])["uf1"]
     assert between["uf1"].iloc[0] == pytest.approx(scores["strong", "FedAvg"] - scores["weak", "FedAvg"])
+
+
+def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command, tmp_path):
+    runs = {"scratch": ["scratch"], "two": ["finetuned", "frozen"], "frozen": ["frozen"]}
+    paths = [finished_run(tmp_path / name, algorithms=models, skill=0.5) for name, models in runs.items()]
+    command(*paths, "--output", tmp_path / "compared")
+    pairs = pd.read_csv(tmp_path / "compared" / "differences.csv")
+    names = ["run", "algorithm", "other_run", "other_algorithm"]
+    assert pairs[names].agg(" ".join, axis=1).tolist() == [
+        "scratch scratch two finetuned", "scratch scratch two frozen", "scratch scratch frozen frozen",
+        "two finetuned two frozen", "two finetuned frozen frozen", "two frozen frozen frozen",
+    ]  # fmt: skip
 
 
 def test_the_same_runs_give_the_same_tables(command, two_runs, tmp_path):
@@ -234,6 +247,10 @@ def test_a_mistake_is_one_sentence(command, tmp_path):
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'empty'} is no run folder" in refused(command(path, tmp_path / "empty"))
     assert "name at least one run" in refused(command())
+    pretraining = tmp_path / "pretraining"
+    pretraining.mkdir()
+    (pretraining / "config.json").write_text('{"experiment": "pretrain"}')
+    assert "experiments.pretrain, which recognises no emotions" in refused(command(path, pretraining))
     assert "choose another folder with --output" in refused(command(path, "--output", tmp_path / "empty"))
     (path / "predictions.csv").unlink()
     assert "predictions.csv" in refused(command(path))

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, baselines, commandline, loading, mer, mer_results, pretrain, report
+from experiments import ablate, baselines, commandline, fed, loading, mer, mer_results, pretrain, report
 from experiments.chunks import Finished
 from experiments.runfolder import RunFolder
 from experiments.trials import Trial, folds
@@ -110,6 +110,23 @@ def test_killed_twice_and_resumed_ends_with_the_same_files(
 
 
 @pytest.mark.slow
+def test_a_federation_starts_from_the_detector(command: Command, pretrained: tuple[Path, str], tmp_path: Path):
+    cheap = ("--clients=2", "--rounds=1", "--local-epochs=1", "--repeats=1", "--algorithms", "fedavg")
+    process = command.start("fed", *cheap, f"--au-init={pretrained[0]}", f"--output={tmp_path / 'run'}")
+    _, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    assert "AU pretraining" not in errors
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def test_differences_of_a_single_model_are_an_empty_table():
+    one = pd.DataFrame({"algorithm": ["full, published"] * 2})
+    pairs = ablate.differences(one, "run")
+    assert len(pairs) == 0
+    assert {"run", "other_algorithm", "uf1_low"} <= set(pairs)
+
+
+@pytest.mark.slow
 def test_ablation_pairs_every_model_with_the_first(command: Command, tmp_path: Path):
     folder = tmp_path / "ablation"
     cheap = ("--folds=2", "--epochs=1", "--repeats=1", f"--output={folder}")
@@ -132,12 +149,23 @@ MISTAKES = {
     "selection without validation": (mer, ["--select"], r"add, for example, --validation-share=0.2"),
     "decay of a frozen module": (mer, ["--prior-schedule=decay"], r"add --au=finetuned"),
     "several priors": (mer, ["--prior", "published", "uniform"], r"experiments.ablate compares several"),
+    "no pretraining epochs": (mer, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at least 1"),
+    "no pretraining batch": (mer, ["--pretraining.batch=0"], r"--pretraining.batch=0: it must be at least 1"),
     "no such prior": (mer, ["--prior", "publishd"], r"do you mean published"),
     "no detector there": (mer, ["--au-init=nowhere"], r"--au-init=nowhere: there is no detector.json"),
     "resume with settings": (mer, ["--resume=x", "--epochs=9"], r"leave out all others"),
     "resume of nothing": (mer, ["--resume=nowhere"], r"no run folder nowhere"),
+    "a federation without its detector": (fed, ["--au-init=nowhere"], r"--au-init=nowhere: there is no detector.json"),
+    "an ablation without its detector": (
+        ablate,
+        ["--au=finetuned", "--au-init=nowhere"],
+        r"--au-init=nowhere: there is no detector.json",
+    ),
     "ablation of a frozen module": (ablate, ["--au=frozen"], r"choose scratch or finetuned"),
     "a database twice": (pretrain, ["--databases", "disfa", "disfa"], r"name each database once"),
+    "pretraining without epochs": (pretrain, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at"),
+    "pretraining resumed with settings": (pretrain, ["--resume=x", "--seed=1"], r"leave out all others"),
+    "pretraining resumed from nothing": (pretrain, ["--resume=nowhere"], r"no run folder nowhere"),
     "a copy without a name": (pretrain, ["--manual-dir", "/data"], r"write name=FOLDER"),
     "a copy of another database": (pretrain, ["--manual-dir", "disfa=x"], r"disfa is not among --databases synthetic"),
 }
@@ -153,6 +181,7 @@ def test_a_mistake_is_one_sentence(
     said: str,
 ):
     monkeypatch.setattr(loading, "load", random_dataset)
+    monkeypatch.setattr(pretrain, "load", random_dataset)
     monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
     where = [] if "--resume" in options[0] else [f"--output={tmp_path / 'run'}"]
     assert commandline.guarded(lambda: module.main([*options, *where])) == 2

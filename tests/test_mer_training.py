@@ -135,6 +135,15 @@ def test_killed_and_resumed_is_bit_identical_and_repeats_no_epoch(
         np.testing.assert_array_equal(one.history["loss_sum"], other.history["loss_sum"])
 
 
+def test_resumed_where_more_fits_at_once_keeps_its_chunks(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: list[chunks.Finished]
+):
+    trained(dataset, tmp_path, replace(SETTINGS, folds_at_once=3))
+    (tmp_path / "finished" / "folds-2.npz").unlink()
+    monkeypatch.setattr(chunks, "trials_at_once", lambda *_: 8)
+    np.testing.assert_array_equal(logits_of(trained(dataset, tmp_path)), logits_of(at_once))
+
+
 def test_selection_takes_the_best_validated_epoch_and_never_sees_the_test_examples(dataset: Dataset, tmp_path: Path):
     choices = replace(SETTINGS, validation_share=0.25, epochs=6, learning_rate=0.3)
     selected = trained(dataset, tmp_path / "selected", replace(choices, select=True))

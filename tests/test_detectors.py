@@ -1,0 +1,128 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fed_on_random_data import random_dataset
+from rich.console import Console
+
+from experiments import fed, loading
+from experiments.configs import FedSettings, NetworkSettings
+from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects, save_detector
+from experiments.progress import progress
+from experiments.runfolder import RunFolder
+from experiments.tasks import Detector
+from fedpsyau_jax.models.fedpsyau import au_detector
+from fedpsyau_jax.priors import published
+from fedpsyau_jax.types import Batch, ClientState
+
+NETWORK = NetworkSettings(variant="no-transformer-no-gat")
+PRIORS = jax.tree.map(lambda leaf: leaf / 2, published())
+SEEN = ("pretraining00", "pretraining01")
+
+
+@pytest.fixture(scope="module")
+def weights() -> ClientState:
+    """Of the smallest network, drawn without compiling anything."""
+    examples = jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), random_dataset("synthetic", "federated").examples)
+    model = au_detector(NETWORK.architecture(), published(), 1.0)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), Batch(examples, jnp.ones(1)))
+    generator = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: generator.random(leaf.shape).astype(leaf.dtype), shapes)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, weights: ClientState) -> Path:
+    save_detector(RunFolder(tmp_path), Detector(weights, PRIORS), NETWORK, SEEN[::-1], ["synthetic"])
+    return tmp_path
+
+
+def changed(folder: Path, **facts: object) -> None:
+    path = folder / "detector.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+
+
+def prepared(settings: FedSettings, folder: Path) -> fed.Prepared:
+    with progress(Console(quiet=True)) as stages:
+        return fed.prepared(settings, folder / "data", None, stages)
+
+
+def same(one: object, other: object) -> bool:
+    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs)
+
+
+def test_what_was_saved_is_read(folder: Path, weights: ClientState):
+    assert same(detector_from(folder, NETWORK), weights)
+    assert same(detector_priors(folder), PRIORS)
+    assert detector_subjects(folder) == list(SEEN)
+
+
+OTHERS = {
+    "variant": ({"variant": "full"}, False, r"--network.variant no-transformer-no-gat, but this run has full: choose"),
+    "masking": ({"masking": "released"}, False, r"--network.masking neighbours, but this run has released"),
+    "prior": ({"prior": ("uniform",)}, True, r"--prior published, but this run has uniform: .*do not freeze it"),
+    "priors": ({"prior": ("published", "none")}, True, r"--prior published, but this run has published none"),
+    "strength": ({"prior_ratio": 0.5}, True, r"--network.prior-ratio 0.3, but this run has 0.5"),
+}
+
+
+@pytest.mark.parametrize(("other", "only_if_frozen", "said"), OTHERS.values(), ids=OTHERS)
+def test_a_detector_of_another_network_is_refused(
+    folder: Path, other: dict[str, object], only_if_frozen: bool, said: str
+):
+    network = replace(NETWORK, **other)
+    with pytest.raises(ValueError, match=said):
+        check_detector(folder, network, frozen=True)
+    if only_if_frozen:
+        check_detector(folder, network, frozen=False)
+    else:
+        with pytest.raises(ValueError, match=said):
+            check_detector(folder, network, frozen=False)
+
+
+def test_the_same_network_is_not_refused(folder: Path):
+    check_detector(folder, NETWORK, frozen=True)
+
+
+def test_facts_that_lack_something_are_named(folder: Path):
+    (folder / "detector.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"detector.json does not say network and priors and subjects; pretrain again"):
+        check_detector(folder, NETWORK, frozen=True)
+
+
+@pytest.fixture
+def no_pretraining_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the federated half can be loaded."""
+
+    def load(name: str, part: str, *_: object, **__: object):
+        assert part == "federated"
+        return random_dataset(name, part)
+
+    monkeypatch.setattr(loading, "load", load)
+
+
+@pytest.mark.usefixtures("no_pretraining_data")
+def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path, weights: ClientState):
+    settings = FedSettings(clients=2, network=replace(NETWORK, prior=("published", "uniform")), au_init=str(folder))
+    detectors = prepared(settings, folder).seen.detectors
+    assert len(detectors) == 2
+    assert all(same(detector.client, weights) for detector in detectors)
+    assert same(detectors[0].priors, published())
+    assert not same(detectors[1].priors, published())
+
+
+@pytest.mark.usefixtures("no_pretraining_data")
+def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
+    settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
+    _, ((*clients,),), _ = prepared(settings, folder)
+    subjects = random_dataset("synthetic", "federated").subject
+    trained, tested = (subjects[getattr(clients[0], side)[0]] for side in ("train", "test"))
+    changed(folder, subjects=[str(trained)])
+    prepared(settings, folder)
+    changed(folder, subjects=[str(trained), str(tested)])
+    with pytest.raises(ValueError, match=rf"a leak in repeat 0: subject {tested} in the pretraining and the test data"):
+        prepared(settings, folder)

@@ -1,0 +1,141 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fed_on_random_data import random_dataset
+from rich.console import Console
+
+from experiments import pretrain_results, report, runfolder
+from experiments.corpus import Corpus, joined, split
+from experiments.pretrain_results import Division
+from experiments.runfolder import RunFolder
+
+HERE = Path(__file__).parent
+CHEAP = ("--pretraining.epochs=4", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
+RESULTS = ("metrics.csv", "au_predictions.csv", "au_scores.csv", "summary.csv", "detector.json")
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    return joined([random_dataset("synthetic", "pretraining")])
+
+
+@pytest.fixture
+def divisions(corpus: Corpus) -> list[Division]:
+    return [Division(*split(corpus, 0.25, (0, repeat))) for repeat in range(2)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, corpus: Corpus, divisions: list[Division]) -> RunFolder:
+    """Of a run whose training is done; the detectors know AU1 and never say AU2."""
+    folder = runfolder.create(tmp_path / "run")
+    settings = {"pretraining": {"epochs": 3}}
+    folder.write_json("config.json", {"experiment": "pretrain", "command": "python -m x", "settings": settings})
+    pretrain_results.begin(folder, corpus, divisions)
+    for repeat, division in enumerate(divisions):
+        logits = 20.0 * (np.asarray(corpus.examples.au)[division.validation] * 2 - 1)
+        logits[:, 1] = -20
+        pretrain_results.keep(folder, repeat, np.array([3.0, 2.0, 1.0]) + repeat, logits)
+    return folder
+
+
+@pytest.fixture
+def concluded(folder: RunFolder, corpus: Corpus, divisions: list[Division]) -> RunFolder:
+    pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+    return folder
+
+
+def test_scores_are_those_of_the_validation_examples(concluded: RunFolder):
+    scores = concluded.read_table("au_scores.csv").set_index(["algorithm", "au"])["f1"]
+    assert scores["AU detector", "AU1"] == 1
+    assert scores["AU detector", "AU2"] == 0
+    assert concluded.read_table("metrics.csv")["train_loss"].tolist() == [3, 2, 1, 4, 3, 2]
+
+
+def test_who_and_what_was_trained_on_is_counted(concluded: RunFolder, corpus: Corpus, divisions: list[Division]):
+    splits = concluded.read_table("splits.csv")
+    assert splits["num_train"].tolist() == [24, 24]
+    for row, division in zip(splits.itertuples(), divisions, strict=True):
+        assert set(row.train_subjects.split()) == set(corpus.subject[division.train])
+        assert not set(row.train_subjects.split()) & set(row.validation_subjects.split())
+    aus = concluded.read_table("action_units.csv").set_index(["repeat", "au"])
+    assert aus.loc[(1, "AU1"), "train_shown"] == corpus.examples.au[divisions[1].train, 0].sum()
+    assert (aus["train_labelled"] == 24).all()
+
+
+def test_the_page_holds_everything_and_can_be_written_again(concluded: RunFolder, capsys: pytest.CaptureFixture[str]):
+    path = concluded.path / "report.html"
+    text = path.read_text()
+    assert "Synthetic data." in text
+    assert text.count("data:image/png") == 2
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+    assert re.search(r"<td>AU1</td><td>1\.000±\.000</td>", text)
+    path.unlink()
+    report.main(concluded.path)
+    assert path.read_text() == text
+    assert str(path) in capsys.readouterr().out
+
+
+def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Corpus, divisions: list[Division]):
+    pretrain_results.begin(folder, corpus, divisions)
+    other = replace(corpus, datasets=[replace(corpus.datasets[0], fingerprint="f" * 64)])
+    with pytest.raises(ValueError, match=r"has ffffffffffff now: the run cannot go on"):
+        pretrain_results.begin(folder, other, divisions)
+
+
+def test_a_database_with_a_single_subject_is_refused():
+    dataset = random_dataset("synthetic", "pretraining")
+    alone = joined([replace(dataset, subject=np.full(len(dataset.subject), "S1"))])
+    with pytest.raises(ValueError, match=r"synthetic has labelled action units of the single subject S1"):
+        split(alone, 0.2, (0, 0))
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, str(HERE / "mer_on_random_data.py"), "pretrain", *options]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
+    environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=HERE.parent, env=environment)
+
+
+def stop_at(process: subprocess.Popen[str], sign: Path, how: signal.Signals) -> tuple[str, str]:
+    while not sign.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(how)
+    return process.communicate(timeout=200)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pretrain")
+    process = start(folder, *CHEAP, f"--output={folder / 'run'}")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return folder
+
+
+@pytest.mark.slow
+def test_killed_interrupted_and_resumed_ends_with_the_same_files(finished: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    process = start(finished, *CHEAP, f"--output={folder}")
+    stop_at(process, folder / "checkpoints" / "0" / "2", signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    process = start(finished, f"--resume={folder}")
+    shown, errors = stop_at(process, folder / "checkpoints" / "1" / "1", signal.SIGINT)
+    assert process.returncode == 130, errors
+    assert f"1 of 2 detectors are trained; go on with --resume={folder}" in shown
+    process = start(finished, f"--resume={folder}")
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    for name in RESULTS:
+        assert (folder / name).read_bytes() == (finished / "run" / name).read_bytes(), name
+    assert len(pd.read_csv(folder / "metrics.csv")) == 8

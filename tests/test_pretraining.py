@@ -1,0 +1,98 @@
+"""Training of a detector that is interrupted, with a linear model in place of the network."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from rich.console import Console
+
+from experiments import commandline
+from experiments.configs import PretrainingSettings
+from experiments.pretraining import Saving, Trained, train_detector
+from experiments.progress import progress
+from experiments.tasks import Task
+from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.federated import masked_mean
+from fedpsyau_jax.types import ClientState
+
+CHOICES = PretrainingSettings(epochs=5, batch=3, learning_rate=0.1)
+TRAIN = np.arange(8)
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+
+class StopAfter:
+    """A request to stop that comes after some epochs."""
+
+    def __init__(self, epochs: int) -> None:
+        self.left = epochs
+
+    @property
+    def asked(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
+def linear(scale: float = 1.0) -> Task:
+    """Twelve numbers from four; noise from the key leaves a trace in the weights."""
+    generator = np.random.default_rng(0)
+    store = (jnp.asarray(generator.random((8, 4))), jnp.asarray(scale * generator.random((8, 12))))
+
+    def loss(store):
+        def of_indices(params, state, batch, key):
+            numbers, targets = (leaf[batch.examples] for leaf in store)
+            error = numbers @ params["w"] + 0.01 * jax.random.normal(key, (12,)) - targets
+            value, count = masked_mean((error**2).mean(-1), batch.mask), batch.mask.sum()
+            return value, (state, {"loss_sum": value * count, "num_examples": count})
+
+        return of_indices
+
+    def init(key, index=0):
+        return ClientState({"w": jax.random.normal(key, (4, 12))}, ())
+
+    return Task(store, init, lambda params: params, lambda params: params, lambda client: client, loss, lambda _: None)
+
+
+def trained(folder: Path | None = None, task: Task | None = None) -> Trained:
+    with progress(Console(quiet=True)) as stages:
+        if folder is None:
+            return train_detector(task or linear(), CHOICES, 0, TRAIN, stages)
+        with open_checkpoints(folder) as checkpoints:
+            return train_detector(linear(), CHOICES, 0, TRAIN, stages, Saving(checkpoints, seconds=1e9))
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> Trained:
+    return trained()
+
+
+@pytest.mark.parametrize("epochs", [1, 4])
+def test_stopped_and_resumed_is_the_uninterrupted_training_bit_for_bit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: Trained, epochs: int
+):
+    @contextmanager
+    def stopping(note: object) -> Iterator[StopAfter]:
+        yield StopAfter(2 * epochs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(commandline, "stopping_gently", stopping)
+        first = trained(tmp_path)
+    assert len(first.loss) == epochs
+    second = trained(tmp_path)
+    assert second.loss.tolist() == uninterrupted.loss.tolist()
+    assert np.array_equal(second.client.params["w"], uninterrupted.client.params["w"])
+    assert not np.array_equal(first.client.params["w"], uninterrupted.client.params["w"])
+
+
+def test_the_loss_falls(uninterrupted: Trained):
+    assert len(uninterrupted.loss) == CHOICES.epochs
+    assert uninterrupted.loss[-1] < uninterrupted.loss[0]
+
+
+def test_a_loss_that_is_not_finite_names_its_epoch():
+    with pytest.raises(ValueError, match=r"not finite in epoch 1; .* --pretraining.learning-rate usually helps"):
+        trained(task=linear(scale=np.nan))
