@@ -155,12 +155,11 @@ def of_variant(
     """All trials of one network: they train in one program."""
     network = replace(settings.mer.network, variant=variant)
     choices = replace(settings.mer, network=network)
-    module = mer.au_module(choices, repeats, dataset, data_dir, stages)
+    priors = settings.priors[:1] if variant in NO_PRIOR_USED else settings.priors
+    chosen = trials.trials(repeats, dataset, [(title(variant, prior), prior) for prior in priors])
+    module = mer.au_module(choices, chosen, dataset, data_dir, stages)
     mer_results.begin(folder, dataset, repeats)
     examples = with_copies(choices, dataset)
-    priors = settings.priors[:1] if variant in NO_PRIOR_USED else settings.priors
-    named = [(title(variant, prior), prior) for prior in priors]
-    chosen = trials.trials(repeats, dataset, named)
     recognition = mer.recognised(choices, dataset, module.detector, examples, chosen[0])
     return chunks.Training(variant, choices, recognition, examples, chosen, folder)
 

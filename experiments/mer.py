@@ -93,14 +93,13 @@ def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_
         dataset = loaded(settings, data_dir, manual_dir, stages)
         repeats = trials.folds(settings, dataset)
         warn(repeats, dataset, console)
-        module = au_module(settings, repeats, dataset, data_dir, stages)
+        chosen = trials.trials(repeats, dataset, [(AU_TITLES[settings.au], settings.network.prior[0])])
+        module = au_module(settings, chosen, dataset, data_dir, stages)
         mer_results.begin(folder, dataset, repeats)
         examples = with_copies(settings, dataset)
         probabilities = None
         if settings.au == "frozen" and module.detector is not None:
             examples, probabilities = on_features(settings, examples, module.detector, len(dataset.clip), stages)
-        title = AU_TITLES[settings.au]
-        chosen = trials.trials(repeats, dataset, [(title, settings.network.prior[0])])
         recognition = recognised(settings, dataset, module.detector, examples, chosen[0])
         training = chunks.Training("folds", settings, recognition, examples, chosen, folder)
         finished = chunks.train(training, stages)
@@ -123,7 +122,7 @@ def warn(repeats: Sequence[Sequence[Fold]], dataset: Dataset, console: Console) 
 
 def au_module(
     settings: MerSettings,
-    repeats: Sequence[Sequence[Fold]],
+    chosen: Sequence[trials.Trial],
     dataset: Dataset,
     data_dir: Path | None,
     stages: Stages,
@@ -134,17 +133,17 @@ def au_module(
       ValueError: a leak; or --au-init is no checkpoint of this network.
     """
     if settings.au == "scratch":
-        trials.refuse_leaking(repeats, dataset, ())
+        trials.refuse_leaking(chosen, dataset, ())
         return AUModule(None, ())
     if settings.au_init is not None:
         path = Path(settings.au_init)
         detector = Detector(detector_from(path, settings.network), detector_priors(path))
         module = AUModule(detector, detector_subjects(path))
-        trials.refuse_leaking(repeats, dataset, module.subjects)
+        trials.refuse_leaking(chosen, dataset, module.subjects)
         return module
     pretraining = loaded_for_pretraining(data_dir, stages)
     subjects = np.unique(pretraining.subject).tolist()
-    trials.refuse_leaking(repeats, dataset, subjects)
+    trials.refuse_leaking(chosen, dataset, subjects)
     detector = pretrained_detector(settings.network, settings.pretraining, settings.seed, pretraining, data_dir, stages)
     return AUModule(detector, subjects)
 

@@ -14,19 +14,23 @@ from experiments.priors import annotations_of, prior_named
 from experiments.tasks import CHUNK
 from fedpsyau_jax.batching import pad_indices
 from fedpsyau_jax.federated import ClientData
-from fedpsyau_jax.folds import Fold, k_fold, leave_one_subject_out, with_validation, within
+from fedpsyau_jax.folds import NOBODY, Fold, k_fold, leave_one_subject_out, with_validation, within
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import Array, Batch, Int, Key
 
 
 class Trial(NamedTuple):
-    """One training: under which name it is reported, on which fold of which repeat, with which priors."""
+    """One training: under which name it is reported, on which fold of which repeat, with which priors.
+
+    ``prior_rows``: examples whose annotations the priors could see.
+    """
 
     algorithm: str
     repeat: int
     number: int
     fold: Fold
     priors: Priors
+    prior_rows: Int[np.ndarray, "rows"] = NOBODY
 
 
 class TrialData(NamedTuple):
@@ -73,28 +77,28 @@ def trials(repeats: Sequence[Sequence[Fold]], dataset: Dataset, named_priors: Se
     """
     table = annotations_of(dataset)
     return [
-        Trial(algorithm, repeat, number, fold, prior_named(prior)(table.rows(fold.train)))
+        Trial(algorithm, repeat, number, fold, prior_named(prior)(table.rows(seen)), seen)
         for algorithm, prior in named_priors
         for repeat, found in enumerate(repeats)
         for number, fold in enumerate(found)
+        for seen in [fold.train]
     ]
 
 
-def refuse_leaking(repeats: Sequence[Sequence[Fold]], dataset: Dataset, pretraining_subjects: Sequence[str]) -> None:
+def refuse_leaking(chosen: Sequence[Trial], dataset: Dataset, pretraining_subjects: Sequence[str]) -> None:
     """Let training begin only if nothing of validation and test reaches it.
 
     Raises:
       ValueError: the first leak.
     """
-    for found in repeats:
-        origins = Origins(
-            dataset.subject,
-            dataset.clip,
-            np.asarray(dataset.examples.flow),
-            statistics={"the prior": [fold.train for fold in found]},
-            pretraining_subjects=pretraining_subjects,
-        )
-        refuse_leaks(found, origins)
+    origins = Origins(
+        dataset.subject,
+        dataset.clip,
+        np.asarray(dataset.examples.flow),
+        statistics={"the prior": [trial.prior_rows for trial in chosen]},
+        pretraining_subjects=pretraining_subjects,
+    )
+    refuse_leaks([trial.fold for trial in chosen], origins)
 
 
 def trial_data(

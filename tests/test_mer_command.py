@@ -119,6 +119,22 @@ def test_a_federation_starts_from_the_detector(command: Command, pretrained: tup
     assert (tmp_path / "run" / "report.html").exists()
 
 
+@pytest.mark.slow
+def test_an_ablation_that_is_killed_and_resumed_ends_with_the_same_files(command: Command, tmp_path: Path):
+    folders = [tmp_path / name for name in ("killed", "uninterrupted")]
+    cheap = ("--variants", "no-gat", "no-transformer-no-gat", "--folds=2", "--epochs=2", "--repeats=1")
+    cheap += ("--checkpoint-seconds=0",)
+    process = command.start("ablate", *cheap, f"--output={folders[0]}")
+    while not (folders[0] / "checkpoints" / "no-transformer-no-gat-0" / "1").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    command("ablate", f"--resume={folders[0]}")
+    command("ablate", *cheap, f"--output={folders[1]}")
+    assert contents(folders[0]) == contents(folders[1])
+
+
 def test_differences_of_a_single_model_are_an_empty_table():
     one = pd.DataFrame({"algorithm": ["full, published"] * 2})
     pairs = ablate.differences(one, "run")

@@ -187,6 +187,14 @@ def test_a_prior_from_annotations_sees_the_training_rows_alone(dataset: Dataset)
     assert not np.array_equal(first.priors.global_.statistics, differs.priors.global_.statistics)
 
 
+def test_a_prior_that_saw_a_test_example_is_a_leak(dataset: Dataset):
+    chosen = trials.trials(trials.folds(SETTINGS, dataset), dataset, [("a", "co-occurrence"), ("b", "uniform")])
+    trials.refuse_leaking(chosen, dataset, ())
+    leaking = chosen[9]._replace(prior_rows=np.append(chosen[9].prior_rows, chosen[9].fold.test[0]))
+    with pytest.raises(ValueError, match=r"a leak in fold federated01: the prior was computed with 1 test examples"):
+        trials.refuse_leaking([*chosen[:9], leaking], dataset, ())
+
+
 def test_trials_that_differ_in_their_prior_share_their_random_numbers(dataset: Dataset):
     (found,) = trials.folds(SETTINGS, dataset)
     chosen = trials.trials([found, found], dataset, [("a", "published"), ("b", "uniform")])
