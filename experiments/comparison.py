@@ -209,9 +209,10 @@ def predictions(
         scores = np.exp(
             log_softmax(evaluation["emotion"][row, repeat, client, : len(test)].astype(np.float64), axis=-1)
         )
-        detected = au_probabilities[begins[row, repeat] + test]
         if "au" in evaluation:
             detected = sigmoid(evaluation["au"][row, repeat, client, : len(test)])
+        else:
+            detected = au_probabilities[begins[row, repeat] + test]
         owners = {e: k for k, own in enumerate(experiment.federations[0].splits[repeat]) for e in own.test}
         owner = np.array([owners[example] if federation.names == ("all",) else client for example in test])
         for name in np.unique(owner):

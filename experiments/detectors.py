@@ -89,7 +89,7 @@ def detector_from(path: Path, network: NetworkSettings) -> ClientState:
     """
     check_detector(path, network, frozen=False)
     with open_checkpoints(path / WEIGHTS, keep=1) as checkpoints:
-        restored = checkpoints.restore(_like(network))
+        restored = checkpoints.restore(detector_like(network))
     if restored is None or restored.state is None:
         why = f" ({'; '.join(restored.passed_over)})" if restored else ""
         raise ValueError(f"--au-init={path}: its weights cannot be read{why}; pretrain again")
@@ -130,7 +130,8 @@ def _words(value: Any) -> str:
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _like(network: NetworkSettings) -> ClientState:
+def detector_like(network: NetworkSettings) -> ClientState:
+    """Shapes and dtypes of a detector's weights, as the network itself has them."""
     model = au_detector(network.architecture(), published(), 1.0)
     patches, aus, flow = jnp.zeros((1, 65, 5, 5, 3)), jnp.zeros((1, 12)), jnp.zeros((1, 28, 28, 3))
     examples = Examples(flow, patches, aus, aus, jnp.zeros(1, jnp.int32))

@@ -156,40 +156,27 @@ def algorithm(
     return sweep(strategies, update, over_runs=over_runs, over_clients=over_clients)
 
 
-class Program(NamedTuple):
-    """A federation on the devices of this machine: its first state and its round, both compiled.
+class Functions(NamedTuple):
+    """A federation as pure functions.
 
-    ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
-    ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` leaves the state it is given as it was, so that a
-    round that fails loses nothing. Metrics have the axes [rows of the table, repeats, clients].
+    ``inputs``: (store, data, keys), which both take last; ``init(*inputs) -> FedState``; ``round(state, *inputs) ->
+    (FedState, metrics)``. Metrics have the axes [rows of the table, repeats, clients].
     """
 
-    like: FedState
-    evaluation: PyTree
-    init: Callable[[], FedState]
-    round: Callable[[FedState], tuple[FedState, Metrics]]
+    inputs: tuple[PyTree, TrainTest, Array]
+    init: Callable[..., FedState]
+    round: Callable[..., tuple[FedState, Metrics]]
 
 
-def compiled(settings: FedSettings, federation: Federation, task: Task) -> Program:
-    """Compile a federation; rounds, priors and repeats share the one program, and all priors of a repeat its keys.
-
-    Clients run one after another on a CPU, where that is faster and smaller, and all at once on an accelerator;
-    over several devices, each takes its share.
-    """
-    data = federation.data()
-    on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
+def functions(
+    settings: FedSettings, federation: Federation, task: Task, over_clients: AxisMap, over_runs: AxisMap
+) -> Functions:
+    """A federation; all priors of a repeat share its keys."""
     repeats, begins = (jnp.asarray(values) for values in zip(*federation.runs, strict=True))
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(settings.seed)))(repeats)
-    spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
-    over_clients: AxisMap = on_one_device
-    placed: dict[str, Any] = {}
-    if spread:
-        mesh = client_mesh(settings.devices)
-        over_clients = sharded(mesh, on_one_device)
-        placed = {"out_shardings": state_sharding(mesh, 2)}
 
     def built(store: PyTree, data: TrainTest) -> FederatedAlgorithm:
-        return algorithm(settings, federation.algorithms, task, store, data, over_clients, on_one_device)
+        return algorithm(settings, federation.algorithms, task, store, data, over_clients, over_runs)
 
     def init(store: PyTree, data: TrainTest, keys: Array) -> FedState:
         initial_keys = jax.vmap(lambda key: jax.random.fold_in(key, INITIAL_WEIGHTS))(keys)
@@ -200,7 +187,45 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
         by_row = (-1, len(federation.splits))
         return state, jax.tree.map(lambda leaf: leaf.reshape(*by_row, *leaf.shape[2:]), metrics)
 
-    inputs = (task.store, data, keys)
+    return Functions((task.store, federation.data(), keys), init, round_)
+
+
+def saved_like(settings: FedSettings, federation: Federation, task: Task) -> tuple[FedState, PyTree]:
+    """Shapes and dtypes of what a checkpoint holds of a federation: its state, and the predictions of a round."""
+    pure = functions(settings, federation, task, sequential, sequential)
+    state = jax.eval_shape(pure.init, *pure.inputs)
+    return state, jax.eval_shape(pure.round, state, *pure.inputs)[1]["evaluation"]
+
+
+class Program(NamedTuple):
+    """A federation on the devices of this machine: its first state and its round, both compiled.
+
+    ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
+    ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` leaves the state it is given as it was, so that a
+    round that fails loses nothing.
+    """
+
+    like: FedState
+    evaluation: PyTree
+    init: Callable[[], FedState]
+    round: Callable[[FedState], tuple[FedState, Metrics]]
+
+
+def compiled(settings: FedSettings, federation: Federation, task: Task) -> Program:
+    """Compile a federation; rounds, priors and repeats share the one program.
+
+    Clients run one after another on a CPU, where that is faster and smaller, and all at once on an accelerator;
+    over several devices, each takes its share.
+    """
+    on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
+    spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
+    over_clients: AxisMap = on_one_device
+    placed: dict[str, Any] = {}
+    if spread:
+        mesh = client_mesh(settings.devices)
+        over_clients = sharded(mesh, on_one_device)
+        placed = {"out_shardings": state_sharding(mesh, 2)}
+    inputs, init, round_ = functions(settings, federation, task, over_clients, on_one_device)
     shapes = jax.eval_shape(lambda *given: given, *inputs)
     first = jax.jit(init, compiler_options=QUICK, **placed).lower(*shapes).compile()
     if spread:

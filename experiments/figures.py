@@ -38,14 +38,14 @@ def curves(metrics: pd.DataFrame, summary: pd.DataFrame, *, synthetic: bool) -> 
         synthetic: whether the data are.
     """
     time, part, split = ("epoch", "fold", "validation") if "epoch" in metrics else ("round", "client", "test")
-    figure = _figure(11, 4.2, title("Training", synthetic=synthetic))
+    figure = titled_figure(11, 4.2, title("Training", synthetic=synthetic))
     pooled = metrics[metrics[part] == POOLED]
     shown = {"train_loss": f"training loss (all {part}s)", "uf1": f"{split} UF1 (pooled over {part}s)"}
     shown = {column: label for column, label in shown.items() if pooled[column].notna().any()}
     panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True))
     for column, axes in panels.items():
-        for colour, (algorithm, rows) in _coloured(pooled.groupby("algorithm", sort=False)):
-            _line_with_band(axes, rows.dropna(subset=[column]).groupby(time)[column], str(algorithm), colour)
+        for colour, (algorithm, rows) in coloured(pooled.groupby("algorithm", sort=False)):
+            line_with_band(axes, rows.dropna(subset=[column]).groupby(time)[column], str(algorithm), colour)
         axes.set_xlabel(time)
         axes.set_ylabel(shown[column])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -70,7 +70,7 @@ def confusion_matrices(predictions: pd.DataFrame, *, synthetic: bool) -> Figure:
     num_columns = -(-len(groups) // num_rows)
     names = class_names(predictions)
     side = 1.4 + 0.35 * len(names)
-    figure = _figure(num_columns * side, num_rows * side + 0.4, title("Confusion", synthetic=synthetic))
+    figure = titled_figure(num_columns * side, num_rows * side + 0.4, title("Confusion", synthetic=synthetic))
     panels = figure.subplots(num_rows, num_columns, squeeze=False, gridspec_kw={"hspace": 0.06}).ravel()
     for axes, (algorithm, rows) in zip(panels, groups, strict=False):
         _confusion_matrix(axes, confusion(rows), names)
@@ -90,9 +90,9 @@ def client_scores(predictions: pd.DataFrame, summary: pd.DataFrame, *, synthetic
         part: "client" or "fold".
     """
     groups = list(score_parts(predictions, part=part).groupby("algorithm", sort=False))
-    figure = _figure(9, 1.6 + 0.55 * len(groups), title(f"UF1 of each {part}", synthetic=synthetic))
+    figure = titled_figure(9, 1.6 + 0.55 * len(groups), title(f"UF1 of each {part}", synthetic=synthetic))
     axes = figure.subplots()
-    for row, (colour, (_, scores)) in enumerate(_coloured(groups)):
+    for row, (colour, (_, scores)) in enumerate(coloured(groups)):
         spread = np.linspace(-0.22, 0.22, len(scores))
         axes.plot(scores["uf1"], row + spread, "o", color=colour, alpha=0.55, markersize=6, mew=0)
         axes.plot(scores["uf1"].mean(), row, "|", color=colour, markersize=30, mew=3)
@@ -117,10 +117,10 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str =
     names = list(scores[by].unique())
     groups = list(scores.groupby("algorithm", sort=False))
     what = {"class": "class", "au": "action unit"}[by]
-    figure = _figure(11, 3.6, title(f"F1 of each {what}", synthetic=synthetic))
+    figure = titled_figure(11, 3.6, title(f"F1 of each {what}", synthetic=synthetic))
     axes = figure.subplots()
     width = 0.8 / len(groups)
-    for index, (colour, (algorithm, rows)) in enumerate(_coloured(groups)):
+    for index, (colour, (algorithm, rows)) in enumerate(coloured(groups)):
         centres = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
         f1 = rows.set_index(by).loc[names]
         axes.bar(centres, f1["f1"], width * 0.92, color=colour, label=algorithm)
@@ -159,17 +159,20 @@ def png(figure: Figure, dots_per_inch: int = 130) -> bytes:
     return file.getvalue()
 
 
-def _figure(width: float, height: float, heading: str) -> Figure:
+def titled_figure(width: float, height: float, heading: str) -> Figure:
+    """An empty figure with a heading; sizes in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     figure.suptitle(heading, fontsize=13)
     return figure
 
 
-def _coloured(groups: Iterable[Group]) -> Iterator[tuple[str, Group]]:
+def coloured(groups: Iterable[Group]) -> Iterator[tuple[str, Group]]:
+    """Each group with the colour of its place."""
     return zip(itertools.cycle(PALETTE), groups, strict=False)
 
 
-def _line_with_band(axes: Axes, by_round: Any, label: str, colour: str) -> None:
+def line_with_band(axes: Axes, by_round: Any, label: str, colour: str) -> None:
+    """Means of a grouped column against its groups, and a band of one sd."""
     mean, sd = by_round.mean(), by_round.std().fillna(0)
     axes.plot(mean.index, mean, color=colour, label=label, marker="o" if len(mean) == 1 else None, lw=1.8)
     axes.fill_between(mean.index, mean - sd, mean + sd, color=colour, alpha=0.15, lw=0)

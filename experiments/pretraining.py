@@ -17,6 +17,7 @@ from data.dataset import Dataset
 from experiments import commandline, starting
 from experiments.commandline import StopRequest
 from experiments.configs import NetworkSettings, PretrainingSettings
+from experiments.detectors import detector_like
 from experiments.federation import QUICK
 from experiments.priors import annotations_of, prior_named
 from experiments.progress import Stages
@@ -34,6 +35,7 @@ from fedpsyau_jax.federated import (
     local_training,
 )
 from fedpsyau_jax.packing import Packed
+from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import Array, ClientState, Float, Int, Metrics, Params, PyTree
 
 DETECTORS = "fedpsyau_jax_detectors"
@@ -65,20 +67,45 @@ def pretrained_detector(
     Returns:
       Its weights, and the prior that it was trained with.
     """
-    (name,) = network.prior
-    priors = jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
+    if (kept := kept_detector(network, choices, seed, dataset, data_dir)) is not None:
+        return kept
+    priors = _priors(network, dataset)
     task = detection(network, priors, dataset.examples, quiet_residuals)
-    like = jax.eval_shape(lambda key: task.unpacked(task.init(key)), jax.random.key(seed))
+    detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages).client
+    with open_checkpoints(_folder(network, choices, seed, dataset, data_dir), keep=1) as checkpoints:
+        checkpoints.save(choices.epochs, detector)
+    return Detector(detector, priors)
+
+
+def kept_detector(
+    network: NetworkSettings, choices: PretrainingSettings, seed: int, dataset: Dataset, data_dir: Path | None
+) -> Detector | None:
+    """The detector of ``pretrained_detector`` if it is kept beside the data, else None."""
+    folder = _folder(network, choices, seed, dataset, data_dir)
+    if not folder.is_dir():
+        return None
+    with open_checkpoints(folder, keep=1) as checkpoints:
+        restored = checkpoints.restore(detector_like(network))
+    if restored is None or restored.state is None:
+        return None
+    return Detector(restored.state, _priors(network, dataset))
+
+
+def _priors(network: NetworkSettings, dataset: Dataset) -> Priors:
+    (name,) = network.prior
+    return jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
+
+
+def _folder(
+    network: NetworkSettings, choices: PretrainingSettings, seed: int, dataset: Dataset, data_dir: Path | None
+) -> Path:
+    """Where such a detector is kept: another folder for whatever it depends on."""
+    priors = _priors(network, dataset)
     recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": seed, "jax": jax.__version__}
     recipe |= {"backend": jax.default_backend(), "pretraining": asdict(choices)}
     recipe |= {"network": asdict(network) | {"prior": [leaf.tolist() for leaf in jax.tree.leaves(priors)]}}
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    with open_checkpoints(commandline.data_folder(data_dir) / DETECTORS / digest, keep=1) as checkpoints:
-        if (restored := checkpoints.restore(like)) is not None and restored.state is not None:
-            return Detector(restored.state, priors)
-        detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages).client
-        checkpoints.save(choices.epochs, detector)
-    return Detector(detector, priors)
+    return commandline.data_folder(data_dir) / DETECTORS / digest
 
 
 def quiet_residuals(detector: Params) -> Params:

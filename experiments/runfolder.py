@@ -46,7 +46,10 @@ PACKAGES = (
     "pandas",
     "matplotlib",
 )
-TEXT_COLUMNS = ("algorithm", "client", "fold", "subject", "subjects", "clip", "label", "predicted", "kind")
+TEXT_COLUMNS = (
+    *("algorithm", "client", "fold", "subject", "subjects", "clip", "label", "predicted", "kind"),
+    *("graph", "emotion", "receiver", "sender"),
+)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ class Checkpoints:
     """The checkpoints of one run."""
 
     manager: ocp.CheckpointManager
+    read_only: bool = False
 
     def save(self, step: int, state: PyTree) -> None:
         """Write the state after ``step`` rounds, replacing one of the same step; returns when it is on disk.
@@ -54,7 +55,7 @@ class Checkpoints:
 
         Returns:
           None if nothing was saved. Checkpoints that cannot be read, or whose arrays differ from what was saved, are
-          put aside in a folder ``corrupt``, so that the run can save these rounds again.
+          put aside in a folder ``corrupt``, so that the run can save these rounds again; unless these are read only.
         """
         passed_over: list[str] = []
         for step in sorted(self.manager.all_steps(), reverse=True):
@@ -63,7 +64,8 @@ class Checkpoints:
             except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
                 passed_over.append(f"the checkpoint of round {step} is corrupt ({reason})")
-                self._put_aside(step)
+                if not self.read_only:
+                    self._put_aside(step)
         return Restored(0, None, tuple(passed_over)) if passed_over else None
 
     def _read(self, step: int, like: PyTree) -> PyTree:
@@ -89,16 +91,17 @@ class Checkpoints:
 
 
 @contextmanager
-def open_checkpoints(directory: Path, keep: int = 2) -> Iterator[Checkpoints]:
+def open_checkpoints(directory: Path, keep: int = 2, *, read_only: bool = False) -> Iterator[Checkpoints]:
     """Open the checkpoints in a folder, which is made if it is missing.
 
     Args:
       directory: where they are; made absolute, as orbax requires.
       keep: how many to keep, the newest ones.
+      read_only: leave everything as it is: another process may be writing there.
     """
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False)
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, create=not read_only)
     with ocp.CheckpointManager(directory.resolve(), options=options) as manager:
-        yield Checkpoints(manager)
+        yield Checkpoints(manager, read_only)
 
 
 def _by_name(state: PyTree) -> dict[str, Any]:

@@ -21,13 +21,12 @@ import jax.numpy as jnp
 import jraph
 from flax import linen as nn
 
+from fedpsyau_jax.models.attention import NEGATIVE_SLOPE, SMALLEST_ROW_SUM, Attention, attention_dense
 from fedpsyau_jax.priors import Masking, Prior, neighbours
-from fedpsyau_jax.types import Array, Bool, Float
-
-NEGATIVE_SLOPE = 0.2
-SMALLEST_ROW_SUM = 1e-12  # a node that hears nobody, not even itself, gets zeros instead of 0 / 0
+from fedpsyau_jax.types import Array, Float
 
 Drop = Callable[[Array], Array]
+Watch = Callable[[Attention], object]
 
 
 class Heads(NamedTuple):
@@ -40,6 +39,10 @@ class Heads(NamedTuple):
 def keep(values: Array) -> Array:
     """No dropout."""
     return values
+
+
+def unwatched(attention: Attention) -> None:
+    """Nobody looks at the attention."""
 
 
 def attend_graph(
@@ -82,6 +85,7 @@ def attend_dense(
     strength: Float[Array, ""] | float,
     drop: Drop = keep,
     masking: Masking = neighbours,
+    watch: Watch = unwatched,
 ) -> Float[Array, "*batch nodes heads hidden"]:
     """The layer of ``attend_graph`` on matrices over all pairs of nodes.
 
@@ -92,25 +96,15 @@ def attend_dense(
         strength: share of the prior in the attention, in [0, 1].
         drop: dropout on the attention.
         masking: ``neighbours`` (the default) or ``released``.
+        watch: is shown the attention.
 
     Returns:
         the new features, before any nonlinearity.
     """
-    topology = jnp.asarray(prior.topology)
-    support = jnp.asarray(masking(topology))
-    statistics = jnp.asarray(prior.statistics, nodes.dtype)
-
     messages, receiving, sending = project(heads, nodes)
-    receiving, sending = (
-        jnp.moveaxis(receiving, -1, -2)[..., :, None],
-        jnp.moveaxis(sending, -1, -2)[..., None, :],
-    )
-    logits = nn.leaky_relu(receiving + sending, NEGATIVE_SLOPE)
-    learned = softmax_over(support, jnp.where(topology, logits, 0))
-    known = jnp.where(topology, softmax_over(support, jnp.where(topology, statistics, 0)), 0)
-    mixed = (1 - strength) * learned + strength * known
-    mixed = drop(mixed / jnp.maximum(mixed.sum(axis=-1, keepdims=True), SMALLEST_ROW_SUM))
-    return jnp.einsum("...hij,...jho->...iho", mixed, messages)
+    attention = attention_dense(receiving, sending, prior, strength, masking)
+    watch(attention)
+    return jnp.einsum("...hij,...jho->...iho", drop(attention.mixed), messages)
 
 
 def project(heads: Heads, nodes: Float[Array, "*batch nodes in"]) -> tuple[Array, Array, Array]:
@@ -119,14 +113,6 @@ def project(heads: Heads, nodes: Float[Array, "*batch nodes in"]) -> tuple[Array
     halves = heads.attention.reshape(len(heads.attention), 2, -1)
     scores = jnp.einsum("...nho,hso->s...nh", messages, halves)
     return messages, scores[0], scores[1]
-
-
-def softmax_over(
-    support: Bool[Array, "nodes nodes"], logits: Float[Array, "*batch nodes nodes"]
-) -> Float[Array, "*batch nodes nodes"]:
-    """Softmax of each row over the supported entries, 0 elsewhere; a row without support is 0."""
-    lowest = jnp.finfo(logits.dtype).min
-    return jnp.where(support, jax.nn.softmax(jnp.where(support, logits, lowest)), 0)
 
 
 def gat(
@@ -192,7 +178,10 @@ class DPKGAT(nn.Module):
         *,
         train: bool,
     ) -> Float[Array, "*batch nodes out"]:
-        """New node features for a prior and its ratio in [0, 1]; to train, give a ``dropout`` key."""
+        """New node features for a prior and its ratio in [0, 1]; to train, give a ``dropout`` key.
+
+        The attention of both layers is sown as the intermediate ``attention``.
+        """
         merged = self.heads * self.hidden
         hidden = Heads(
             self.param("W", xavier_uniform, (self.heads, nodes.shape[-1], self.hidden)),
@@ -203,5 +192,11 @@ class DPKGAT(nn.Module):
             self.param("out_a", xavier_column, (2 * self.out,))[None],
         )
         drop = nn.Dropout(self.dropout, deterministic=not train)
-        attend = partial(attend_dense, prior=prior, strength=self.beta * ratio, masking=self.masking)
+        attend = partial(
+            attend_dense,
+            prior=prior,
+            strength=self.beta * ratio,
+            masking=self.masking,
+            watch=partial(self.sow, "intermediates", "attention"),
+        )
         return gat(attend, hidden, out, nodes, drop)

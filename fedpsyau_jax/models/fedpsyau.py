@@ -11,6 +11,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from fedpsyau_jax.models.afr import AUFeatures, AUPrediction
+from fedpsyau_jax.models.attention import Attention
 from fedpsyau_jax.models.dpk_gat import DPKGAT
 from fedpsyau_jax.models.dsi import DSI
 from fedpsyau_jax.models.lrm import LocalFeatures, SpatialEncoder
@@ -157,6 +158,28 @@ class Detected(NamedTuple):
 def au_detector(architecture: Architecture, priors: Priors, ratio: Float[Array, ""] | float) -> Model:
     """The AU detector alone; batches hold `Examples`, outputs are `AUOutputs`."""
     return _pure(AUDetector(architecture), lambda batch: (batch.examples.patches, batch.mask, priors, ratio))
+
+
+def detect_attending(
+    architecture: Architecture, client: ClientState, batch: Batch, priors: Priors, ratio: Float[Array, ""] | float
+) -> tuple[AUOutputs, dict[str, tuple[Attention, ...]]]:
+    """The AU detector in evaluation mode, with the attention that it used.
+
+    Args:
+      architecture: of the detector.
+      client: its weights.
+      batch: `Examples`.
+      priors: of the three graphs.
+      ratio: Prior ratio, in [0, 1].
+
+    Returns:
+      What it detects; and by graph ("upper", "lower", "global", those that the architecture has) the attention of each
+      layer, leaves [batch, heads, aus, aus], the prior's [aus, aus].
+    """
+    variables = {"params": client.params, "batch_stats": client.model_state}
+    inputs = (batch.examples.patches, batch.mask, priors, ratio)
+    outputs, seen = AUDetector(architecture).apply(variables, *inputs, train=False, mutable=["intermediates"])
+    return outputs, {graph: sown["attention"] for graph, sown in seen.get("intermediates", {}).items()}
 
 
 def emotion_classifier(num_classes: int) -> Model:
