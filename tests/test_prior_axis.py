@@ -15,6 +15,7 @@ from experiments.fed import read_settings
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.prior_axis import distinct, fitted, sight
 from experiments.priors import annotations_of
+from experiments.progress import progress
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits
 from experiments.tasks import Sighted, frozen, look_up, look_up_sighted
@@ -106,6 +107,21 @@ def test_priors_pair_up_in_one_program() -> None:
     np.testing.assert_array_equal(loss[:, 0, 0], loss[:, 1, 0])
     assert (loss[:, 0, 1] != loss[:, 1, 1]).all()
     assert metrics["evaluation"]["emotion"].shape[:3] == (4, 2, 2)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_table_compiles_its_round_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Three algorithms, two priors, two repeats, three rounds."""
+    settings = replace(SETTINGS, rounds=3, algorithms=("local", "fedavg", "p-fedprox"))
+    found = federations(settings, SPLITS, np.array([[0, 0], [COUNT, 2 * COUNT]]))
+    task = frozen(settings, DATASET, jnp.ones((3 * COUNT, 12, 25)))
+    experiment = comparison.Experiment(settings, RunFolder(tmp_path), DATASET, found)
+    with jax.log_compiles(), progress() as stages:
+        outcome = comparison.train(experiment, task, stages)
+    assert outcome.rounds == 3
+    assert outcome.evaluations[0]["emotion"].shape[:3] == (6, 2, 2)
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if line.startswith("Finished XLA compilation of jit(round_)")]) == 1
 
 
 MISTAKES = {
