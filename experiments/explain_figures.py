@@ -115,7 +115,8 @@ def _one_graph_a_link(links: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_links(axes: Axes, links: pd.DataFrame, colours: mpl.cm.ScalarMappable, most: float) -> None:
     places = {f"AU{number}": place for number, place in AU_PLACES.items()}
-    for link in links.sort_values("mixed").to_dict("records"):
+    farthest_last = links.assign(farthest=(links["learned"] - links["prior"]).abs()).sort_values("farthest")
+    for link in farthest_last.to_dict("records"):
         arrow = FancyArrowPatch(
             places[link["sender"]],
             places[link["receiver"]],

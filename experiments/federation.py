@@ -102,7 +102,7 @@ class Federation:
 
 def strategy(settings: FedSettings, name: AlgorithmName, weights: Float[Array, "clients"]) -> Strategy:
     """An algorithm of the table for clients of these sizes."""
-    mu = jnp.asarray(settings.mu, weights.dtype)
+    mu = jnp.asarray(settings.mu if len(settings.mu) > 1 else settings.mu[0], weights.dtype)
     if name == "fedavg":
         return fedavg(weights)
     if name == "fedprox":

@@ -194,7 +194,9 @@ def test_the_page_is_one_file_and_says_what_attention_is_not(
 ) -> None:
     folder = RunFolder(tmp_path)
     folder.write_table("sensitivity.csv", explain_tables.sensitivity(run, again))
-    folder.write_table("attention.csv", explain_tables.attention(run, again[0.4]))
+    table = explain_tables.attention(run, again[0.4])
+    two = table["emotion"].isin(DATASET.class_names[:2]) & table["algorithm"].str.contains("published")
+    folder.write_table("attention.csv", table[two])
     about = {"command": "fed <b>", "rounds": 1, "wanted_rounds": 4, "repeats": 2, "train_au": False}
     facts = {"name": "random", "synthetic": True, "fingerprint": "f", "au_names": list(DATASET.au_names)}
     facts |= {"run": about | {"prior_ratio": 0.4, "beta": 0.3}, "largest_difference": 1e-6}
@@ -209,7 +211,7 @@ def test_the_page_is_one_file_and_says_what_attention_is_not(
     assert 'src="http' not in text
     assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
         "sensitivity",
-        *(f"{name}_{number}" for name in ("faces", "upper", "lower", "global") for number in (0, 1)),
+        *(f"{name}_0" for name in ("faces", "upper", "lower", "global")),
     }
 
 

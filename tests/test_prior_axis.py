@@ -109,6 +109,7 @@ def test_priors_pair_up_in_one_program() -> None:
     assert metrics["evaluation"]["emotion"].shape[:3] == (4, 2, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_compilation")
 def test_a_table_compiles_its_round_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Three algorithms, two priors, two repeats, three rounds."""
