@@ -26,7 +26,7 @@ from experiments import (
     starting,
     trials,
 )
-from experiments.configs import check_priors_named
+from experiments.configs import NetworkSettings, check_priors_named
 from experiments.detectors import check_detector
 from experiments.example_store import with_copies
 from experiments.finished import Finished
@@ -50,7 +50,7 @@ class AblateSettings:
     Attributes:
       variants: Networks, by the authors' ablation; differences are taken to the first.
       priors: Priors for each network that has graph attention; differences are taken to the first.
-      mer: How each is trained and tested; its own prior and variant do not count.
+      mer: How each is trained and tested; its own prior and variant are refused.
     """
 
     variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
@@ -113,6 +113,11 @@ def check(settings: AblateSettings) -> None:
     if not settings.variants or len(set(settings.variants)) < len(settings.variants):
         raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
     check_priors_named(settings.priors)
+    usual, network = NetworkSettings(), settings.mer.network
+    if network.prior != usual.prior:
+        raise ValueError(f"--prior {' '.join(network.prior)}: an ablation takes its priors as --priors, one or several")
+    if network.variant != usual.variant:
+        raise ValueError(f"--network.variant={network.variant}: an ablation takes its networks as --variants")
     if settings.mer.au == "frozen":
         raise ValueError(
             "--au=frozen: priors act inside the AU module, which must be trained: choose scratch or finetuned"

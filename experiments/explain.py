@@ -134,14 +134,19 @@ def refuse_others(run: TrainedRun, again: Sequence[Reevaluated]) -> float:
       ValueError: they do not, so that they, their detector or their prior are not those of the run.
     """
     pairs = zip(run.evaluations, again, strict=True)
-    difference = max(
-        float(np.abs(softmax(before["emotion"], axis=-1) - softmax(now.evaluation["emotion"], axis=-1)).max())
-        for before, now in pairs
+    difference = float(
+        np.max(
+            [
+                np.abs(softmax(before["emotion"], axis=-1) - softmax(now.evaluation["emotion"], axis=-1)).max()
+                for before, now in pairs
+            ]
+        )
     )
     if not difference <= MOST_DIFFERENT:
+        how = "some are undefined" if np.isnan(difference) else f"a probability differs by {difference:.2g}"
         raise ValueError(
-            f"the networks of {run.folder.path} do not give its predictions any more: a probability differs by "
-            f"{difference:.2g}; use the versions and the kind of device of its environment.json, and the same prior"
+            f"the networks of {run.folder.path} do not give its predictions any more: {how}; use the versions and the "
+            "kind of device of its environment.json, and the same prior"
         )
     return difference
 

@@ -170,6 +170,9 @@ def test_networks_that_are_not_those_of_the_run_are_refused(
     other = replace(run, evaluations=[{"emotion": 5 * np.eye(7)[0] + before[0]["emotion"]}])
     with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: a probability differs"):
         explain.refuse_others(other, again[0.4])
+    undefined = replace(run, evaluations=[*before, {"emotion": np.full_like(before[0]["emotion"], np.nan)}])
+    with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: some are undefined"):
+        explain.refuse_others(undefined, again[0.4] * 2)
 
 
 def test_distances_are_total_variations() -> None:

@@ -178,6 +178,8 @@ MISTAKES = {
         r"--au-init=nowhere: there is no detector.json",
     ),
     "ablation of a frozen module": (ablate, ["--au=frozen"], r"choose scratch or finetuned"),
+    "ablation's prior by another name": (ablate, ["--prior", "uniform"], r"takes its priors as --priors"),
+    "ablation's network by another name": (ablate, ["--network.variant=no-gat"], r"its networks as --variants"),
     "a database twice": (pretrain, ["--databases", "disfa", "disfa"], r"name each database once"),
     "pretraining without epochs": (pretrain, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at"),
     "pretraining resumed with settings": (pretrain, ["--resume=x", "--seed=1"], r"leave out all others"),
