@@ -139,9 +139,9 @@ def training_loss(metrics: pd.DataFrame, *, synthetic: bool) -> Figure:
         metrics: columns epoch, repeat, train_loss.
         synthetic: whether the data are.
     """
-    figure = _figure(7, 3.4, title("Training", synthetic=synthetic))
+    figure = titled_figure(7, 3.4, title("Training", synthetic=synthetic))
     axes = figure.subplots()
-    for colour, (repeat, rows) in _coloured(metrics.groupby("repeat")):
+    for colour, (repeat, rows) in coloured(metrics.groupby("repeat")):
         marker = "o" if len(rows) == 1 else None
         axes.plot(rows["epoch"], rows["train_loss"], color=colour, label=f"repeat {repeat}", marker=marker, lw=1.8)
     axes.set_xlabel("epoch")
