@@ -21,8 +21,9 @@ from rich.table import Table
 
 from benchmarks.timing import interleaved, machine, peak_megabytes
 from data.dataset import Dataset
+from experiments.compiling import to_run_long, to_run_once
 from experiments.configs import FedSettings
-from experiments.federation import QUICK, warm_up
+from experiments.federation import warm_up
 from experiments.tasks import Detector, Task, end_to_end, frozen
 from fedpsyau_jax.federated import (
     AxisMap,
@@ -117,11 +118,11 @@ def compiled_round(
         return federated(strategy, training, over_clients=OVER[over])
 
     key = jax.random.key(settings.seed)
-    init = jax.jit(lambda store, key: algorithm(store).init(task.init(key)), compiler_options=QUICK)
+    init = jax.jit(lambda store, key: algorithm(store).init(task.init(key)), compiler_options=to_run_once())
     state = init(task.store, key)
     step = jax.jit(lambda state, store, data: algorithm(store).step(state, data, key), donate_argnums=0)
     start = perf_counter()
-    run = step.lower(state, task.store, data).compile()
+    run = step.lower(state, task.store, data).compile(to_run_long())
     compiling = perf_counter() - start
 
     def one_round() -> Any:

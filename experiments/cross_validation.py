@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.federation import INITIAL_WEIGHTS, QUICK
+from experiments.compiling import to_run_a_minute, to_run_long, to_run_once
+from experiments.federation import INITIAL_WEIGHTS
 from experiments.mer_settings import MerSettings
 from experiments.pretraining import at_rates
 from experiments.recognition import Context, Recognition
@@ -139,11 +140,11 @@ def compiled(
     epoch = partial(_epoch_of_all, settings, recognition, over)
     test = partial(_tested, recognition)
     label, ratio = jnp.asarray(labels, jnp.int32), jnp.float32(0)
-    like = jax.eval_shape(init, store, data)
-    counts = jax.eval_shape(epoch, like, store, label, data, ratio)[1]
-    first = jax.jit(init, compiler_options=QUICK).lower(store, data).compile()
-    step = jax.jit(epoch, donate_argnums=0).lower(like, store, label, data, ratio).compile()
-    last = jax.jit(test, compiler_options=QUICK).lower(like, store, data, ratio).compile()
+    lowered = jax.jit(init).lower(store, data)
+    first, like = lowered.compile(to_run_once()), lowered.out_info
+    lowered = jax.jit(epoch, donate_argnums=0).lower(like, store, label, data, ratio)
+    step, counts = lowered.compile(to_run_long()), lowered.out_info[1]
+    last = jax.jit(test).lower(like, store, data, ratio).compile(to_run_a_minute())
     return Program(
         like,
         counts,

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments.compiling import to_run_long, to_run_once
 from experiments.configs import TITLES, AlgorithmName, FedSettings
 from experiments.tasks import CHUNK, Task
 from fedpsyau_jax.batching import ClientSplit, pad_indices
@@ -48,8 +49,6 @@ from fedpsyau_jax.federated import (
 from fedpsyau_jax.types import Array, Batch, Float, Metrics, PyTree
 
 OPTIMIZER_STATE = {"reset": reset, "kept": kept}
-QUICK = {"xla_backend_optimization_level": 1}
-"""For programs that run once, so that compiling them does not outlast running them."""
 INITIAL_WEIGHTS = 2**31 - 1
 """Folded into a repeat's key for its initial weights; rounds count from 0 and never get there."""
 
@@ -227,17 +226,16 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
         placed = {"out_shardings": state_sharding(mesh, 2)}
     inputs, init, round_ = functions(settings, federation, task, over_clients, on_one_device)
     shapes = jax.eval_shape(lambda *given: given, *inputs)
-    first = jax.jit(init, compiler_options=QUICK, **placed).lower(*shapes).compile()
+    lowered = jax.jit(init, **placed).lower(*shapes)
+    first, like = lowered.compile(to_run_once()), lowered.out_info
     if spread:
         placed = {"out_shardings": (state_sharding(mesh, 2), client_sharding(mesh, 2))}
-    like = jax.eval_shape(init, *shapes)
-    if spread:
         like = jax.tree.map(
             lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             like,
             first.output_shardings,
         )
-    step = jax.jit(round_, **placed).lower(like, *shapes).compile()
-    evaluation = jax.eval_shape(round_, like, *shapes)[1]["evaluation"]
+    lowered = jax.jit(round_, **placed).lower(like, *shapes)
+    step, evaluation = lowered.compile(to_run_long()), lowered.out_info[1]["evaluation"]
     placed_inputs = jax.device_put(inputs, step.input_shardings[0][1:])
     return Program(like, evaluation, lambda: first(*placed_inputs), lambda state: step(state, *placed_inputs))

@@ -16,9 +16,9 @@ import optax
 from data.dataset import Dataset
 from experiments import commandline, starting
 from experiments.commandline import StopRequest
+from experiments.compiling import to_run_a_minute, to_run_once
 from experiments.configs import NetworkSettings, PretrainingSettings
 from experiments.detectors import detector_like
-from experiments.federation import QUICK
 from experiments.priors import annotations_of, prior_named
 from experiments.progress import Stages
 from experiments.tasks import Detector, Task, detection
@@ -42,7 +42,7 @@ DETECTORS = "fedpsyau_jax_detectors"
 """Folder of pretrained detectors, beside the databases."""
 BRANCH = 0.05
 RATES = {"spatial": 0.01, "upper": 0.1, "lower": 0.1, "global": 0.1}
-RECIPE = 2
+RECIPE = 3
 """Raise it when the training below changes: detectors trained by an older one are trained again."""
 
 
@@ -200,16 +200,16 @@ def _compiled(
     """An epoch, which takes over the memory of the state it is given, and the state before the first one."""
     key = jax.random.key(seed)
     data = ClientData(jnp.zeros(1, jnp.int32), jnp.asarray(train[None], jnp.int32), jnp.ones((1, len(train))))
-    initial = jax.jit(task.init, compiler_options=QUICK)(key)
+    initial = jax.jit(task.init, compiler_options=to_run_once())(key)
 
     def algorithm(store: PyTree) -> FederatedAlgorithm:
         return federated(centralised(jnp.ones(1)), _training(task._replace(store=store), choices, len(train)))
 
-    state = jax.jit(lambda store, first: algorithm(store).init(first), compiler_options=QUICK)(task.store, initial)
+    state = jax.jit(lambda store, first: algorithm(store).init(first))(task.store, initial)
     step = jax.jit(
         lambda state, store, data, key: algorithm(store).step(state, data, key),
         donate_argnums=0,
-        compiler_options=QUICK,
+        compiler_options=to_run_a_minute(),
     )
     epoch = step.lower(state, task.store, data, key).compile()
     return lambda state: epoch(state, task.store, data, key), state

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.compiling import to_run_once
 from experiments.configs import FedSettings, NetworkSettings
 from fedpsyau_jax.federated import LossFn, in_chunks
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
@@ -96,7 +97,7 @@ def detect(settings: FedSettings, detectors: Sequence[Detector], examples: Examp
 
     count = len(examples.emotion)
     padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
-    program = jax.jit(detected)
+    program = jax.jit(detected, compiler_options=to_run_once())
     outputs = [program(detector, Batch(padded, jnp.ones(count + -count % CHUNK))) for detector in detectors]
     return jax.tree.map(lambda *leaves: jnp.concatenate([leaf[:count] for leaf in leaves]), *outputs)
 

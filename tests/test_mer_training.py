@@ -161,7 +161,8 @@ def test_selection_takes_the_best_validated_epoch_and_never_sees_the_test_exampl
     best = np.array([np.argmax(_uf1(one.history["validation"])) for one in selected])
     assert (best < 5).any()
     for one, other, epoch in zip(selected, last, best, strict=True):
-        assert np.array_equal(one.logits["emotion"], other.logits["emotion"]) == (epoch == 5)
+        same = np.allclose(one.logits["emotion"], other.logits["emotion"], atol=1e-5)  # compiled apart
+        assert same == (epoch == 5)
 
 
 def _uf1(confusion: np.ndarray) -> np.ndarray:

@@ -137,17 +137,13 @@ def au_prediction(path: Path, released: str) -> Iterator[Entry]:
 
 
 def inception(path: Path, released: str) -> Iterator[Entry]:
-    """An inception block; the 1 x 1 convolutions of its input are joined."""
+    """An inception block; the 1 x 1 convolutions of its input are joined, and the norms of the other branches."""
     pointwise = [f"{released}_{branch}" for branch in (1, 2, 3)]
     yield from convolution((*path, "reduce", "conv"), *(f"{branch}.0" for branch in pointwise))
     yield from norm((*path, "reduce", "norm"), *(f"{branch}.1" for branch in pointwise))
-    for name, first in (
-        ("three", f"{released}_2.3"),
-        ("five", f"{released}_3.3"),
-        ("pool", f"{released}_4.1"),
-    ):
-        yield from convolution((*path, name, "conv"), first)
-        yield from norm((*path, name, "norm"), f"{first[:-1]}{int(first[-1]) + 1}")
+    for name, theirs in {"three": "_2.3", "five": "_3.3", "pool": "_4.1"}.items():
+        yield from convolution((*path, name), f"{released}{theirs}")
+    yield from norm((*path, "norm"), *(f"{released}{theirs}" for theirs in ("_2.4", "_3.4", "_4.2")))
 
 
 def network() -> Iterator[Entry]:

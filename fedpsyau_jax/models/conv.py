@@ -78,9 +78,11 @@ def banded(
     height, width, inputs, outputs = kernel.shape
     if tile == (1, 1) and border == (0, 0):
         return kernel.reshape(height * width * inputs, outputs)
-    down, right = (_shifts(*of).astype(kernel.dtype) for of in zip((height, width), tile, border, strict=True))
-    placed = jnp.einsum("pwt,qxs,pqio->wxitso", down, right, kernel)
-    return placed.reshape(-1, tile[0] * tile[1] * outputs)
+    down, right = (_shifts(*of) for of in zip((height, width), tile, border, strict=True))
+    places = jnp.asarray(np.einsum("pwt,qxs->wxtspq", down, right).reshape(-1, height * width), kernel.dtype)
+    window = down.shape[1], right.shape[1]
+    placed = (places @ kernel.reshape(height * width, -1)).reshape(*window, *tile, inputs, outputs)
+    return placed.transpose(0, 1, 4, 2, 3, 5).reshape(-1, tile[0] * tile[1] * outputs)
 
 
 def windows(

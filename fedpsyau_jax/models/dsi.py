@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from fedpsyau_jax.models.conv import kaiming_normal
-from fedpsyau_jax.models.normalisation import ConvNorm, PointwiseNorms
+from fedpsyau_jax.models.conv import Conv, kaiming_normal
+from fedpsyau_jax.models.normalisation import BatchNorm, PointwiseNorms
 from fedpsyau_jax.types import Array, Float
 
 
@@ -29,7 +29,10 @@ def max_pool_3x3(image: Float[Array, "batch h w c"]) -> Float[Array, "batch h w 
 
 
 class Inception(nn.Module):
-    """Four branches of ``width`` channels each, concatenated (Szegedy et al. 2015, as released)."""
+    """Four branches of ``width`` channels each, concatenated (Szegedy et al. 2015, as released).
+
+    Each channel is normalised by itself, so the last three branches share one normalisation: fewer, wider operations.
+    """
 
     width: int
 
@@ -40,10 +43,12 @@ class Inception(nn.Module):
         """Map channels-last images to ``4 width`` channels; ``mask`` marks real examples."""
 
         one, three, five = PointwiseNorms(self.width, name="reduce")(image, mask, train=train)
-        three = ConvNorm(self.width, 3, 1, name="three")(three, mask, train=train)
-        five = ConvNorm(self.width, 5, 1, name="five")(five, mask, train=train)
-        pool = ConvNorm(self.width, 1, name="pool")(max_pool_3x3(image), mask, train=train)
-        return jnp.concatenate([one, three, five, pool], -1)
+        three = Conv(self.width, 3, 1, name="three")(three)
+        five = Conv(self.width, 5, 1, name="five")(five)
+        pool = Conv(self.width, 1, name="pool")(max_pool_3x3(image))
+        convolved = jnp.concatenate([three, five, pool], -1)
+        normalise = BatchNorm(name="norm")(convolved, mask, train=train)
+        return jnp.concatenate([one, nn.relu(normalise(convolved))], -1)
 
 
 class DSI(nn.Module):
