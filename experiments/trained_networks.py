@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import SingleDeviceSharding
 
 from data.dataset import Dataset
-from experiments import commandline, fed
+from experiments import commandline, fed, starting
 from experiments.configs import FedSettings
 from experiments.detectors import detector_like
 from experiments.federation import Federation, saved_like
@@ -134,11 +134,8 @@ def same_data(folder: RunFolder, settings: FedSettings, data_dir: Path | None, s
             f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
         )
     dataset = loaded(settings, data_dir, None, stages)
-    if dataset.fingerprint != facts["fingerprint"]:
-        raise ValueError(
-            f"{folder.path} was run on data with fingerprint {facts['fingerprint'][:12]}, but {dataset.name} has "
-            f"{dataset.fingerprint[:12]} now: its networks cannot be tested on them; run it again"
-        )
+    so = "its networks cannot be tested on them; run it again"
+    starting.refuse_changed(folder, facts["fingerprint"], dataset, so)
     return dataset
 
 
@@ -157,6 +154,9 @@ def _priors_and_detectors(
     if settings.train_au:
         empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), detector_like(settings.network))
         return priors, [empty] * len(names)
+    if settings.au_init is not None:
+        source = fed.detector_source(settings, data_dir, stages)
+        return priors, [source.weights(name) for name in names]
     detector_data = loaded_for_pretraining(data_dir, stages)
     clients = []
     for name in names:

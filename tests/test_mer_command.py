@@ -117,6 +117,9 @@ def test_a_federation_starts_from_the_detector(command: Command, pretrained: tup
     assert process.returncode == 0, errors
     assert "AU pretraining" not in errors
     assert (tmp_path / "run" / "report.html").exists()
+    (command.folder / "data" / random_dataset("synthetic", "federated").name).mkdir(parents=True, exist_ok=True)
+    command("explain", str(tmp_path / "run"), "--ratios", "0", "1")
+    assert (tmp_path / "run" / "explain" / "report.html").exists()
 
 
 @pytest.mark.slow
