@@ -102,15 +102,10 @@ def train(experiment: Experiment, task: Task, stages: Stages) -> Outcome:
 def start(experiment: Experiment, programs: list[Program], checkpoints: Checkpoints) -> tuple[list[FedState], Outcome]:
     """The state to go on from: that of the last good checkpoint, or a new one."""
     like = ([program.like for program in programs], [program.evaluation for program in programs])
-    restored = checkpoints.restore(like)
-    if restored is None:
+    if (found := starting.restored(checkpoints, like, unit="round")) is None:
         return [program.init() for program in programs], Outcome()
-    for sentence in restored.passed_over:
-        Console(stderr=True).print(f"Warning: {sentence}; going on from round {restored.step}.", style="yellow")
-    if restored.state is None:
-        return [program.init() for program in programs], Outcome()
-    states, evaluations = restored.state
-    return states, Outcome(restored.step, jax.device_get(evaluations))
+    rounds, (states, evaluations) = found
+    return states, Outcome(rounds, jax.device_get(evaluations))
 
 
 def record_round(experiment: Experiment, outcome: Outcome, metrics: list[Metrics]) -> float:

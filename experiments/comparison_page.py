@@ -48,12 +48,9 @@ def write(
     if lines := curves(compared, metrics):
         baselines = compared[compared["kind"] == "baseline"]
         drawn["curves"] = figures.curves(pd.concat(lines), baselines, synthetic=synthetic)
-    images = {name: figures.png(figure) for name, figure in drawn.items()}
-    for name, image in images.items():
-        folder.write_bytes(f"figures/{name}.png", image)
     text = page.rendered(
         "comparison",
-        images,
+        page.written(folder, drawn),
         title=title("FED-PsyAU: comparison of runs", synthetic=synthetic),
         scores=score_table(compared),
         differences=difference_table(pairs),

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from experiments import coordination_figures as figures
 from experiments import page, tables
-from experiments.figures import png
 from experiments.runfolder import RunFolder
 
 FINDINGS = ("together", "apart", "undecided", "too rare")
@@ -58,10 +57,9 @@ def write(folder: RunFolder) -> Path:
         ValueError: a file of the folder is missing or broken; the sentence names it.
     """
     study = read(folder)
-    images = {}
-    for name, figure in draw(study).items():
-        images[name] = png(figure)
-        folder.write_bytes(f"figures/{name}.png", images[name])
+    drawn = draw(study)
+    images = page.written(folder, drawn)
+    for name, figure in drawn.items():
         folder.write_bytes(f"figures/{name}.svg", figures.svg(figure))
     folder.write_text("report.html", render(study, images))
     return folder.path / "report.html"

@@ -14,7 +14,6 @@ from rich.table import Table
 
 from experiments import explain_figures as figures
 from experiments import page, tables
-from experiments.figures import png
 from experiments.results import METRICS
 from experiments.runfolder import RunFolder
 
@@ -67,10 +66,7 @@ def write(folder: RunFolder) -> Path:
     """
     found = read(folder)
     folder.write_table("distances.csv", distances_of(found.attention))
-    images = {name: png(figure) for name, figure in draw(found).items()}
-    for name, image in images.items():
-        folder.write_bytes(f"figures/{name}.png", image)
-    folder.write_text("report.html", render(found, images))
+    folder.write_text("report.html", render(found, page.written(folder, draw(found))))
     return folder.path / "report.html"
 
 

@@ -26,10 +26,10 @@ def sensitivity(run: TrainedRun, found: Mapping[float, Sequence[Reevaluated]]) -
       Columns ratio, algorithm, repeat, one for each metric, and ``changed``: the share of predicted classes that are
       others than at the ratio of the run.
     """
-    usual, _ = predictions(run, found[run.settings.network.prior_ratio])
+    predicted = {ratio: predictions(run, again) for ratio, again in found.items()}
+    usual, _ = predicted[run.settings.network.prior_ratio]
     tables = []
-    for ratio, again in found.items():
-        emotions, aus = predictions(run, again)
+    for ratio, (emotions, aus) in predicted.items():
         scores = results.score_repeats(emotions, aus)
         pooled = scores.loc[scores["view"] == "pooled", ["algorithm", "repeat", *results.METRICS]]
         other = (emotions["predicted"] != usual["predicted"]).groupby([emotions["algorithm"], emotions["repeat"]])

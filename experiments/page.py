@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+from matplotlib.figure import Figure
+
+from experiments import figures
+from experiments.runfolder import RunFolder
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.PackageLoader("experiments"),
@@ -13,6 +17,14 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+def written(folder: RunFolder, drawn: Mapping[str, Figure]) -> dict[str, bytes]:
+    """Write figures as ``figures/NAME.png``; returns these images, to be put into a page."""
+    images = {name: figures.png(figure) for name, figure in drawn.items()}
+    for name, image in images.items():
+        folder.write_bytes(f"figures/{name}.png", image)
+    return images
 
 
 def rendered(name: str, images: Mapping[str, bytes], **values: Any) -> str:

@@ -61,10 +61,7 @@ def write(folder: RunFolder) -> Path:
         "action_units": figures.class_scores(run.scores, "au", synthetic=run.synthetic, split="validation"),
         "loss": figures.training_loss(run.metrics, synthetic=run.synthetic),
     }
-    images = {name: figures.png(figure) for name, figure in drawn.items()}
-    for name, image in images.items():
-        folder.write_bytes(f"figures/{name}.png", image)
-    folder.write_text("report.html", render(run, images))
+    folder.write_text("report.html", render(run, page.written(folder, drawn)))
     return folder.path / "report.html"
 
 

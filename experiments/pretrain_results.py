@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import expit as sigmoid
 
-from data.dataset import Dataset
 from experiments import pretrain_report, records, results, runfolder, starting, tables
 from experiments.corpus import Corpus
 from experiments.runfolder import RunFolder
@@ -44,21 +43,7 @@ def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> N
     folder.write_table("splits.csv", pd.DataFrame(_splits(corpus, divisions)))
     folder.write_table("action_units.csv", pd.DataFrame(_annotated(corpus, divisions)))
     folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", {"databases": [facts_of(one) for one in corpus.datasets]})
-
-
-def facts_of(dataset: Dataset) -> dict[str, object]:
-    """What data.json says about one database."""
-    return records.data_facts(
-        dataset.name,
-        dataset.subject.tolist(),
-        np.asarray(dataset.examples.emotion),
-        dataset.class_names,
-        dataset.au_names,
-        synthetic=dataset.synthetic,
-        fingerprint=dataset.fingerprint,
-        drops=dataset.metadata.get("dropped", []),
-    )
+    folder.write_json("data.json", {"databases": [starting.facts_of(one) for one in corpus.datasets]})
 
 
 def keep(

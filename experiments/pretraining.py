@@ -69,10 +69,10 @@ def pretrained_detector(
     """
     if (kept := kept_detector(network, choices, seed, dataset, data_dir)) is not None:
         return kept
-    priors = _priors(network, dataset)
+    folder, priors = _place(network, choices, seed, dataset, data_dir)
     task = detection(network, priors, dataset.examples, quiet_residuals)
     detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages).client
-    with open_checkpoints(_folder(network, choices, seed, dataset, data_dir), keep=1) as checkpoints:
+    with open_checkpoints(folder, keep=1) as checkpoints:
         checkpoints.save(choices.epochs, detector)
     return Detector(detector, priors)
 
@@ -81,31 +81,27 @@ def kept_detector(
     network: NetworkSettings, choices: PretrainingSettings, seed: int, dataset: Dataset, data_dir: Path | None
 ) -> Detector | None:
     """The detector of ``pretrained_detector`` if it is kept beside the data, else None."""
-    folder = _folder(network, choices, seed, dataset, data_dir)
+    folder, priors = _place(network, choices, seed, dataset, data_dir)
     if not folder.is_dir():
         return None
     with open_checkpoints(folder, keep=1) as checkpoints:
         restored = checkpoints.restore(detector_like(network))
     if restored is None or restored.state is None:
         return None
-    return Detector(restored.state, _priors(network, dataset))
+    return Detector(restored.state, priors)
 
 
-def _priors(network: NetworkSettings, dataset: Dataset) -> Priors:
-    (name,) = network.prior
-    return jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
-
-
-def _folder(
+def _place(
     network: NetworkSettings, choices: PretrainingSettings, seed: int, dataset: Dataset, data_dir: Path | None
-) -> Path:
-    """Where such a detector is kept: another folder for whatever it depends on."""
-    priors = _priors(network, dataset)
+) -> tuple[Path, Priors]:
+    """Where such a detector is kept, another folder for whatever it depends on; and the prior that it sees through."""
+    (name,) = network.prior
+    priors: Priors = jax.tree.map(np.asarray, prior_named(name)(annotations_of(dataset)))
     recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": seed, "jax": jax.__version__}
     recipe |= {"backend": jax.default_backend(), "pretraining": asdict(choices)}
     recipe |= {"network": asdict(network) | {"prior": [leaf.tolist() for leaf in jax.tree.leaves(priors)]}}
     digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-    return commandline.data_folder(data_dir) / DETECTORS / digest
+    return commandline.data_folder(data_dir) / DETECTORS / digest, priors
 
 
 def quiet_residuals(detector: Params) -> Params:
@@ -200,12 +196,12 @@ def _compiled(
     """An epoch, which takes over the memory of the state it is given, and the state before the first one."""
     key = jax.random.key(seed)
     data = ClientData(jnp.zeros(1, jnp.int32), jnp.asarray(train[None], jnp.int32), jnp.ones((1, len(train))))
-    initial = jax.jit(task.init, compiler_options=to_run_once())(key)
 
     def algorithm(store: PyTree) -> FederatedAlgorithm:
         return federated(centralised(jnp.ones(1)), _training(task._replace(store=store), choices, len(train)))
 
-    state = jax.jit(lambda store, first: algorithm(store).init(first))(task.store, initial)
+    init = jax.jit(lambda store, key: algorithm(store).init(task.init(key)), compiler_options=to_run_once())
+    state = init(task.store, key)
     step = jax.jit(
         lambda state, store, data, key: algorithm(store).step(state, data, key),
         donate_argnums=0,

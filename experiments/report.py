@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 import tyro
+from matplotlib.figure import Figure
 
 from experiments import baselines, figures, page, pretrain_report, results, runfolder, tables
 from experiments.runfolder import RunFolder
@@ -69,8 +70,8 @@ def read(folder: RunFolder) -> Run:
     )
 
 
-def draw(run: Run) -> dict[str, bytes]:
-    """The figures as PNG images, by file name without ending."""
+def draw(run: Run) -> dict[str, Figure]:
+    """The figures by file name without ending."""
     synthetic = run.synthetic
     drawn = {
         "curves": figures.curves(run.metrics, run.summary, synthetic=synthetic),
@@ -81,7 +82,7 @@ def draw(run: Run) -> dict[str, bytes]:
     if run.au_predictions is not None:
         scores = results.score_aus(run.au_predictions)
         drawn["action_units"] = figures.class_scores(scores, "au", synthetic=synthetic)
-    return {name: figures.png(figure) for name, figure in drawn.items()}
+    return drawn
 
 
 def render(run: Run, images: Mapping[str, bytes]) -> str:
@@ -169,10 +170,7 @@ def write(folder: RunFolder) -> Path:
         ValueError: a file of the folder is missing or broken; the sentence names it.
     """
     run = read(folder)
-    images = draw(run)
-    for name, image in images.items():
-        folder.write_bytes(f"figures/{name}.png", image)
-    folder.write_text("report.html", render(run, images))
+    folder.write_text("report.html", render(run, page.written(folder, draw(run))))
     return folder.path / "report.html"
 
 

@@ -78,17 +78,20 @@ def gone_unless_begun(folder: RunFolder, *, new: bool) -> Iterator[None]:
         raise
 
 
-def restored(checkpoints: Checkpoints, like: PyTree) -> tuple[int, PyTree] | None:
-    """The state to go on from, and after how many epochs it is; None where training starts anew.
+def restored(checkpoints: Checkpoints, like: PyTree, unit: str = "epoch") -> tuple[int, PyTree] | None:
+    """The state to go on from, and after how many epochs or rounds it is; None where training starts anew.
 
     Args:
       checkpoints: of the interrupted training; a warning names each that is broken.
       like: structure, shapes and dtypes of the state.
+      unit: "epoch" or "round".
     """
-    found = checkpoints.restore(like)
-    for sentence in found.passed_over if found else ():
-        Console(stderr=True).print(f"Warning: {sentence.replace('round', 'epoch')}.", style="yellow")
-    return None if found is None or found.state is None else (found.step, found.state)
+    if (found := checkpoints.restore(like)) is None:
+        return None
+    for sentence in found.passed_over:
+        told = f"Warning: {sentence.replace('round', unit)}; going on from {unit} {found.step}."
+        Console(stderr=True).print(told, style="yellow")
+    return None if found.state is None else (found.step, found.state)
 
 
 def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> None:
@@ -107,7 +110,14 @@ def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[st
     if folder.has("data.json"):
         refuse_changed(folder, folder.read_json("data.json")["fingerprint"], dataset)
         return
-    facts = records.data_facts(
+    folder.write_table("clients.csv", pd.DataFrame(splits))
+    folder.write_json("environment.json", runfolder.environment())
+    folder.write_json("data.json", facts_of(dataset))
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """What data.json says about a dataset."""
+    return records.data_facts(
         dataset.name,
         dataset.subject.tolist(),
         np.asarray(dataset.examples.emotion),
@@ -117,18 +127,21 @@ def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[st
         fingerprint=dataset.fingerprint,
         drops=dataset.metadata.get("dropped", []),
     )
-    folder.write_table("clients.csv", pd.DataFrame(splits))
-    folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", facts)
 
 
-def refuse_changed(folder: RunFolder, fingerprint: str, dataset: Dataset) -> None:
-    """Let a run go on only on the data that it began with.
+def refuse_changed(
+    folder: RunFolder,
+    fingerprint: str,
+    dataset: Dataset,
+    so: str = "the run cannot go on; start a new one",
+) -> None:
+    """Let a run be used only with the data that it began with.
 
     Args:
       folder: of the run.
       fingerprint: of its data.
       dataset: as it is now.
+      so: what follows if it is another, and what to do.
 
     Raises:
       ValueError: it is another.
@@ -136,7 +149,7 @@ def refuse_changed(folder: RunFolder, fingerprint: str, dataset: Dataset) -> Non
     if fingerprint != dataset.fingerprint:
         raise ValueError(
             f"{folder.path} was run on data with fingerprint {fingerprint[:12]}, but {dataset.name} has "
-            f"{dataset.fingerprint[:12]} now: the run cannot go on; start a new one"
+            f"{dataset.fingerprint[:12]} now: {so}"
         )
 
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -80,6 +80,18 @@ def wait_for_round(process: subprocess.Popen[str], folder: Path, number: int) ->
         time.sleep(0.005)
 
 
+def kill_and_resume(fed: Command, options: Sequence[str], folder: Path) -> None:
+    """Kill a run after its third round, and let it go on to its end."""
+    process = fed.start(*options, f"--output={folder}")
+    wait_for_round(process, folder, 3)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (folder / "summary.csv").exists()
+    resumed = fed(f"--resume={folder}")
+    assert resumed.returncode == 0, resumed.stderr
+
+
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 2, done.stdout + done.stderr
     errors = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
@@ -123,14 +135,7 @@ def test_same_seed_same_files_and_another_seed_others(fed: Command, finished: tu
 @pytest.mark.slow
 def test_killed_and_resumed_ends_with_the_same_files(fed: Command, finished: tuple[Path, str], tmp_path: Path):
     folder = tmp_path / "killed"
-    process = fed.start(*CHEAP, f"--output={folder}")
-    wait_for_round(process, folder, 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert not (folder / "summary.csv").exists()
-    resumed = fed(f"--resume={folder}")
-    assert resumed.returncode == 0, resumed.stderr
+    kill_and_resume(fed, CHEAP, folder)
     assert contents(folder) == contents(finished[0])
 
 

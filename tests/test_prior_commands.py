@@ -1,7 +1,6 @@
 """Several priors in one command: one program, killed and resumed, whole networks, looked into afterwards."""
 
 import re
-import signal
 from pathlib import Path
 
 import jax
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
-from test_fed_command import CHEAP, Command, contents, wait_for_round
+from test_fed_command import CHEAP, Command, contents, kill_and_resume
 
 from experiments import commandline, explain, explain_tables, loading
 from experiments.progress import progress
@@ -66,14 +65,7 @@ def test_priors_algorithms_and_repeats_compile_one_round(several: tuple[Path, st
 
 def test_killed_and_resumed_ends_with_the_same_files(fed: Command, several: tuple[Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "killed"
-    process = fed.start(*SEVERAL, f"--output={folder}")
-    wait_for_round(process, folder, 3)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    assert not (folder / "summary.csv").exists()
-    resumed = fed(f"--resume={folder}")
-    assert resumed.returncode == 0, resumed.stderr
+    kill_and_resume(fed, SEVERAL, folder)
     assert contents(folder) == contents(several[0])
 
 
