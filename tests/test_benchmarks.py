@@ -33,7 +33,7 @@ def test_alternatives_take_turns_and_the_first_turn_does_not_count() -> None:
 def test_a_round_is_timed_apart_from_its_compilation() -> None:
     sizes = ("--clients=2", "--examples=5", "--batch=4", "--repeats=2")
     text = printed("benchmarks.federated_round", *sizes, "--batches", "short")
-    assert "2 clients x 5 examples, batches of 4, frozen AU detector" in text
+    assert "2 clients x 5 examples, batches of at most 4, frozen AU detector" in text
     (row,) = (line for line in text.splitlines() if line.strip().startswith("sequential, short"))
     compiling, median, best = numbers(row)
     assert compiling > median >= best > 0
