@@ -92,7 +92,7 @@ def main(options: Options) -> int:
     if options.au == "frozen":
         recognition = on_frozen_features(settings, NUM_CLASSES, context)
     else:
-        recognition = whole_network(settings, NUM_CLASSES, None, context)
+        recognition = whole_network(settings, NUM_CLASSES, (), context)
     shown, labels = np.arange(options.samples), np.asarray(store.emotion)
 
     def data(size: int) -> list[TrialData]:

@@ -162,10 +162,10 @@ def of_variant(
     choices = replace(settings.mer, network=network)
     priors = settings.priors[:1] if variant in NO_PRIOR_USED else settings.priors
     chosen = trials.trials(repeats, dataset, [(title(variant, prior), prior) for prior in priors])
-    module = mer.au_module(choices, chosen, dataset, data_dir, stages)
+    pretrained = mer.au_modules(choices, chosen, dataset, data_dir, stages)
     mer_results.begin(folder, dataset, repeats)
     examples = with_copies(choices, dataset)
-    recognition = mer.recognised(choices, dataset, module.detector, examples, chosen[0])
+    recognition = mer.recognised(choices, dataset, pretrained, examples, chosen[0])
     return chunks.Training(variant, choices, recognition, examples, chosen, folder)
 
 

@@ -101,7 +101,7 @@ def one_epoch(
         return TrialState(training, None, state.score), counts
     client = _only_client(training)
     logits = predictions(recognition, context, client, data.validation)["emotion"]
-    truth, mask = label[data.validation.examples], data.validation.mask
+    truth, mask = label[data.validation.examples % len(label)], data.validation.mask
     confusion = metrics.confusion_counts(truth, logits.argmax(-1), logits.shape[-1], mask)
     score = jnp.nan_to_num(metrics.uf1(confusion), nan=0.0).astype(jnp.float32)
     best = state.best
@@ -156,7 +156,7 @@ def compiled(
 
 def _initial_states(settings: MerSettings, recognition: Recognition, store: PyTree, data: TrialData) -> TrialState:
     def one(trial: TrialData) -> TrialState:
-        return initial(settings, recognition, Context(store, trial.priors, jnp.float32(0)), trial)
+        return initial(settings, recognition, Context(store, trial.priors, jnp.float32(0), trial.detector), trial)
 
     return jax.lax.map(one, data)
 

@@ -13,7 +13,7 @@ from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.models.fedpsyau import au_detector
-from fedpsyau_jax.priors import Priors, published
+from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
@@ -61,7 +61,7 @@ def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> Non
     Args:
       path: folder of a run of experiments.pretrain.
       network: that it is to be used in.
-      frozen: whether it stays as it is: then it goes on seeing through the prior that it was pretrained with.
+      frozen: whether it stays as it is: then it has to see through the prior that it was pretrained with.
 
     Raises:
       ValueError: no detector there, or one of another network.
@@ -105,22 +105,13 @@ def detector_subjects(path: Path) -> list[str]:
     return list(_facts(path)["subjects"])
 
 
-def detector_priors(path: Path) -> Priors:
-    """The priors that a detector was trained with, and that it goes on seeing through while it is frozen.
-
-    Raises:
-      ValueError: no detector there.
-    """
-    return jax.tree.unflatten(jax.tree.structure(published()), map(np.array, _facts(path)["priors"]))
-
-
 def _facts(path: Path) -> dict[str, Any]:
     if not (path / FACTS).is_file():
         raise ValueError(
             f"--au-init={path}: there is no {FACTS} in it; give the folder of a finished run of experiments.pretrain"
         )
     facts: dict[str, Any] = RunFolder(path).read_json(FACTS)
-    if missing := {"network", "subjects", "priors"} - facts.keys():
+    if missing := {"network", "subjects"} - facts.keys():
         raise ValueError(f"--au-init={path}: its {FACTS} does not say {' and '.join(sorted(missing))}; pretrain again")
     return facts
 

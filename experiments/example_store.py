@@ -1,5 +1,6 @@
 """The examples that trials look up by their row, each held once: with rotated copies, or as a detector sees them."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -53,10 +54,11 @@ def with_copies(settings: MerSettings, dataset: Dataset) -> ExampleStore:
 
 
 def on_features(
-    settings: MerSettings, examples: ExampleStore, detector: Detector, num_examples: int, stages: Stages
-) -> tuple[ExampleStore, Float[np.ndarray, "examples aus"]]:
-    """The store of a frozen detector, whose features are computed once, and its AU probabilities."""
+    settings: MerSettings, examples: ExampleStore, detectors: Sequence[Detector], num_examples: int, stages: Stages
+) -> tuple[ExampleStore, Float[np.ndarray, "detectors examples aus"]]:
+    """The store of frozen detectors, whose features are computed once, and their AU probabilities."""
     with stages.stage("detecting action units"):
-        outputs = detect(FedSettings(network=settings.network), [detector], examples.store)
-    probabilities = np.asarray(jax.nn.sigmoid(outputs.logits))[:num_examples]
-    return examples._replace(store=detected(examples.store, outputs.features)), probabilities
+        outputs = detect(FedSettings(network=settings.network), detectors, examples.store)
+    probabilities = np.asarray(jax.nn.sigmoid(outputs.logits))
+    of_each = probabilities.reshape(len(detectors), -1, probabilities.shape[-1])[:, :num_examples]
+    return examples._replace(store=detected(examples.store, outputs.features)), of_each

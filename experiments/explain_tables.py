@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments import comparison, results
+from experiments.prior_axis import named_rows
 from experiments.reevaluation import Reevaluated
 from experiments.trained_networks import TrainedRun
 
@@ -61,7 +62,7 @@ def attention(run: TrainedRun, again: Sequence[Reevaluated]) -> pd.DataFrame:
     tables = []
     parts = zip(run.federations, again, strict=True) if run.settings.train_au else [(run.federations[0], again[0])]
     for federation, one in parts:
-        titles = federation.titles if run.settings.train_au else _priors(federation.priors)
+        titles = federation.titles if run.settings.train_au else named_rows([EVERY_ALGORITHM], federation.priors)
         counts = _num_examples(run, federation.splits)
         for row, title in enumerate(titles):
             for graph, layers in one.attention.items():
@@ -90,12 +91,6 @@ def facts(run: TrainedRun, difference: float) -> dict[str, Any]:
         "au_names": list(run.dataset.au_names),
         "largest_difference": difference,
     }
-
-
-def _priors(names: Sequence[str]) -> list[str]:
-    if len(names) == 1:
-        return [EVERY_ALGORITHM]
-    return [f"{EVERY_ALGORITHM}, {name} prior" for name in names]
 
 
 def _num_examples(run: TrainedRun, splits: Sequence[Sequence[Any]]) -> np.ndarray:

@@ -20,6 +20,7 @@ from experiments.configs import PRESETS, FedSettings, check
 from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
+from experiments.mer_settings import MerSettings
 from experiments.pretraining import pretrained_detector
 from experiments.prior_axis import Sight, fitted, sight
 from experiments.priors import annotations_of
@@ -136,7 +137,7 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
     return Prepared(dataset, splits, sight(priors, [source.weights(name) for name in names]))
 
 
-def detector_source(settings: FedSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
+def detector_source(settings: FedSettings | MerSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
     """The detector of ``--au-init``, for all priors; else those that are pretrained with each prior when asked for.
 
     Raises:

@@ -12,6 +12,7 @@ import optax
 
 from experiments.compiling import to_run_long, to_run_once
 from experiments.configs import TITLES, AlgorithmName, FedSettings
+from experiments.prior_axis import named_rows
 from experiments.tasks import CHUNK, Task
 from fedpsyau_jax.batching import ClientSplit, pad_indices
 from fedpsyau_jax.federated import (
@@ -74,10 +75,7 @@ class Federation:
     @property
     def titles(self) -> list[str]:
         """Names of the rows."""
-        titles = [TITLES[name] for name in self.algorithms]
-        if len(self.priors) == 1:
-            return titles
-        return [f"{title}, {prior} prior" for title in titles for prior in self.priors]
+        return named_rows([TITLES[name] for name in self.algorithms], self.priors)
 
     @property
     def runs(self) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ folder with a report. docs/mer.md says what the options, files and numbers mean.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,16 +16,17 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
-from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects
+from experiments.detectors import check_detector
 from experiments.example_store import ExampleStore, on_features, with_copies
-from experiments.loading import loaded, loaded_for_pretraining
+from experiments.fed import detector_source
+from experiments.loading import loaded
 from experiments.mer_settings import PRESETS, MerSettings, check
-from experiments.pretraining import pretrained_detector
+from experiments.prior_axis import named_rows
 from experiments.progress import Stages, progress
 from experiments.recognition import Context, Recognition, on_frozen_features, whole_network
 from experiments.runfolder import RunFolder
-from experiments.tasks import Detector
 from fedpsyau_jax.folds import Fold, cautions
+from fedpsyau_jax.types import ClientState
 
 AU_TITLES = {"frozen": "frozen AU module", "finetuned": "fine-tuned AU module", "scratch": "AU module from scratch"}
 
@@ -49,13 +50,6 @@ class Options:
     resume: Path | None = None
     data_dir: Path | None = None
     manual_dir: Path | None = None
-
-
-class AUModule(NamedTuple):
-    """A pretrained AU detector (None: trained from scratch), and who it was trained on."""
-
-    detector: Detector | None
-    subjects: Sequence[str]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -93,14 +87,18 @@ def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_
         dataset = loaded(settings, data_dir, manual_dir, stages)
         repeats = trials.folds(settings, dataset)
         warn(repeats, dataset, console)
-        chosen = trials.trials(repeats, dataset, [(AU_TITLES[settings.au], settings.network.prior[0])])
-        module = au_module(settings, chosen, dataset, data_dir, stages)
+        priors = settings.network.prior
+        titles = named_rows([AU_TITLES[settings.au]], priors)
+        chosen = trials.trials(repeats, dataset, list(zip(titles, priors, strict=True)))
+        pretrained = au_modules(settings, chosen, dataset, data_dir, stages)
         mer_results.begin(folder, dataset, repeats)
-        examples = with_copies(settings, dataset)
-        probabilities = None
-        if settings.au == "frozen" and module.detector is not None:
-            examples, probabilities = on_features(settings, examples, module.detector, len(dataset.clip), stages)
-        recognition = recognised(settings, dataset, module.detector, examples, chosen[0])
+        examples, probabilities = with_copies(settings, dataset), None
+        if settings.au == "frozen":
+            chosen, detectors = trials.seen_through(chosen, pretrained)
+            examples, probabilities = on_features(settings, examples, detectors, len(dataset.clip), stages)
+        else:
+            chosen = trials.starting_from_own(chosen, len(priors))
+        recognition = recognised(settings, dataset, pretrained, examples, chosen[0])
         training = chunks.Training("folds", settings, recognition, examples, chosen, folder)
         finished = chunks.train(training, stages)
     if len(finished) < len(chosen):
@@ -120,38 +118,30 @@ def warn(repeats: Sequence[Sequence[Fold]], dataset: Dataset, console: Console) 
         console.print(f"Warning: {sentence}", style="yellow", highlight=False)
 
 
-def au_module(
+def au_modules(
     settings: MerSettings,
     chosen: Sequence[trials.Trial],
     dataset: Dataset,
     data_dir: Path | None,
     stages: Stages,
-) -> AUModule:
-    """The AU module to start from, once it is known that nothing leaks.
+) -> list[ClientState]:
+    """[priors] the pretrained AU module to start from, once it is known that nothing leaks; none from scratch.
 
     Raises:
       ValueError: a leak; or --au-init is no checkpoint of this network.
     """
     if settings.au == "scratch":
         trials.refuse_leaking(chosen, dataset, ())
-        return AUModule(None, ())
-    if settings.au_init is not None:
-        path = Path(settings.au_init)
-        detector = Detector(detector_from(path, settings.network), detector_priors(path))
-        module = AUModule(detector, detector_subjects(path))
-        trials.refuse_leaking(chosen, dataset, module.subjects)
-        return module
-    pretraining = loaded_for_pretraining(data_dir, stages)
-    subjects = np.unique(pretraining.subject).tolist()
-    trials.refuse_leaking(chosen, dataset, subjects)
-    detector = pretrained_detector(settings.network, settings.pretraining, settings.seed, pretraining, data_dir, stages)
-    return AUModule(detector, subjects)
+        return []
+    source = detector_source(settings, data_dir, stages)
+    trials.refuse_leaking(chosen, dataset, source.subjects)
+    return [source.weights(name) for name in settings.network.prior]
 
 
 def recognised(
     settings: MerSettings,
     dataset: Dataset,
-    detector: Detector | None,
+    pretrained: Sequence[ClientState],
     examples: ExampleStore,
     like: trials.Trial,
 ) -> Recognition:
@@ -159,7 +149,7 @@ def recognised(
     context = Context(examples.store, like.priors, jnp.float32(0))
     if settings.au == "frozen":
         return on_frozen_features(settings, len(dataset.class_names), context)
-    return whole_network(settings, len(dataset.class_names), detector and detector.client, context)
+    return whole_network(settings, len(dataset.class_names), pretrained, context)
 
 
 def read_settings(folder: RunFolder) -> MerSettings:

@@ -53,7 +53,7 @@ def conclude(
     folder: RunFolder,
     dataset: Dataset,
     finished: Sequence[Finished],
-    au_probabilities: Float[np.ndarray, "examples aus"] | None,
+    au_probabilities: Float[np.ndarray, "detectors examples aus"] | None,
 ) -> Scores:
     """Write predictions and scores.
 
@@ -61,7 +61,7 @@ def conclude(
       folder: of the run.
       dataset: what was recognised.
       finished: all trials, ordered by algorithm, repeat and fold.
-      au_probabilities: of a frozen detector; None where the trained networks detect action units themselves.
+      au_probabilities: of frozen detectors; None where the trained networks detect action units themselves.
     """
     emotions = pd.concat([emotion_rows(dataset, trial) for trial in finished], ignore_index=True)
     aus = pd.concat([au_rows(dataset, trial, au_probabilities) for trial in finished], ignore_index=True)
@@ -108,11 +108,11 @@ def emotion_rows(dataset: Dataset, finished: Finished) -> pd.DataFrame:
 
 
 def au_rows(
-    dataset: Dataset, finished: Finished, au_probabilities: Float[np.ndarray, "examples aus"] | None
+    dataset: Dataset, finished: Finished, au_probabilities: Float[np.ndarray, "detectors examples aus"] | None
 ) -> pd.DataFrame:
     """Rows of au_predictions.csv of one trial."""
-    test = finished.trial.fold.test
-    detected = sigmoid(finished.logits["au"]) if au_probabilities is None else au_probabilities[test]
+    test, which = finished.trial.fold.test, finished.trial.detector
+    detected = sigmoid(finished.logits["au"]) if au_probabilities is None else au_probabilities[which, test]
     labels, mask = (np.asarray(table)[test] for table in (dataset.examples.au, dataset.examples.au_mask))
     who = (_keys(finished), dataset.clip[test], dataset.subject[test])
     return records.au_predictions(*who, labels, mask, detected, dataset.au_names)

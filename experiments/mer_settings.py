@@ -112,11 +112,6 @@ def check(settings: MerSettings) -> None:
 
 def _check_combinations(settings: MerSettings) -> None:
     check_priors_named(settings.network.prior)
-    if len(settings.network.prior) > 1:
-        raise ValueError(
-            f"--prior {' '.join(settings.network.prior)}: a cross-validation has one prior; experiments.ablate "
-            "compares several"
-        )
     check_database(settings)
     check_pretraining(settings.pretraining)
     if settings.select and not settings.validation_share:

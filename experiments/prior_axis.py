@@ -65,6 +65,17 @@ def sight(priors: Sequence[Fitted], clients: Sequence[ClientState]) -> Sight:
     return Sight(detectors, np.stack(which))
 
 
+def named_rows(titles: Sequence[str], priors: Sequence[str]) -> list[str]:
+    """Names of the rows of a table: each title with each prior, where there are several.
+
+    >>> named_rows(["FedAvg"], ["published"]), named_rows(["FedAvg"], ["published", "uniform"])
+    (['FedAvg'], ['FedAvg, published prior', 'FedAvg, uniform prior'])
+    """
+    if len(priors) == 1:
+        return list(titles)
+    return [f"{title}, {prior} prior" for title in titles for prior in priors]
+
+
 def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], Int[np.ndarray, "given"]]:
     """Each prior once, and the place of each given one among them.
 

@@ -1,10 +1,11 @@
 """What is trained in a fold: a network whose examples, priors and prior ratio are arguments of the compiled program."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from experiments.mer_settings import MerSettings
 from experiments.pretraining import RATES, module_rates, quiet_residuals
@@ -20,6 +21,7 @@ from fedpsyau_jax.types import (
     ClientState,
     Examples,
     Float,
+    Int,
     Model,
     PRNGKeyArray,
     PyTree,
@@ -27,11 +29,15 @@ from fedpsyau_jax.types import (
 
 
 class Context(NamedTuple):
-    """What a network works with besides its weights: the store of all examples, the priors, the ratio of the moment."""
+    """What a network works with besides its weights: the store of all examples, the priors, the ratio of the moment.
+
+    ``detector``: number of the pretrained detector that its AU module starts from.
+    """
 
     store: PyTree
     priors: Priors
     ratio: Float[Array, ""]
+    detector: Int[Array, ""] | int = 0
 
 
 class Recognition(NamedTuple):
@@ -60,17 +66,21 @@ def on_frozen_features(settings: MerSettings, num_classes: int, like: Context) -
     return _packed(init, lambda _: classification_loss(model), predict, like, {})
 
 
-def whole_network(settings: MerSettings, num_classes: int, detector: ClientState | None, like: Context) -> Recognition:
-    """Train everything, from a pretrained detector or from random weights; the store holds `Examples`."""
+def whole_network(
+    settings: MerSettings, num_classes: int, detectors: Sequence[ClientState], like: Context
+) -> Recognition:
+    """Train everything, from a pretrained detector or, without any, random weights; the store holds `Examples`."""
     architecture = settings.network.architecture()
+    stacked: ClientState | None = jax.tree.map(lambda *leaves: jnp.stack(leaves), *detectors) if detectors else None
 
     def model(context: Context) -> Model:
         return network(num_classes, architecture, context.priors, context.ratio)
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
         fresh = with_head_scaled(model(context).init(key, one_example(context.store)), settings.head_scale)
-        if detector is None:
+        if stacked is None:
             return fresh._replace(params=fresh.params | {"au": quiet_residuals(fresh.params["au"])})
+        detector = jax.tree.map(lambda leaf: leaf[context.detector], stacked)
         return ClientState(fresh.params | {"au": detector.params}, fresh.model_state | {"au": detector.model_state})
 
     def predict(context: Context, client: ClientState, batch: Batch) -> PyTree:

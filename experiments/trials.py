@@ -10,19 +10,21 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.leakage import Origins, refuse_leaks
 from experiments.mer_settings import MerSettings
+from experiments.prior_axis import Fitted, sight
 from experiments.priors import annotations_of, prior_named
-from experiments.tasks import CHUNK
+from experiments.tasks import CHUNK, Detector
 from fedpsyau_jax.batching import pad_indices
 from fedpsyau_jax.federated import ClientData
 from fedpsyau_jax.folds import NOBODY, Fold, k_fold, leave_one_subject_out, with_validation, within
 from fedpsyau_jax.priors import Priors
-from fedpsyau_jax.types import Array, Batch, Int, Key
+from fedpsyau_jax.types import Array, Batch, ClientState, Int, Key
 
 
 class Trial(NamedTuple):
     """One training: under which name it is reported, on which fold of which repeat, with which priors.
 
-    ``prior_rows``: examples whose annotations the priors could see.
+    ``prior_rows``: examples whose annotations the priors could see; ``detector``: number of the pretrained detector
+    that it sees its examples through, or whose weights it starts from.
     """
 
     algorithm: str
@@ -31,11 +33,13 @@ class Trial(NamedTuple):
     fold: Fold
     priors: Priors
     prior_rows: Int[np.ndarray, "rows"] = NOBODY
+    detector: int = 0
 
 
 class TrialData(NamedTuple):
     """Trials as arrays, leaves [trials, ...]; examples are rows of the store.
 
+    With several detectors, the rows as the n-th one sees them begin at n times the number of rows.
     ``key``: all randomness of a trial; it follows repeat and fold, so that trials which differ in their priors alone
     see the same random numbers; ``train``: one client each; a mask of zeros makes a trial that does nothing.
     """
@@ -45,6 +49,7 @@ class TrialData(NamedTuple):
     validation: Batch
     test: Batch
     priors: Priors
+    detector: Int[Array, "trials"]
 
 
 def folds(settings: MerSettings, dataset: Dataset) -> list[list[Fold]]:
@@ -85,6 +90,30 @@ def trials(repeats: Sequence[Sequence[Fold]], dataset: Dataset, named_priors: Se
     ]
 
 
+def by_prior(chosen: Sequence[Trial], num_priors: int) -> list[Sequence[Trial]]:
+    """[priors] the trials with each prior, as ``trials`` orders them."""
+    size = len(chosen) // num_priors
+    return [chosen[start : start + size] for start in range(0, len(chosen), size)]
+
+
+def starting_from_own(chosen: Sequence[Trial], num_priors: int) -> list[Trial]:
+    """Each trial with the number of its prior as that of its detector."""
+    return [t._replace(detector=number) for number, own in enumerate(by_prior(chosen, num_priors)) for t in own]
+
+
+def seen_through(chosen: Sequence[Trial], clients: Sequence[ClientState]) -> tuple[list[Trial], list[Detector]]:
+    """Each trial with the number of the frozen detector that it sees examples through, and these detectors.
+
+    Args:
+      chosen: trials of all priors.
+      clients: [priors] the detector that was pretrained with each; it looks through the priors of the trial.
+    """
+    own = by_prior(chosen, len(clients))
+    seen = sight([Fitted(of[0].algorithm, [t.priors for t in of], [t.prior_rows for t in of]) for of in own], clients)
+    pairs = zip(chosen, seen.which.ravel().tolist(), strict=True)
+    return [trial._replace(detector=number) for trial, number in pairs], seen.detectors
+
+
 def refuse_leaking(chosen: Sequence[Trial], dataset: Dataset, pretraining_subjects: Sequence[str]) -> None:
     """Let training begin only if nothing of validation and test reaches it.
 
@@ -115,7 +144,9 @@ def trial_data(
     """
     like = like or chosen
     rows = {id(trial): np.flatnonzero(np.isin(shown, trial.fold.train)) for trial in (*chosen, *like)}
-    train, train_mask = _padded([rows[id(t)] for t in chosen], max(len(rows[id(t)]) for t in like))
+    begins = [trial.detector * len(shown) for trial in chosen]
+    own = [rows[id(trial)] + begin for trial, begin in zip(chosen, begins, strict=True)]
+    train, train_mask = _padded(own, max(len(rows[id(t)]) for t in like))
     everything = jax.random.key(seed)
     places = jnp.array([(trial.repeat, trial.number) for trial in chosen], jnp.uint32)
     keys = jax.vmap(lambda place: jax.random.fold_in(jax.random.fold_in(everything, place[0]), place[1]))(places)
@@ -124,14 +155,15 @@ def trial_data(
     priors = jax.tree.map(
         lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.priors for t in chosen]
     )
-    validation, test = (_held_out(part, chosen, like) for part in ("validation", "test"))
-    return TrialData(keys, client, validation, test, priors)
+    validation, test = (_held_out(part, chosen, begins, like) for part in ("validation", "test"))
+    return TrialData(keys, client, validation, test, priors, jnp.array([trial.detector for trial in chosen]))
 
 
-def _held_out(part: str, chosen: Sequence[Trial], like: Sequence[Trial]) -> Batch:
+def _held_out(part: str, chosen: Sequence[Trial], begins: Sequence[int], like: Sequence[Trial]) -> Batch:
     longest = max(len(getattr(trial.fold, part)) for trial in like)
     length = longest if longest <= CHUNK else longest + -longest % CHUNK
-    return Batch(*_padded([getattr(trial.fold, part) for trial in chosen], length))
+    own = [getattr(trial.fold, part) + begin for trial, begin in zip(chosen, begins, strict=True)]
+    return Batch(*_padded(own, length))
 
 
 def _padded(rows: Sequence[Int[np.ndarray, "rows"]], length: int) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from experiments import fed, loading
 from experiments.configs import FedSettings, NetworkSettings
-from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects, save_detector
+from experiments.detectors import check_detector, detector_from, detector_subjects, save_detector
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
@@ -57,7 +57,6 @@ def same(one: object, other: object) -> bool:
 
 def test_what_was_saved_is_read(folder: Path, weights: ClientState):
     assert same(detector_from(folder, NETWORK), weights)
-    assert same(detector_priors(folder), PRIORS)
     assert detector_subjects(folder) == list(SEEN)
 
 
@@ -90,7 +89,7 @@ def test_the_same_network_is_not_refused(folder: Path):
 
 def test_facts_that_lack_something_are_named(folder: Path):
     (folder / "detector.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"detector.json does not say network and priors and subjects; pretrain again"):
+    with pytest.raises(ValueError, match=r"detector.json does not say network and subjects; pretrain again"):
         check_detector(folder, NETWORK, frozen=True)
 
 

@@ -30,6 +30,7 @@ class Command:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "COLUMNS": "200"}
+        self.environment["JAX_LOG_COMPILES"] = "1"
         self.environment.pop("JAX_COMPILATION_CACHE_DIR", None)
 
     def start(self, name: str, *options: str) -> subprocess.Popen[str]:
@@ -109,6 +110,32 @@ def test_killed_twice_and_resumed_ends_with_the_same_files(
     assert contents(folder) == contents(finished[0])
 
 
+SEVERAL = ("--folds=2", "--epochs=2", "--repeats=2", "--checkpoint-seconds=0", "--pretraining.epochs=1")
+SEVERAL = (*SEVERAL, "--folds-at-once=3", "--prior", "published", "co-occurrence", "test_prior_axis:witness")
+
+
+@pytest.mark.slow
+def test_several_priors_are_rows_of_one_program_that_can_be_killed(command: Command, tmp_path: Path):
+    """Three priors on two folds twice are twelve trials in four chunks, and one compiled epoch."""
+    folders = [tmp_path / name for name in ("uninterrupted", "killed")]
+    process = command.start("mer", *SEVERAL, f"--output={folders[0]}")
+    shown, errors = process.communicate(timeout=500)
+    assert process.returncode == 0, errors
+    assert len(re.findall(r"Finished XLA compilation of jit\(_epoch_of_all\)", errors)) == 1
+    predictions = pd.read_csv(folders[0] / "predictions.csv")
+    rows = [f"frozen AU module, {prior} prior" for prior in SEVERAL[-3:]]
+    assert predictions.groupby("algorithm", sort=False).size().to_dict() == dict.fromkeys(rows, 64)
+    assert all(row in shown for row in rows)
+    process = command.start("mer", *SEVERAL, f"--output={folders[1]}")
+    while not (folders[1] / "checkpoints" / "folds-2" / "1").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    command("mer", f"--resume={folders[1]}")
+    assert contents(folders[0]) == contents(folders[1])
+
+
 @pytest.mark.slow
 def test_a_federation_starts_from_the_detector(command: Command, pretrained: tuple[Path, str], tmp_path: Path):
     cheap = ("--clients=2", "--rounds=1", "--local-epochs=1", "--repeats=1", "--algorithms", "fedavg")
@@ -167,7 +194,7 @@ MISTAKES = {
     "more folds than subjects": (mer, ["--folds=9"], r"9 folds .* 8 subjects"),
     "selection without validation": (mer, ["--select"], r"add, for example, --validation-share=0.2"),
     "decay of a frozen module": (mer, ["--prior-schedule=decay"], r"add --au=finetuned"),
-    "several priors": (mer, ["--prior", "published", "uniform"], r"experiments.ablate compares several"),
+    "a prior twice": (mer, ["--prior", "uniform", "uniform"], r"name each prior once"),
     "no pretraining epochs": (mer, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at least 1"),
     "no pretraining batch": (mer, ["--pretraining.batch=0"], r"--pretraining.batch=0: it must be at least 1"),
     "no such prior": (mer, ["--prior", "publishd"], r"do you mean published"),
@@ -230,7 +257,7 @@ def test_perfect_predictions_score_one_and_the_report_speaks_of_folds(tmp_path: 
         )
         for number, fold in enumerate(repeats[0])
     ]
-    scores = mer_results.conclude(folder, dataset, finished, np.asarray(dataset.examples.au))
+    scores = mer_results.conclude(folder, dataset, finished, np.asarray(dataset.examples.au)[None])
     top = scores.summary.iloc[0]
     assert (top["uf1"], top["uar"], top["accuracy"], top["au_f1"]) == (1, 1, 1, 1)
     assert scores.intervals["perfect"]["uf1"] == (1, 1, 1)

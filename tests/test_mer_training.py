@@ -1,5 +1,6 @@
 """Trials, programs and chunks, with a linear model in place of the network: laws that do not depend on it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments import chunks, trials
 from experiments.cross_validation import compiled
+from experiments.detectors import detector_like
 from experiments.example_store import with_copies
 from experiments.mer_settings import MerSettings
+from experiments.prior_axis import named_rows
 from experiments.progress import progress
-from experiments.recognition import Context, Recognition
+from experiments.recognition import Context, Recognition, whole_network
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.federated import masked_mean, vectorised
 from fedpsyau_jax.folds import leave_one_subject_out
@@ -58,9 +61,12 @@ def dataset() -> Dataset:
     return random_dataset("synthetic", "federated")
 
 
-def training(dataset: Dataset, folder: Path, settings: MerSettings = SETTINGS) -> chunks.Training:
+def training(
+    dataset: Dataset, folder: Path, settings: MerSettings = SETTINGS, priors: Sequence[str] = ("published",)
+) -> chunks.Training:
     folder.mkdir(exist_ok=True)
-    chosen = trials.trials(trials.folds(settings, dataset), dataset, [("linear", "published")])
+    named = list(zip(named_rows(["linear"], priors), priors, strict=True))
+    chosen = trials.trials(trials.folds(settings, dataset), dataset, named)
     examples = with_copies(settings, dataset)
     return chunks.Training("folds", settings, linear(), examples, chosen, RunFolder(folder))
 
@@ -203,6 +209,57 @@ def test_trials_that_differ_in_their_prior_share_their_random_numbers(dataset: D
     per_prior = keys.reshape(2, -1, keys.shape[-1])
     np.testing.assert_array_equal(per_prior[0], per_prior[1])
     assert len(np.unique(per_prior[0], axis=0)) == 2 * len(found)
+
+
+PRIORS = ("published", "co-occurrence", "uniform")
+DETECTORS = [ClientState({"weight": jnp.full(3, float(number))}, {}) for number in range(3)]
+
+
+def test_examples_are_seen_once_through_each_prior_that_differs(dataset: Dataset, tmp_path: Path):
+    chosen, detectors = trials.seen_through(training(dataset, tmp_path, priors=PRIORS).trials, DETECTORS)
+    assert len(detectors) == 1 + 8 + 1  # statistics of annotations differ from fold to fold
+    assert [trial.detector for trial in chosen] == [0] * 8 + [trial.detector for trial in chosen[8:16]] + [9] * 8
+    assert sorted(trial.detector for trial in chosen[8:16]) == list(range(1, 9))
+    for number, trial in enumerate(chosen):
+        own = detectors[trial.detector]
+        assert float(own.client.params["weight"][0]) == number // 8
+        jax.tree.map(np.testing.assert_array_equal, own.priors, trial.priors)
+    data = trials.trial_data(chosen, np.arange(32), 0)
+    for place, trial in enumerate(chosen):
+        rows = np.asarray(data.train.examples[place, 0])[np.asarray(data.train.mask[place, 0]) > 0]
+        np.testing.assert_array_equal(rows, trial.fold.train + 32 * trial.detector)
+        rows = np.asarray(data.test.examples[place])[np.asarray(data.test.mask[place]) > 0]
+        np.testing.assert_array_equal(rows, trial.fold.test + 32 * trial.detector)
+
+
+def test_whole_networks_start_from_the_detector_of_their_prior(dataset: Dataset, tmp_path: Path):
+    one = training(dataset, tmp_path, priors=PRIORS)
+    chosen = trials.starting_from_own(one.trials, 3)
+    data = trials.trial_data(chosen, np.arange(32), 0)
+    assert data.detector.tolist() == [0] * 8 + [1] * 8 + [2] * 8
+    settings, like = replace(SETTINGS, au="finetuned"), Context(one.examples.store, published(), jnp.float32(0))
+    shapes = detector_like(settings.network)
+    detectors = [jax.tree.map(lambda leaf, value=10.0 + n: jnp.full(leaf.shape, value), shapes) for n in range(3)]
+    init = jax.jit(whole_network(settings, 7, detectors, like).init)
+    size = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
+    for number in (0, 2):
+        state = init(jax.random.key(0), like._replace(detector=number))
+        weights = np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(state.params)])
+        counts = [(weights == 10.0 + other).sum() for other in range(3)]
+        assert counts == [size * (other == number) for other in range(3)]
+
+
+def test_several_priors_compile_one_epoch_and_change_nothing_of_each_other(
+    dataset: Dataset, tmp_path: Path, caplog: pytest.LogCaptureFixture, at_once: list[chunks.Finished]
+):
+    settings = replace(SETTINGS, folds_at_once=5)
+    with jax.log_compiles(), progress(Console(quiet=True)) as stages:
+        found = chunks.train(training(dataset, tmp_path, settings, PRIORS), stages)
+    said = [record.getMessage() for record in caplog.records]
+    assert len([line for line in said if line.startswith("Finished XLA compilation of jit(_epoch_of_all)")]) == 1
+    assert [one.trial.algorithm for one in found[::8]] == [f"linear, {prior} prior" for prior in PRIORS]
+    for own in (found[:8], found[8:16], found[16:]):  # the linear model looks at no prior
+        np.testing.assert_array_equal(logits_of(own), logits_of(at_once))
 
 
 def test_copies_are_trained_on_with_their_example_and_never_tested(dataset: Dataset):
