@@ -70,7 +70,7 @@ def read_sheet(
         TableError: the file is no table, or no sheet has such a header.
         OSError: the file cannot be read.
     """
-    grids = _grids(path)
+    grids = grids_of(path)
     for title in sorted(grids, key=lambda title: title.lower() != preferred.lower()):
         for number, line in enumerate(grids[title][:_LAST_HEADER_ROW]):
             places = columns(line)
@@ -132,7 +132,13 @@ def _closest_header(grids: dict[str, list[list[object]]], required: Sequence[str
     return f"{where} no column {', '.join(missing)}"
 
 
-def _grids(path: Path) -> dict[str, list[list[object]]]:
+def grids_of(path: Path) -> dict[str, list[list[object]]]:
+    """The cells of a file, line by line, by the title of their sheet; a text file has one, without a title.
+
+    Raises:
+        TableError: the file is no table.
+        OSError: it cannot be read.
+    """
     if path.suffix.lower() in (".xlsx", ".xlsm"):
         return _workbook(path)
     if path.suffix.lower() == ".xls":

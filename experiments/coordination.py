@@ -30,7 +30,7 @@ class CoordinationSettings:
 
     Attributes:
       database: Which data; with --table, whose table it is (left out, that is found out).
-      table: Annotation table: a database's own (Excel or CSV), or a CSV with columns subject, AU1, AU2, ... of 0, 1 or
+      table: Annotation table, Excel or CSV: a database's own, or one with columns subject, AU1, AU2, ... of 0, 1 or
         nothing where an AU is not labelled.
       level: False-discovery rate at which pairs are found.
       permutations: Permutations within subjects behind each p.
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
         else:
             places = options.data_dir, options.manual_dir
             source = coordination_data.of_database(str(settings.database), *places, progress=stages.track)
-        check_source(source)
+        check_source(source, settings)
         chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
         folder = starting.started("coordination", arguments, chosen, options.output, resumable=False)
         folder.write_json("environment.json", runfolder.environment())
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
             found = study(settings, source.table)
     record(folder, found, source.table.action_units)
     page = coordination_report.write(folder)
-    conclude(found, settings, page)
+    conclude(found, settings, source, page)
     return 0
 
 
@@ -102,22 +102,32 @@ def check(settings: CoordinationSettings) -> None:
         raise ValueError("name the annotations: --database NAME, or --table FILE")
     if not 0 < settings.level < 1:
         raise ValueError(f"--level={settings.level}: it must be between 0 and 1, both excluded")
-    num_pairs = len(ACTION_UNITS) * (len(ACTION_UNITS) - 1) // 2
+    check_permutations(settings, len(ACTION_UNITS))
+    if settings.seed < 0:
+        raise ValueError(f"--seed={settings.seed}: it must be at least 0")
+
+
+def check_permutations(settings: CoordinationSettings, num_aus: int) -> None:
+    """Refuse so few permutations that no pair of these AUs could be found.
+
+    Raises:
+      ValueError: how many it takes.
+    """
+    num_pairs = num_aus * (num_aus - 1) // 2
     if (least := int(np.ceil(num_pairs / settings.level)) - 1) > settings.permutations:
         raise ValueError(
             f"--permutations={settings.permutations}: a p of 1 / {settings.permutations + 1} is too coarse for "
             f"{num_pairs} pairs at --level={settings.level}; give at least {least}"
         )
-    if settings.seed < 0:
-        raise ValueError(f"--seed={settings.seed}: it must be at least 0")
 
 
-def check_source(source: Source) -> None:
+def check_source(source: Source, settings: CoordinationSettings) -> None:
     """Refuse annotations that no pair can be tested with.
 
     Raises:
-      ValueError: what they lack.
+      ValueError: what they, or the settings, lack.
     """
+    check_permutations(settings, len(source.table.action_units))
     if not source.table.mask.any():
         raise ValueError(f"{source.facts['name']}: no clip has labelled action units, so there is nothing to test")
 
@@ -155,10 +165,11 @@ def pairs_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFram
 
 
 def agreement_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFrame:
-    """One row for each direction of each pair: whether the published topology links it, and the verdict."""
+    """One row for each direction of each pair of its AUs: whether the published topology links it, and the verdict."""
     links = all_links(published())
-    node = np.array([ACTION_UNITS.index(au) for au in action_units])
-    first, second = node[found.first], node[found.second]
+    node = np.array([ACTION_UNITS.index(au) if au in ACTION_UNITS else -1 for au in action_units])
+    known = (node[found.first] >= 0) & (node[found.second] >= 0)
+    first, second, finding = node[found.first][known], node[found.second][known], found.finding[known]
     parts = [
         pd.DataFrame(
             {
@@ -168,9 +179,9 @@ def agreement_table(found: Coordination, action_units: Sequence[int]) -> pd.Data
                     face_part(ACTION_UNITS[i], ACTION_UNITS[j]) for i, j in zip(receiver, sender, strict=True)
                 ],
                 "published": links[receiver, sender].astype(int),
-                "finding": found.finding,
-                "q": found.q,
-                "verdict": verdicts(found.finding, links[receiver, sender]),
+                "finding": finding,
+                "q": found.q[known],
+                "verdict": verdicts(finding, links[receiver, sender]),
             }
         )
         for receiver, sender in ((first, second), (second, first))
@@ -178,12 +189,18 @@ def agreement_table(found: Coordination, action_units: Sequence[int]) -> pd.Data
     return pd.concat(parts, ignore_index=True)
 
 
-def conclude(found: Coordination, settings: CoordinationSettings, page: Path) -> None:
-    """Say in the terminal what was found."""
-    counts = {kind: int((found.finding == kind).sum()) for kind in ("together", "apart", "undecided", "too rare")}
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+def conclude(found: Coordination, settings: CoordinationSettings, source: Source, page: Path) -> None:
+    """Say in the terminal what was found, and what to be careful with."""
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"{len(found.finding)} pairs at a false-discovery rate of {settings.level:g}: {told}.", markup=False)
+    for sentence in source.facts["cautions"]:
+        console.print(f"Warning: {sentence}", style="yellow", markup=False)
+    aus, pairs = source.table.action_units, list(zip(found.first, found.second, found.finding, strict=True))
+    many = "s" if len(pairs) > 1 else ""
+    console.print(f"{len(pairs)} pair{many} at a false-discovery rate of {settings.level:g}:", markup=False)
+    for kind in ("together", "apart", "undecided", "too rare"):
+        of_kind = [f"AU{aus[one]}-AU{aus[other]}" for one, other, finding in pairs if finding == kind]
+        listed = f": {', '.join(of_kind)}" if of_kind and kind in ("together", "apart") else ""
+        console.print(f"  {len(of_kind)} {kind}{listed}", markup=False)
     console.print(str(page), markup=False)
 
 

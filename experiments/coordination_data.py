@@ -1,14 +1,11 @@
-"""Annotations for the study of coordination: of a database, of its table alone, or of a plain CSV table."""
+"""Annotations for the study of coordination: of a database, of its table alone, or of a plain table."""
 
-import io
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
-import pandas as pd
 
 from data.annotations import Columns, Table, read_table
 from data.databases import DATABASES, layout_of
@@ -16,6 +13,7 @@ from data.dataset import load
 from data.pipeline import au_targets
 from data.progress import Progress
 from data.sheets import TableError, sha256
+from experiments.plain_table import plain_table
 from experiments.priors import annotations_of
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
 
@@ -25,7 +23,8 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "samm": ("COLUMNS",),
     "dfme": ("CHALLENGE", "FULL"),
 }
-PLAIN = "a CSV table with a column `subject` and columns AU1, AU2, ... of 0, 1 or nothing"
+PLAIN = "one with a column `subject` and columns AU1, AU2, ... of 0, 1 or nothing"
+ONE_SUBJECT = "all clips show one subject: what is found holds for this person, and says nothing about others."
 
 
 class Source(NamedTuple):
@@ -48,7 +47,7 @@ def of_table(path: Path, database: str | None) -> Source:
     """The annotations of a table without its pictures.
 
     Args:
-        path: the table of a database, as it circulates, or a plain CSV table.
+        path: the table of a database, as it circulates, or a plain table.
         database: whose table; None to find out.
 
     Raises:
@@ -104,49 +103,14 @@ def _with_action_units(table: Table) -> Table:
 
 
 def _plain(path: Path) -> Source | None:
-    """A plain CSV table; None if it is none."""
-    frame = _frame(path)
-    if frame is None:
+    """A plain table; None if it is none."""
+    if (found := plain_table(path)) is None:
         return None
-    frame = frame.rename(columns=lambda name: str(name).strip().lower().replace(" ", ""))
-    columns = {au: f"au{au}" for au in ACTION_UNITS if f"au{au}" in frame}
-    if "subject" not in frame or not columns:
-        return None
-    if len(columns) < 2:
-        raise TableError(f"{path}: only one column of AU {list(ACTION_UNITS)}; pairs need at least two")
-    marks = np.stack([_marks(path, frame[column], au) for au, column in columns.items()], axis=1)
-    if unnamed := np.flatnonzero(frame["subject"].isna()).tolist():
-        raise TableError(f"{path}, row {unnamed[0] + 2}: no subject; name who is seen, or delete the row")
-    mask = np.isfinite(marks).astype(float)
-    table = AnnotationTable(
-        np.nan_to_num(marks), mask, np.full(len(frame), -1), frame["subject"].to_numpy(str), tuple(columns)
-    )
-    return Source(table, _facts(path.name, table, []) | _hashes(path))
-
-
-def _frame(path: Path) -> pd.DataFrame | None:
-    """A text file's cells as text; None if it is no table."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        with catch_warnings():
-            simplefilter("error", pd.errors.ParserWarning)
-            separator = max(",;\t", key=text.count)
-            return pd.read_csv(io.StringIO(text), dtype=str, sep=separator, index_col=False, skipinitialspace=True)
-    except pd.errors.ParserWarning:
-        raise TableError(f"{path}: a row has more cells than the header; give every column a name") from None
-    except ValueError:
-        return None  # an Excel workbook is no text, and not every text is a table
-
-
-def _marks(path: Path, column: pd.Series, au: int) -> np.ndarray:
-    """0, 1, or NaN where nobody knows."""
-    marks = pd.to_numeric(column, errors="coerce").to_numpy(float)
-    wrong = np.flatnonzero(column.notna().to_numpy() & ~np.isin(marks, (0, 1)))
-    if wrong.size:
-        raise TableError(
-            f"{path}, row {wrong[0] + 2}: AU{au} is {column.iloc[wrong[0]]!r}; write 0, 1, or nothing if unknown"
-        )
-    return marks
+    facts = _facts(path.name, found.table, []) | _hashes(path)
+    if found.passed_over:
+        names = ", ".join(found.passed_over)
+        facts["cautions"].append(f"columns that name no action unit of FACS are passed over: {names}.")
+    return Source(found.table, facts)
 
 
 def _facts(name: str, table: AnnotationTable, dropped: Sequence[Mapping[str, Any]], synthetic: bool = False) -> dict:
@@ -161,6 +125,7 @@ def _facts(name: str, table: AnnotationTable, dropped: Sequence[Mapping[str, Any
         "au_counts": (table.aus * table.mask).sum(axis=0).astype(int).tolist(),
         "au_labelled": table.mask.sum(axis=0).astype(int).tolist(),
         "drops": [dict(drop) for drop in dropped],
+        "cautions": [ONE_SUBJECT] if len(set(table.subject.tolist())) == 1 else [],
     }
 
 

@@ -11,9 +11,11 @@ import pytest
 from data.dataset import Dataset
 from experiments import coordination_data, coordination_report
 from experiments.coordination import main
+from experiments.coordination_figures import AU_PLACES
 from experiments.priors import NAMED, cooccurrence, prior_named
 from experiments.runfolder import existing
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, Prior, Priors, published
+from fedpsyau_jax.priors.action_units import NAMES
 from fedpsyau_jax.priors.cooccurrence import row_stochastic
 from fedpsyau_jax.types import Examples
 
@@ -25,7 +27,7 @@ CASME2_HEADER = "Subject,Filename,,OnsetFrame,ApexFrame,OffsetFrame,,Action Unit
 def plain_table(path: Path, num_subjects: int = 12, clips_each: int = 10) -> Path:
     generator = np.random.default_rng(0)
     columns = {f"AU{au}": (generator.random(num_subjects * clips_each) < 0.3).astype(int) for au in (1, 2, 4, 12)}
-    frame = pd.DataFrame({"subject": np.repeat(np.arange(num_subjects), clips_each), **columns, "AU45": 1, "note": "x"})
+    frame = pd.DataFrame({"subject": np.repeat(np.arange(num_subjects), clips_each), **columns, "AU99": 1, "note": "x"})
     frame["AU2"] = frame["AU1"].astype(object)
     frame.loc[::7, "AU2"] = ""
     frame.to_csv(path, index=False)
@@ -66,6 +68,55 @@ def test_tables_say_what_was_planted(run: Path) -> None:
     assert (edge["published"], edge["verdict"]) == (1, "supported")
     topology = pd.read_csv(run / "topology.csv", index_col="receiver")
     assert topology.loc["AU1", "AU2"] == topology.loc["AU2", "AU1"] == topology.loc["AU4", "AU4"] == 1
+
+
+OTHERS = ("AU1", "AU43", "AU25", "AU26")
+"""Only one of them is among the twelve of the network."""
+
+
+@pytest.mark.parametrize("ending", ["xlsx", "csv"])
+def test_a_table_of_any_action_units_in_any_format(tmp_path: Path, ending: str, capsys: pytest.CaptureFixture) -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({name: (generator.random(80) < 0.4).astype(int) for name in OTHERS})
+    frame["AU26"] = frame["AU25"]
+    frame.insert(0, "Participant", np.repeat(np.arange(8), 10))
+    frame = frame.rename(columns={"AU43": "au 43"}).assign(AU99=1, AU4_r=2.5)
+    table = tmp_path / f"mine.{ending}"
+    frame.to_excel(table, index=False) if ending == "xlsx" else frame.to_csv(table, index=False, sep=";")
+    assert main(["--table", str(table), "--output", str(tmp_path / "run"), *FEW]) == 0
+    pairs = pd.read_csv(tmp_path / "run" / "pairs.csv").set_index(["first", "second"])
+    assert pairs["finding"].to_dict()["AU25", "AU26"] == "together"
+    assert pairs["face_part"].to_dict() == {
+        ("AU1", "AU43"): "upper",
+        ("AU25", "AU26"): "lower",
+        **{(upper, lower): "across" for upper in OTHERS[:2] for lower in OTHERS[2:]},
+    }
+    assert len(pd.read_csv(tmp_path / "run" / "agreement.csv")) == 0
+    page, shown = (tmp_path / "run" / "report.html").read_text(), capsys.readouterr().out
+    assert "No pair of these AUs is in it." in page
+    for said in (page, shown):
+        assert "olumns that name no action unit of FACS are passed over: AU99, AU4_r." in said
+    assert "1 together: AU25-AU26" in shown
+
+
+def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame({"subject": "me", "AU1": (generator.random(60) < 0.4).astype(int), "AU4": 0, "AU12": 1})
+    frame["AU2"] = frame["AU1"].astype(object)
+    frame.loc[:5, "AU2"] = "NA"
+    frame.to_csv(tmp_path / "mine.csv", index=False)
+    assert main(["--table", str(tmp_path / "mine.csv"), "--output", str(tmp_path / "run"), *FEW]) == 0
+    pairs = pd.read_csv(tmp_path / "run" / "pairs.csv").set_index(["first", "second"])
+    assert pairs.loc[("AU1", "AU2"), ["finding", "num_clips"]].tolist() == ["together", 54]
+    assert (pairs["finding"].drop(("AU1", "AU2")) == "too rare").all()
+    for said in (capsys.readouterr().out, (tmp_path / "run" / "report.html").read_text()):
+        assert "ll clips show one subject: what is found holds for this person" in said
+
+
+def test_every_named_action_unit_has_a_place_of_its_own_on_the_face() -> None:
+    places = np.array([AU_PLACES[au] for au in NAMES])
+    apart = np.linalg.norm(places[:, None] - places, axis=-1)[np.triu_indices(len(places), 1)]
+    assert apart.min() > 0.075
 
 
 def test_the_page_can_be_made_again_and_says_when_faces_are_rendered(run: Path) -> None:
@@ -122,7 +173,12 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
         (["--table", "text.csv", "--database", "disfa"], "no one table"),
         (["--table", "three.csv"], "row 3: AU2 is '3'; write 0, 1"),
         (["--table", "nobody.csv"], "row 2: no subject"),
-        (["--table", "one.csv"], "at least two"),
+        (["--table", "one.csv"], "only one column of an action unit"),
+        (["--table", "twice.csv"], "AU2 has 2 columns; keep one"),
+        (["--table", "unnamed.csv"], "it has AU1, AU2 but no column subject"),
+        (["--table", "header.csv"], "nothing is below its header"),
+        (["--table", "words.csv"], "row 2: AU1 is 'yes'; write 0, 1"),
+        (["--table", "many.csv", "--permutations", "1500"], "for 91 pairs at --level=0.05; give at least 1819"),
         (["--table", "long.csv"], "more cells than the header"),
         (["--table", "empty.csv"], "neither a table of casme3"),
         (["--table", "blank.csv"], "nothing to test"),
@@ -138,7 +194,12 @@ def test_mistakes_are_one_sentence(
     Path("text.csv").write_text("a,b\n1,2\n")
     Path("three.csv").write_text("subject,AU1,AU2\na,1,0\nb,1,3\n")
     Path("nobody.csv").write_text("subject,AU1,AU2\n,1,0\n")
-    Path("one.csv").write_text("subject,AU1,AU45\na,1,0\n")
+    Path("one.csv").write_text("subject,AU1,AU99\na,1,0\n")
+    Path("twice.csv").write_text("subject,AU1,AU2,au 02\na,1,0,1\n")
+    Path("unnamed.csv").write_text("who,AU1,AU2\na,1,0\n")
+    Path("header.csv").write_text("subject,AU1,AU2\n")
+    Path("words.csv").write_text("subject,AU1,AU2\na,yes,no\n")
+    Path("many.csv").write_text("subject," + ",".join(f"AU{au}" for au in list(NAMES)[:14]) + "\na" + ",1" * 14 + "\n")
     Path("long.csv").write_text("subject,AU1,AU2\na,1,0,5\n")
     Path("empty.csv").write_text("")
     Path("blank.csv").write_text("subject,AU1,AU2\na,,\n")

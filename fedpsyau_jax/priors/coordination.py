@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from fedpsyau_jax.priors.action_units import ACTION_UNITS, LOWER, UPPER
+from fedpsyau_jax.priors.action_units import ACTION_UNITS, UPPER, UPPER_NAMES
 from fedpsyau_jax.priors.annotation_table import AnnotationTable
 from fedpsyau_jax.priors.contingency import (
     OddsRatio,
@@ -161,13 +161,13 @@ def verdicts(finding: np.ndarray, links: Bool[np.ndarray, "pairs"]) -> list[Verd
 
 
 def face_part(one: int, other: int) -> str:
-    """Where a pair of AUs lies: "upper", "lower" or "across".
+    """Where a pair of AUs of ``action_units.NAMES`` lies: "upper", "lower" or "across".
 
-    >>> face_part(1, 2), face_part(12, 9), face_part(6, 12)
+    >>> face_part(1, 2), face_part(12, 25), face_part(6, 12)
     ('upper', 'lower', 'across')
     """
-    parts = {"upper" if au in UPPER else "lower" if au in LOWER else "across" for au in (one, other)}
-    return parts.pop() if len(parts) == 1 else "across"
+    upper = [au in UPPER_NAMES for au in (one, other)]
+    return "upper" if all(upper) else "across" if any(upper) else "lower"
 
 
 def _share(part: Int[np.ndarray, "pairs"], whole: Int[np.ndarray, "pairs"]) -> Float[np.ndarray, "pairs"]:

@@ -1,0 +1,90 @@
+"""Plain annotation tables: a column of subjects, and one of 0 and 1 for each action unit; text or a workbook."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from data.sheets import TableError, columns, grids_of, is_blank
+from fedpsyau_jax.priors import AnnotationTable
+from fedpsyau_jax.priors.action_units import NAMES, UPPER_NAMES
+
+UNKNOWN = ("na", "n/a", "nan", "null")
+"""Words for a label that nobody knows, as other programs write it."""
+_LAST_HEADER_ROW = 60
+
+
+class PlainTable(NamedTuple):
+    """Annotations, and columns that are named like an AU but are none of FACS."""
+
+    table: AnnotationTable
+    passed_over: tuple[str, ...]
+
+
+def plain_table(path: Path) -> PlainTable | None:
+    """The first sheet that has a column for an action unit; None if there is none.
+
+    Columns are ``subject`` (or near it) and AU1, AU2, ... in any order.
+
+    Raises:
+        TableError: there are such columns, but they are no annotations; the message names file and row.
+        OSError: the file cannot be read.
+    """
+    for grid in grids_of(path).values():
+        for number, line in enumerate(grid[:_LAST_HEADER_ROW]):
+            if named := [(place, au) for place, cell in enumerate(line) if (au := _action_unit(cell)) is not None]:
+                return _below(path, grid, number, named)
+    return None
+
+
+def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Sequence[tuple[int, int]]) -> PlainTable:
+    line, places = grid[header], _places(path, named)
+    names = [f"AU{au}" for au in places]
+    if (subject := columns(line).get("subject")) is None:
+        raise TableError(f"{path}: it has {', '.join(names)} but no column subject; say in one who is seen")
+    rows = [(number, row) for number, row in enumerate(grid[header + 1 :], header + 2) if not all(map(is_blank, row))]
+    for number, row in rows:
+        if not all(map(is_blank, row[len(line) :])):
+            raise TableError(f"{path}, row {number}: it has more cells than the header; give every column a name")
+        if subject >= len(row) or is_blank(row[subject]):
+            raise TableError(f"{path}, row {number}: no subject; name who is seen, or delete the row")
+    if not rows:
+        raise TableError(f"{path}: nothing is below its header")
+    marks = np.array([[_mark(path, number, row, place, au) for au, place in places.items()] for number, row in rows])
+    mask, who = np.isfinite(marks).astype(float), np.array([str(row[subject]).strip() for _, row in rows])
+    table = AnnotationTable(np.nan_to_num(marks), mask, np.full(len(rows), -1), who, tuple(places))
+    spelt = tuple(str(cell).strip() for cell in line if re.match(r"au[ _-]?\d", str(cell).strip().lower()))
+    return PlainTable(table, tuple(name for name in spelt if _action_unit(name) not in places))
+
+
+def _places(path: Path, named: Sequence[tuple[int, int]]) -> dict[int, int]:
+    """AU -> its column, the upper face first."""
+    aus = [au for _, au in named]
+    if twice := [au for au in aus if aus.count(au) > 1]:
+        raise TableError(f"{path}: AU{twice[0]} has {aus.count(twice[0])} columns; keep one")
+    known = {au: place for place, au in named if au in NAMES}
+    if len(known) < 2:
+        raise TableError(f"{path}: it has only one column of an action unit of FACS; pairs need at least two")
+    order = sorted(known, key=lambda au: (au not in UPPER_NAMES, au))
+    return {au: known[au] for au in order}
+
+
+def _action_unit(cell: object) -> int | None:
+    found = re.fullmatch(r"au[ _-]?0*(\d+)", str(cell).strip().lower())
+    return int(found[1]) if found else None
+
+
+def _mark(path: Path, number: int, row: Sequence[object], place: int, au: int) -> float:
+    """0, 1, or NaN where nobody knows."""
+    cell = row[place] if place < len(row) else None
+    if is_blank(cell) or str(cell).strip().lower() in UNKNOWN:
+        return np.nan
+    try:
+        mark = float(cell if isinstance(cell, int) else str(cell))  # a workbook may hold true and false
+    except ValueError:
+        mark = np.nan
+    if mark not in (0, 1):
+        raise TableError(f"{path}, row {number}: AU{au} is {str(cell)!r}; write 0, 1, or nothing if unknown")
+    return mark
