@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from experiments import figures, forest, page
 from experiments.intervals import SCORES
 from experiments.records import POOLED
 from experiments.results import METRICS
 from experiments.runfolder import RunFolder
-from experiments.tables import number, title, with_interval
+from experiments.tables import number, text_table, title, with_interval
 
 SHOWN = {metric: METRICS[metric] for metric in SCORES}
 
@@ -96,26 +94,15 @@ def show(
     compared: pd.DataFrame, pairs: pd.DataFrame, facts: Mapping[str, Any], console: Console, *, synthetic: bool
 ) -> None:
     """Print the tables, and what to keep in mind."""
-    console.print(_terminal_table(score_table(compared), title("Test scores", synthetic=synthetic), num_names=2))
+    console.print(text_table(score_table(compared), title("Test scores", synthetic=synthetic), num_names=2))
     if len(pairs):
         heading = title("Paired differences", synthetic=synthetic)
-        console.print(_terminal_table(difference_table(pairs), heading, num_names=1))
+        console.print(text_table(difference_table(pairs), heading, num_names=1))
     console.print("Pooled scores, mean over repeats [95 % bootstrap interval by subject].", style="dim")
     for phrase in facts["differing"]:
         console.print(f"Warning: {phrase}.", style="yellow", highlight=False, soft_wrap=True)
     for sentence in facts["unpaired"]:
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
-
-
-def _terminal_table(text: pd.DataFrame, heading: str, num_names: int) -> Table:
-    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for column in text.columns[:num_names]:
-        table.add_column(column, overflow="fold")
-    for column in text.columns[num_names:]:
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in text.itertuples(index=False):
-        table.add_row(*row)
-    return table
 
 
 def _with_interval(table: pd.DataFrame, metric: str) -> list[str]:

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from rich import box
 from rich.console import Group
-from rich.table import Table
 
 from experiments import explain_figures as figures
 from experiments import page, tables
@@ -139,20 +137,16 @@ def _distances(links: pd.DataFrame) -> dict[str, float]:
 def scores_sheet(found: Explained) -> pd.DataFrame:
     """Scores without prior, at the ratio of the run, and with all of it, as far as these ratios were tested."""
     scores = found.sensitivity
-    tested = [ratio for ratio in dict.fromkeys((0.0, found.ratio, 1.0)) if (scores["ratio"] == ratio).any()]
+    tested = [ratio for ratio in sorted({0.0, found.ratio, 1.0}) if (scores["ratio"] == ratio).any()]
     rows = []
-    for algorithm, group in scores.groupby("algorithm", sort=False):
-        row = {"algorithm": str(algorithm)}
-        for metric, name in SENSITIVE.items():
+    for metric, name in SENSITIVE.items():
+        for algorithm, group in scores.groupby("algorithm", sort=False):
+            row = {"algorithm": str(algorithm), "score": name}
             for ratio in tested:
-                if metric == "changed" and ratio == found.ratio:
-                    continue
                 values = group.loc[group["ratio"] == ratio, metric]
-                mark = " (run)" if ratio == found.ratio else ""
-                row[f"{name} at {ratio:g}{mark}"] = str(
-                    tables.Cell(tables.number(values.mean()), tables.number(values.std()))
-                )
-        rows.append(row)
+                heading = f"ratio {ratio:g}{' (the run)' if ratio == found.ratio else ''}"
+                row[heading] = str(tables.Cell(tables.number(values.mean()), tables.number(values.std())))
+            rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -166,17 +160,11 @@ def distances_sheet(found: Explained) -> pd.DataFrame:
 
 def terminal_table(found: Explained) -> Group:
     """Both sheets for the terminal."""
-    sheets = {
-        "Scores by prior ratio": scores_sheet(found),
-        "Distance of attentions, 0 to 1": distances_sheet(found),
-    }
-    return Group(*(_table(tables.title(name, synthetic=found.synthetic), sheet) for name, sheet in sheets.items()))
-
-
-def _table(heading: str, sheet: pd.DataFrame) -> Table:
-    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for number, name in enumerate(sheet.columns):
-        table.add_column(name, justify="left" if number == 0 else "right", no_wrap=number == 0)
-    for row in sheet.itertuples(index=False):
-        table.add_row(*map(str, row))
-    return table
+    scores, distances = (
+        tables.title(heading, synthetic=found.synthetic)
+        for heading in ("Scores by prior ratio", "Distance of attentions, 0 to 1")
+    )
+    return Group(
+        tables.text_table(scores_sheet(found), scores, num_names=2),
+        tables.text_table(distances_sheet(found), distances, num_names=3),
+    )

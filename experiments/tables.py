@@ -1,5 +1,6 @@
 """Tables to read: the summary in the terminal and, cell for cell the same, in HTML."""
 
+from textwrap import wrap
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from rich.table import Table
 from experiments.results import METRICS
 
 UNDEFINED = "-"
+WIDEST_HEADING = 11
 
 
 class Cell(NamedTuple):
@@ -93,14 +95,32 @@ def terminal_table(summary: pd.DataFrame, *, synthetic: bool) -> Table:
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("algorithm", no_wrap=True)
+    table.add_column("algorithm", overflow="fold")
     for heading in sheet.headings:
-        table.add_column(heading, justify="right", min_width=len(".000±.000"))
+        table.add_column("\n".join(wrap(heading, len(".000±.000"))), justify="right", no_wrap=True)
     for kind, style in (("trained", None), ("baseline", "dim")):
         for row in sheet.rows:
             if row.kind == kind:
                 table.add_row(row.name, *map(str, row.cells), style=style)
         table.add_section()
+    return table
+
+
+def text_table(text: pd.DataFrame, heading: str, num_names: int) -> Table:
+    """A table of text for a terminal, 80 columns of which are enough: names fold, values stay whole.
+
+    Args:
+      text: of short values; their headings are broken at spaces.
+      heading: title.
+      num_names: columns that hold names, before those that hold values.
+    """
+    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in text.columns[:num_names]:
+        table.add_column(column, overflow="fold")
+    for column in text.columns[num_names:]:
+        table.add_column("\n".join(wrap(column, WIDEST_HEADING)), justify="right", no_wrap=True)
+    for row in text.itertuples(index=False):
+        table.add_row(*row)
     return table
 
 

@@ -1,5 +1,6 @@
 """What networks made of their prior: attention as the layer uses it, networks tested again as they were tested."""
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
+from rich.console import Console
 
 from experiments import commandline, explain, explain_page, explain_tables, loading
 from experiments.configs import FedSettings, NetworkSettings
@@ -216,6 +218,25 @@ def test_the_page_is_one_file_and_says_what_attention_is_not(
         "sensitivity",
         *(f"{name}_0" for name in ("faces", "upper", "lower", "global")),
     }
+
+
+def test_every_number_is_whole_on_80_columns(
+    run: TrainedRun, again: dict[float, list[Reevaluated]], tmp_path: Path
+) -> None:
+    named = {name: f"{name}, my_own_priors:psychology" for name in ("Local only", "FedAvg", "every algorithm")}
+    tables = (explain_tables.attention(run, again[0.4]), explain_tables.sensitivity(run, again))
+    attention, sensitivity = (table.replace({"algorithm": named}, regex=True) for table in tables)
+    data = {"synthetic": True, "run": {"prior_ratio": 0.4}}
+    found = explain_page.Explained({}, {}, data, attention, sensitivity)
+    output = io.StringIO()
+    Console(file=output, width=80).print(explain_page.terminal_table(found))
+    shown = output.getvalue()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    sheets = explain_page.scores_sheet(found), explain_page.distances_sheet(found)
+    for values in (sheets[0].iloc[:, 2:], sheets[1].iloc[:, 3:]):
+        lines = [" ".join(row) for row in values.to_numpy()]
+        assert all(line in " ".join(shown.split()) for line in lines)
 
 
 @pytest.fixture

@@ -177,6 +177,19 @@ def test_a_round_without_evaluation_has_no_test_scores():
     assert (table["train_loss"] == 1).all()
 
 
+def test_long_names_fold_and_every_score_stays_whole_on_80_columns(two_clients):
+    name = "FedAvg, my_own_priors:psychology prior"
+    scores = results.score_repeats(two_clients.assign(algorithm=name))
+    summary = results.summarise([pd.concat([scores.assign(repeat=repeat) for repeat in (0, 1)])])
+    output = io.StringIO()
+    Console(file=output, width=80).print(tables.terminal_table(summary, synthetic=True))
+    shown = output.getvalue()
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "…" not in shown
+    assert shown.count("±.000") == 5
+    assert [word for word in shown.split() if word in name.split()] == name.split()
+
+
 def test_an_example_without_emotion_is_refused():
     with pytest.raises(ValueError, match="without an emotion"):
         predictions("a", 0, "1", [0, -1], [0, 0])
