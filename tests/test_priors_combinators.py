@@ -217,6 +217,7 @@ def test_an_unlabelled_action_unit_never_counts() -> None:
     rate = (aus.T @ aus) / len(aus)
     rate[2], rate[:, 2] = (aus[20:, 2] @ aus[20:]) / 10, (aus[20:, 2] @ aus[20:]) / 10
     np.testing.assert_allclose(known.statistics, row_stochastic(rate), rtol=1e-12)
+    np.testing.assert_array_equal(from_annotations(garbage, mask).statistics, known.statistics)
     with pytest.raises(ValueError, match="other than 0 and 1"):
         from_annotations(garbage)
 
@@ -235,6 +236,10 @@ def test_annotations_that_do_not_fit_are_refused() -> None:
         from_annotations(np.ones((3, 2)), subjects=np.array(["a"]))
     with pytest.raises(ValueError, match="other than 0 and 1"):
         from_annotations(np.full((3, 2), 0.5))
+    with pytest.raises(ValueError, match=r"shape \(3, 3\) and the annotations have 2 AUs"):
+        from_annotations(np.ones((3, 2)), topology=np.ones((3, 3), bool))
+    with pytest.raises(ValueError, match="of no clip"):
+        from_annotations(np.ones((0, 2)))
 
 
 def test_the_face_is_one_grouping_of_a_prior() -> None:
@@ -267,5 +272,7 @@ def test_the_released_ratio_follows_its_recursion_and_composes_with_optax() -> N
     for epoch in range(31):
         ratio *= 1 - epoch / 30
         assert float(schedule(epoch)) == pytest.approx(ratio, rel=1e-5, abs=1e-7)
+    with pytest.raises(ValueError, match="over 0 epochs"):
+        released_decay(0)
     late = optax.join_schedules([optax.constant_schedule(0.3), schedule], [10])
     assert [round(float(jax.jit(late)(step)), 4) for step in (9, 10, 11, 99)] == [0.3, 1.0, 0.9667, 0.0]

@@ -38,4 +38,26 @@ class AnnotationTable(NamedTuple):
         return AnnotationTable(aus, mask, emotion, subject, self.action_units)
 
 
+def check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -> None:
+    """Refuse what is no annotation of clips.
+
+    Args:
+        aus: [clips, aus] 0 or 1 where the AU is labelled.
+        mask: [clips, aus] 1 where it is, else 0.
+        subjects: [clips].
+
+    Raises:
+        ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
+    """
+    if aus.ndim != 2 or aus.shape != mask.shape or subjects.shape != aus.shape[:1]:
+        raise ValueError(
+            f"annotations have shape {aus.shape}, their mask {mask.shape} and subjects {subjects.shape}: give "
+            "[clips, aus], the same again, and [clips]"
+        )
+    if not len(aus):
+        raise ValueError("there are annotations of no clip: give at least one")
+    if not np.isin(mask, (0, 1)).all() or not np.isin(aus[mask == 1], (0, 1)).all():
+        raise ValueError("annotations hold a number other than 0 and 1: mark a missing label with 0 in the mask")
+
+
 PriorFunction = Callable[[AnnotationTable], Prior | Priors]

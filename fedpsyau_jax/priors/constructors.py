@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
+from fedpsyau_jax.priors.annotation_table import check_annotations
 from fedpsyau_jax.priors.combinators import restrict
 from fedpsyau_jax.priors.cooccurrence import row_stochastic
 from fedpsyau_jax.priors.prior import Prior
@@ -28,7 +29,7 @@ def from_annotations(
     much as one with few. Without masks and subjects this is co-occurrence counts divided by their row sums.
 
     Args:
-        aus: 1 (or true) where an AU is present, 0 where not.
+        aus: 1 (or true) where an AU is present, 0 where not; anything where it is not labelled.
         mask: 1 where it is labelled; by default everywhere.
         subjects: [clips] identities; by default every clip weighs the same.
         topology: who may attend to whom; by default everybody to everybody.
@@ -37,7 +38,7 @@ def from_annotations(
         the prior; an AU that was never seen has a uniform row, two that were never labelled together have 0.
 
     Raises:
-        ValueError: an entry is neither 0 nor 1, or shapes differ.
+        ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
 
     Source: without masks and subjects, the statistics of FED-PsyAU (ICCV 2025); masks and subjects are ours.
 
@@ -50,8 +51,13 @@ def from_annotations(
     aus = np.asarray(aus, float)
     mask = np.ones_like(aus) if mask is None else np.asarray(mask, float)
     subjects = np.zeros(len(aus), int) if subjects is None else np.asarray(subjects)
-    _check_annotations(aus, mask, subjects)
-    present = aus * mask
+    check_annotations(aus, mask, subjects)
+    if topology is not None and topology.shape != (aus.shape[1],) * 2:
+        raise ValueError(
+            f"the topology has shape {topology.shape} and the annotations have {aus.shape[1]} AUs: give both for "
+            "the same"
+        )
+    present = np.where(mask == 1, aus, 0)
     members = (subjects[None, :] == np.unique(subjects)[:, None]).astype(float)
     together, labelled = (_pair_sums(members, marks) for marks in (present, mask))
     shares = np.divide(together, labelled, out=np.zeros_like(together), where=labelled > 0)
@@ -101,13 +107,3 @@ def _pair_sums(
 ) -> Float[np.ndarray, "subjects aus aus"]:
     pairs = marks[:, :, None] * marks[:, None, :]
     return (members @ pairs.reshape(len(marks), -1)).reshape(-1, *pairs.shape[1:])
-
-
-def _check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -> None:
-    if aus.ndim != 2 or aus.shape != mask.shape or subjects.shape != aus.shape[:1]:
-        raise ValueError(
-            f"annotations have shape {aus.shape}, their mask {mask.shape} and subjects {subjects.shape}: give "
-            "[clips, aus], the same again, and [clips]"
-        )
-    if not np.isin(mask, (0, 1)).all() or not np.isin(aus[mask == 1], (0, 1)).all():
-        raise ValueError("annotations hold a number other than 0 and 1: mark a missing label with 0 in the mask")

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from fedpsyau_jax.priors.action_units import ACTION_UNITS, UPPER, UPPER_NAMES
-from fedpsyau_jax.priors.annotation_table import AnnotationTable
+from fedpsyau_jax.priors.annotation_table import AnnotationTable, check_annotations
 from fedpsyau_jax.priors.contingency import (
     OddsRatio,
     expected_together,
@@ -86,9 +86,14 @@ def coordination(
         level: false-discovery rate, in (0, 1).
         num_permutations: of the test; at least pairs / level, or no single pair can be found.
 
+    Raises:
+        ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
+
     Source: Benjamini & Hochberg (1995). Leaving out pairs that could not reach the level whatever the data
     keeps the rate, since the choice depends on occurrences alone: Tarone (1990).
     """
+    check_annotations(table.aus, table.mask, table.subject)
+    table = table._replace(aus=np.where(table.mask == 1, table.aus, 0))
     strata = strata_of(table.subject, table.mask)
     cells = tables(table.aus, table.mask, strata)
     pooled = cells.sum(axis=0)

@@ -14,11 +14,16 @@ def released_decay(num_epochs: int) -> optax.Schedule:
     Returns:
         epoch, from 0 -> ratio in [0, 1]; the last value after the end.
 
+    Raises:
+        ValueError: no epochs.
+
     Source: the released implementation of FED-PsyAU (ICCV 2025). There the ratio is never set back to 1 between
     folds; here each fold starts its own schedule.
 
     >>> [round(float(released_decay(4)(epoch)), 4) for epoch in range(5)]
     [1.0, 0.75, 0.375, 0.0938, 0.0]
     """
+    if num_epochs < 1:
+        raise ValueError(f"a decay over {num_epochs} epochs: give at least 1")
     ratios = np.cumprod(1 - np.arange(num_epochs + 1) / num_epochs)
     return lambda epoch: jnp.asarray(ratios)[jnp.minimum(epoch, num_epochs)]
