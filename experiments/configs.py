@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
+from experiments.own_code import near
 from experiments.priors import prior_named
 from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture
 from fedpsyau_jax.priors import neighbours, released
@@ -78,12 +79,13 @@ class DatabaseChoice:
     """What emotions are recognised in.
 
     Attributes:
-      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy.
+      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy; or your own as
+        module:function.
       config: Configuration of the database; dfme has all, A, B, C and challenge.
       classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
     """
 
-    database: DatabaseName = "synthetic"
+    database: DatabaseName | str = "synthetic"
     config: str | None = None
     classes: Literal[3, 7] | None = None
 
@@ -93,9 +95,14 @@ class DatabaseChoice:
         return "federated" if self.database == "synthetic" else self.config
 
     @property
-    def num_classes(self) -> int:
-        """Emotion classes, chosen or usual."""
-        return self.classes or CLASSES[self.database]
+    def is_own(self) -> bool:
+        """Whether it is the user's own."""
+        return ":" in self.database
+
+    @property
+    def num_classes(self) -> int | None:
+        """Emotion classes, chosen or usual; None for those of the data."""
+        return self.classes or CLASSES.get(self.database)
 
 
 @dataclass(frozen=True)
@@ -215,13 +222,18 @@ def check_pretraining(choices: PretrainingSettings) -> None:
 
 
 def check_database(settings: DatabaseChoice) -> None:
-    """Refuse a configuration of a database that has none.
+    """Refuse a database that there is not, or a configuration of one that has none.
 
     Raises:
       ValueError: which option, its value, what is allowed.
     """
-    if settings.config and settings.database == "synthetic":
-        raise ValueError(f"--config={settings.config}: the synthetic database has none to choose; leave it out")
+    name = settings.database
+    if not settings.is_own and name not in CLASSES:
+        raise ValueError(
+            f"--database={name}: {near(name, CLASSES)}there are {', '.join(CLASSES)}, and your own as module:function"
+        )
+    if settings.config and (settings.is_own or name == "synthetic"):
+        raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
 
 
 def check_priors_named(names: tuple[str, ...]) -> None:

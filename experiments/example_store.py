@@ -38,7 +38,9 @@ def with_copies(settings: MerSettings, dataset: Dataset) -> ExampleStore:
     if not settings.augment:
         return ExampleStore(store, shown, labels)
     labelled = np.flatnonzero(labels >= 0)
-    copies = rotated_copies(labelled, labels, dataset.class_names, RECIPES[settings.num_classes])
+    if (recipe := RECIPES.get(len(dataset.class_names))) is None:
+        raise ValueError(f"--augment: there are recipes for 3 and 7 classes; the data have {len(dataset.class_names)}")
+    copies = rotated_copies(labelled, labels, dataset.class_names, recipe)
     rotated_rows = slice(len(labelled), None)
     shown_by_copies, band = jax.tree.map(lambda leaf: leaf[rotated_rows], copies)
     keys = jax.random.split(jax.random.key(settings.seed), len(shown_by_copies))

@@ -4,11 +4,20 @@ from pathlib import Path
 
 from data.dataset import Dataset, load
 from experiments.configs import DatabaseChoice
+from experiments.own_database import own_database
 from experiments.progress import Stages
 
 
 def loaded(choice: DatabaseChoice, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Dataset:
-    """The database of the settings, with their classes; see ``data.dataset.load``."""
+    """The database of the settings, with their classes; see ``data.dataset.load`` and ``own_database``.
+
+    Raises:
+        ValueError, OSError: it cannot be had.
+    """
+    if choice.is_own:
+        if manual_dir is not None:
+            raise ValueError(f"--manual-dir={manual_dir}: {choice.database} knows where its data are; leave it out")
+        return own_database(choice.database, choice.classes)
     return load(
         choice.database,
         choice.part,

@@ -2,16 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from functools import partial
-from importlib import import_module
-from types import ModuleType
 from typing import Any
 
 import jax
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.own_code import attribute, near, told
 from fedpsyau_jax.priors import (
     AnnotationTable,
     Prior,
@@ -75,13 +73,11 @@ def prior_named(text: str) -> PriorsOfTable:
     if not colon:
         if text not in NAMED:
             choices = ", ".join(NAMED)
-            raise ValueError(
-                f"--prior={text}: {_near(text, NAMED)}there are {choices}, and your own as module:function"
-            )
+            raise ValueError(f"--prior={text}: {near(text, NAMED)}there are {choices}, and your own as module:function")
         return NAMED[text]
     if module_name == "shuffled" and name.isdecimal():
         return partial(shuffled, seed=int(name))
-    return _checked(text, _attribute(text, module_name, name))
+    return _of_ones_own(text)
 
 
 def annotations_of(dataset: Dataset) -> AnnotationTable:
@@ -91,28 +87,12 @@ def annotations_of(dataset: Dataset) -> AnnotationTable:
     return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
-def _attribute(text: str, module_name: str, name: str) -> Any:
-    module = _module(text, module_name)
-    if not hasattr(module, name):
-        public = [own for own in vars(module) if not own.startswith("_")]
-        raise ValueError(f"--prior={text}: {_near(name, public)}module {module_name} has no {name or 'name'!r}")
-    found = getattr(module, name)
+def _of_ones_own(text: str) -> PriorsOfTable:
+    found = attribute("--prior", text)
     if not isinstance(found, Prior | Priors) and (not callable(found) or inspect.isclass(found)):
+        name = text.partition(":")[2]
         raise ValueError(f"--prior={text}: {name} is neither a function of an AnnotationTable nor a Prior")
-    return found
-
-
-def _module(text: str, name: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise ValueError(
-                f"--prior={text}: there is no module {name!r}; run in the folder that holds it, or install it"
-            ) from error
-        raise ValueError(f"--prior={text}: module {name} cannot be imported ({error})") from error
-    except Exception as error:
-        raise ValueError(f"--prior={text}: module {name} cannot be imported ({_told(error)})") from error
+    return _checked(text, found)
 
 
 def _checked(text: str, made_by: Any) -> PriorsOfTable:
@@ -120,7 +100,7 @@ def _checked(text: str, made_by: Any) -> PriorsOfTable:
         try:
             made = made_by if isinstance(made_by, Prior | Priors) else made_by(table)
         except Exception as error:
-            raise ValueError(f"--prior={text}: the function failed ({_told(error)})") from error
+            raise ValueError(f"--prior={text}: the function failed ({told(error)})") from error
         if not isinstance(made, Prior | Priors):
             raise ValueError(f"--prior={text}: the function returned {type(made).__name__}, not a Prior or Priors")
         return check_priors(made, f"--prior={text}")
@@ -155,12 +135,3 @@ def _check_prior(prior: Prior, size: int, whose: str) -> None:
         raise ValueError(
             f"{whose} statistics sum to {sums[wrong[0]]:.4g} in row {wrong[0]}; divide each row by its sum"
         )
-
-
-def _near(text: str, known: Mapping[str, Any] | list[str]) -> str:
-    found = get_close_matches(text, list(known), 1)
-    return f"do you mean {found[0]}? " if found else ""
-
-
-def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]

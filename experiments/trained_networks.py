@@ -107,8 +107,8 @@ def settings_of(folder: RunFolder) -> FedSettings:
     name = folder.read_json("config.json").get("experiment")
     if name != READABLE:
         raise ValueError(
-            f"{folder.path} is a run of experiments.{name}, which does not keep the networks of its folds: give a run "
-            f"of experiments.{READABLE}"
+            f"{folder.path} is a run of experiments.{name}, and only runs of experiments.{READABLE} keep the networks "
+            "that attention is read from: give one of these"
         )
     settings = fed.read_settings(folder)
     if not folder.has("data.json") or not any(folder.checkpoints.glob("[0-9]*")):
@@ -129,7 +129,7 @@ def same_data(folder: RunFolder, settings: FedSettings, data_dir: Path | None, s
       ValueError: it is not there, or another one now.
     """
     facts, place = folder.read_json("data.json"), commandline.data_folder(data_dir)
-    if not (place / facts["name"]).is_dir():
+    if not settings.is_own and not (place / facts["name"]).is_dir():
         raise ValueError(
             f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
         )

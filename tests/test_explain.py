@@ -265,7 +265,7 @@ def folder_of(path: Path, experiment: str = "fed", checkpoint: bool = True, **ne
 
 
 MISTAKES = {
-    "another experiment": ({"experiment": "mer"}, r"is a run of experiments.mer, .*give a run of experiments.fed"),
+    "another experiment": ({"experiment": "mer"}, r"is a run of experiments.mer, .*only runs of experiments.fed keep"),
     "no checkpoint": ({"checkpoint": False}, r"has no checkpoint yet"),
     "no graph": ({"variant": "no-gat"}, r"--network.variant=no-gat, which has no graph attention"),
     "no data": ({}, r"synthetic/federated/0.0.0, which is not in .*--data-dir"),

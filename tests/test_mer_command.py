@@ -137,6 +137,19 @@ def test_several_priors_are_rows_of_one_program_that_can_be_killed(command: Comm
 
 
 @pytest.mark.slow
+def test_a_database_of_ones_own_is_recognised_federated_and_looked_into(command: Command, tmp_path: Path):
+    own = ("--database=fed_on_random_data:own_dataset", "--pretraining.epochs=1", "--repeats=1")
+    command("mer", *own, "--folds=2", "--epochs=1", f"--output={tmp_path / 'mer'}")
+    run = tmp_path / "fed"
+    cheap = ("--clients=2", "--rounds=1", "--local-epochs=1", "--algorithms", "fedavg", "--prior", "co-occurrence")
+    command("fed", *own, *cheap, f"--output={run}")
+    command("explain", str(run), "--ratios", "0")
+    for folder in (tmp_path / "mer", run):
+        assert set(pd.read_csv(folder / "predictions.csv")["label"]) == {"negative", "positive", "surprise"}
+        assert "synthetic data" not in (folder / "report.html").read_text().lower()
+
+
+@pytest.mark.slow
 def test_a_federation_starts_from_the_detector(command: Command, pretrained: tuple[Path, str], tmp_path: Path):
     cheap = ("--clients=2", "--rounds=1", "--local-epochs=1", "--repeats=1", "--algorithms", "fedavg")
     process = command.start("fed", *cheap, f"--au-init={pretrained[0]}", f"--output={tmp_path / 'run'}")
