@@ -1,20 +1,16 @@
 """Settings of the experiments: frozen, typed, with their presets; strings end in the tables of this file."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import tyro
 
-from experiments.own_code import near
+from experiments.database_choice import DatabaseChoice, check_database
 from experiments.priors import prior_named
 from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture
 from fedpsyau_jax.priors import neighbours, released
 
 AlgorithmName = Literal["local", "fedavg", "fedprox", "p-fedprox", "centralised"]
-DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
-CLASSES: Mapping[str, int] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
-"""Emotion classes of a database, unless told otherwise: those of its published protocols."""
 TITLES = {
     "local": "Local only",
     "fedavg": "FedAvg",
@@ -72,37 +68,6 @@ class PretrainingSettings:
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
-
-
-@dataclass(frozen=True)
-class DatabaseChoice:
-    """What emotions are recognised in.
-
-    Attributes:
-      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy; or your own as
-        module:function.
-      config: Configuration of the database; dfme has all, A, B, C and challenge.
-      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
-    """
-
-    database: DatabaseName | str = "synthetic"
-    config: str | None = None
-    classes: Literal[3, 7] | None = None
-
-    @property
-    def part(self) -> str | None:
-        """The configuration to load; None for a database's first."""
-        return "federated" if self.database == "synthetic" else self.config
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is the user's own."""
-        return ":" in self.database
-
-    @property
-    def num_classes(self) -> int | None:
-        """Emotion classes, chosen or usual; None for those of the data."""
-        return self.classes or CLASSES.get(self.database)
 
 
 @dataclass(frozen=True)
@@ -195,7 +160,7 @@ def check(settings: FedSettings) -> None:
         raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
     if not settings.algorithms or len(set(settings.algorithms)) < len(settings.algorithms):
         raise ValueError(f"--algorithms {' '.join(settings.algorithms)}: name each algorithm once, and at least one")
-    check_priors_named(settings.network.prior)
+    check_priors_of(settings.network)
     if len(settings.mu) not in (1, settings.clients) or min(settings.mu) < 0:
         raise ValueError(
             f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
@@ -221,19 +186,19 @@ def check_pretraining(choices: PretrainingSettings) -> None:
         raise ValueError(f"--pretraining.learning-rate={choices.learning_rate}: it must be greater than 0")
 
 
-def check_database(settings: DatabaseChoice) -> None:
-    """Refuse a database that there is not, or a configuration of one that has none.
+def check_priors_of(network: NetworkSettings) -> None:
+    """Refuse a value of ``--prior`` that names no prior, or one twice; or several where none acts.
 
     Raises:
-      ValueError: which option, its value, what is allowed.
+      ValueError: which name, and what there is; or which network.
     """
-    name = settings.database
-    if not settings.is_own and name not in CLASSES:
+    check_priors_named(network.prior)
+    architecture = network.architecture()
+    if len(network.prior) > 1 and not (architecture.regional or architecture.global_):
         raise ValueError(
-            f"--database={name}: {near(name, CLASSES)}there are {', '.join(CLASSES)}, and your own as module:function"
+            f"--prior {' '.join(network.prior)}: --network.variant={network.variant} has no graph attention, so that "
+            "priors make no difference; give one"
         )
-    if settings.config and (settings.is_own or name == "synthetic"):
-        raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
 
 
 def check_priors_named(names: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ writes a run folder with a page. docs/coordination.md defines every column and v
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
@@ -21,15 +21,14 @@ from experiments.runfolder import RunFolder
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
 from fedpsyau_jax.priors.coordination import Coordination, all_links, coordination, face_part, topology_of, verdicts
 
-DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm", "disfa", "ckplus"]
-
 
 @dataclass(frozen=True)
 class CoordinationSettings:
     """What is tested.
 
     Attributes:
-      database: Which data; with --table, whose table it is (left out, that is found out).
+      database: Which data: synthetic, casme3, dfme, casme2, samm, disfa, ckplus, or your own as module:function; with
+        --table, whose table it is (left out, that is found out).
       table: Annotation table, Excel or CSV: a database's own, or one with columns subject, AU1, AU2, ... of 0, 1 or
         nothing where an AU is not labelled.
       level: False-discovery rate at which pairs are found.
@@ -37,7 +36,7 @@ class CoordinationSettings:
       seed: Of the permutations.
     """
 
-    database: DatabaseName | None = None
+    database: str | None = None
     table: Path | None = None
     level: float = 0.05
     permutations: int = 9999

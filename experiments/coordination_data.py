@@ -13,6 +13,8 @@ from data.dataset import load
 from data.pipeline import au_targets
 from data.progress import Progress
 from data.sheets import TableError, sha256
+from experiments.own_code import near
+from experiments.own_database import own_database
 from experiments.plain_table import plain_table
 from experiments.priors import annotations_of
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
@@ -35,8 +37,18 @@ class Source(NamedTuple):
 
 
 def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progress: Progress) -> Source:
-    """The annotations of a database as it is built; of the synthetic one, the subjects of its federation."""
-    dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
+    """The annotations of a database, as it is built or of the user's own; of the synthetic one, its federation's.
+
+    Raises:
+        ValueError: there is no such database, or it cannot be had.
+    """
+    if ":" in name:
+        dataset = own_database(name, None)
+    elif name in DATABASES:
+        dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
+    else:
+        choices = f"{', '.join(DATABASES)}, and your own as module:function"
+        raise ValueError(f"--database={name}: {near(name, DATABASES)}there are {choices}")
     table = annotations_of(dataset)
     hashes = {str(path): digest for path, digest in dataset.metadata.get("tables", {}).items()}
     facts = _facts(dataset.name, table, dataset.metadata.get("dropped", []), dataset.synthetic)

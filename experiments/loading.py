@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from data.dataset import Dataset, load
-from experiments.configs import DatabaseChoice
+from experiments.database_choice import DatabaseChoice
 from experiments.own_database import own_database
 from experiments.progress import Stages
 

@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from experiments.configs import (
-    DatabaseChoice,
     NetworkSettings,
     PretrainingSettings,
-    check_database,
     check_pretraining,
-    check_priors_named,
+    check_priors_of,
 )
+from experiments.database_choice import DatabaseChoice, check_database
 
 AUModule = Literal["frozen", "finetuned", "scratch"]
 AT_LEAST_ONE = ("epochs", "batch", "repeats")
@@ -111,7 +110,7 @@ def check(settings: MerSettings) -> None:
 
 
 def _check_combinations(settings: MerSettings) -> None:
-    check_priors_named(settings.network.prior)
+    check_priors_of(settings.network)
     check_database(settings)
     check_pretraining(settings.pretraining)
     if settings.select and not settings.validation_share:

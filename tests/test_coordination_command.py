@@ -99,6 +99,12 @@ def test_a_table_of_any_action_units_in_any_format(tmp_path: Path, ending: str, 
     assert "1 together: AU25-AU26" in shown
 
 
+def test_the_annotations_of_a_database_of_ones_own(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert main(["--database", "fed_on_random_data:own_dataset", "--output", str(run), *FEW]) == 0
+    assert len(pd.read_csv(run / "pairs.csv")) == 66
+
+
 def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = np.random.default_rng(0)
     frame = pd.DataFrame({"subject": "me", "AU1": (generator.random(60) < 0.4).astype(int), "AU4": 0, "AU12": 1})
@@ -167,6 +173,8 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
     ("arguments", "message"),
     [
         ([], "name the annotations"),
+        (["--database", "casme4"], "--database=casme4: do you mean casme3? there are"),
+        (["--database", "test_own_database:nothing"], "returned NoneType, not a Dataset"),
         (["--table", "none.csv"], "none.csv"),
         (["--table", "text.csv"], "neither a table of casme3"),
         (["--table", "text.csv", "--database", "samm"], "no column"),

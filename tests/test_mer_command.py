@@ -207,6 +207,11 @@ MISTAKES = {
     "more folds than subjects": (mer, ["--folds=9"], r"9 folds .* 8 subjects"),
     "selection without validation": (mer, ["--select"], r"add, for example, --validation-share=0.2"),
     "decay of a frozen module": (mer, ["--prior-schedule=decay"], r"add --au=finetuned"),
+    "priors where none acts": (
+        mer,
+        ["--prior", "uniform", "none", "--network.variant=no-gat"],
+        r"no-gat has no graph attention, so that priors make no difference; give one",
+    ),
     "a prior twice": (mer, ["--prior", "uniform", "uniform"], r"name each prior once"),
     "no pretraining epochs": (mer, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at least 1"),
     "no pretraining batch": (mer, ["--pretraining.batch=0"], r"--pretraining.batch=0: it must be at least 1"),

@@ -10,7 +10,8 @@ from fed_on_random_data import own_dataset
 from rich.console import Console
 
 from data.dataset import Dataset, fingerprint
-from experiments.configs import FedSettings, check_database
+from experiments.configs import FedSettings
+from experiments.database_choice import check_database
 from experiments.loading import loaded
 from experiments.own_database import check_dataset
 from experiments.progress import progress
