@@ -1,6 +1,7 @@
 """The examples that trials look up by their row, each held once: with rotated copies, or as a detector sees them."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -9,10 +10,11 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.configs import FedSettings
+from experiments.detecting import detect
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages
 from experiments.recognition import detected
-from experiments.tasks import Detector, detect
+from experiments.tasks import Detector
 from fedpsyau_jax.augmentation import SEVEN_CLASSES, THREE_CLASSES, Band, randomly_rotated, rotated_copies
 from fedpsyau_jax.types import Array, Examples, Float, Int, PyTree
 
@@ -59,8 +61,8 @@ def on_features(
     settings: MerSettings, examples: ExampleStore, detectors: Sequence[Detector], num_examples: int, stages: Stages
 ) -> tuple[ExampleStore, Float[np.ndarray, "detectors examples aus"]]:
     """The store of frozen detectors, whose features are computed once, and their AU probabilities."""
-    with stages.stage("detecting action units"):
-        outputs = detect(FedSettings(network=settings.network), detectors, examples.store)
+    track = partial(stages.track, total=len(detectors), description="detecting action units")
+    outputs = detect(FedSettings(network=settings.network), detectors, examples.store, track)
     probabilities = np.asarray(jax.nn.sigmoid(outputs.logits))
     of_each = probabilities.reshape(len(detectors), -1, probabilities.shape[-1])[:, :num_examples]
     return examples._replace(store=detected(examples.store, outputs.features)), of_each

@@ -17,6 +17,7 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments import commandline, comparison, starting
 from experiments.configs import PRESETS, FedSettings, check
+from experiments.detecting import detect
 from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
@@ -27,7 +28,7 @@ from experiments.priors import annotations_of
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
-from experiments.tasks import detect, end_to_end, frozen
+from experiments.tasks import end_to_end, frozen
 from fedpsyau_jax.batching import ClientSplit
 from fedpsyau_jax.types import ClientState
 

@@ -19,13 +19,14 @@ from data.dataset import load
 from experiments import commandline, pretrain_results, starting
 from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_pretraining, check_priors_named
 from experiments.corpus import Corpus, joined, split
+from experiments.detecting import detect
 from experiments.detectors import save_detector
 from experiments.pretrain_results import Division
 from experiments.pretraining import Saving, quiet_residuals, train_detector
 from experiments.priors import prior_named
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
-from experiments.tasks import Detector, Task, detect, detection
+from experiments.tasks import Detector, Task, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.priors import AnnotationTable, Priors
 from fedpsyau_jax.types import Float, Int

@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.compiling import to_run_once
 from experiments.configs import FedSettings, NetworkSettings
-from fedpsyau_jax.federated import LossFn, in_chunks
+from fedpsyau_jax.federated import LossFn
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
-from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier, network
+from fedpsyau_jax.models.fedpsyau import Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.packing import Packed, Packing, packing
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import (
@@ -83,23 +82,6 @@ def look_up_sighted(store: Sighted, batch: Batch) -> Batch:
     which = batch.examples.max() // len(store.examples.emotion)
     priors = jax.tree.map(lambda leaf: leaf[which], store.priors)
     return Batch(Sighted(look_up(store.examples, batch).examples, priors), batch.mask)
-
-
-def detect(settings: FedSettings, detectors: Sequence[Detector], examples: Examples) -> AUOutputs:
-    """AU logits and features [detectors * examples, ...], once, by frozen detectors in evaluation mode."""
-    choices = settings.network
-
-    def detected(detector: Detector, batch: Batch) -> AUOutputs:
-        model = au_detector(choices.architecture(), only(detectors, detector.priors), choices.prior_ratio)
-        return in_chunks(lambda client, part: model.apply(*client, part, None, train=False)[0], CHUNK)(
-            detector.client, batch
-        )
-
-    count = len(examples.emotion)
-    padded = jax.tree.map(lambda leaf: np.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
-    program = jax.jit(detected, compiler_options=to_run_once())
-    outputs = [program(detector, Batch(padded, jnp.ones(count + -count % CHUNK))) for detector in detectors]
-    return jax.tree.map(lambda *leaves: jnp.concatenate([leaf[:count] for leaf in leaves]), *outputs)
 
 
 def only(detectors: Sequence[Detector], priors: Priors) -> Priors:

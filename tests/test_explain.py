@@ -16,11 +16,12 @@ from rich.console import Console
 
 from experiments import commandline, explain, explain_page, explain_tables, loading
 from experiments.configs import FedSettings, NetworkSettings
+from experiments.detecting import detect
 from experiments.detectors import detector_like
 from experiments.reevaluation import Reevaluated, reevaluation
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits
-from experiments.tasks import CHUNK, Detector, detect, frozen
+from experiments.tasks import CHUNK, Detector, frozen
 from experiments.trained_networks import TrainedRun
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.attention import attention_dense
