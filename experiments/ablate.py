@@ -33,6 +33,7 @@ from experiments.finished import Finished
 from experiments.intervals import SEED, difference_intervals
 from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
+from experiments.prior_axis import keep_priors
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.folds import Fold
@@ -164,6 +165,7 @@ def of_variant(
     chosen = trials.trials(repeats, dataset, [(title(variant, prior), prior) for prior in priors])
     pretrained = mer.au_modules(choices, chosen, dataset, data_dir, stages)
     mer_results.begin(folder, dataset, repeats)
+    keep_priors(folder, variant, [(trial.algorithm, trial.priors) for trial in chosen])
     examples = with_copies(choices, dataset)
     recognition = mer.recognised(choices, dataset, pretrained, examples, chosen[0])
     return chunks.Training(variant, choices, recognition, examples, chosen, folder)

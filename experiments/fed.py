@@ -23,7 +23,7 @@ from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import MerSettings
 from experiments.pretraining import pretrained_detector
-from experiments.prior_axis import Sight, fitted, sight
+from experiments.prior_axis import Sight, fitted, keep_priors, sight
 from experiments.priors import annotations_of
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
@@ -93,6 +93,7 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_
         begins = seen.which * len(dataset.subject)
         experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits, begins))
         experiment.begin()
+        keep_priors(folder, "fed", seen.named(settings.network.prior))
         with stages.stage("detecting action units"):
             detected = detect(settings, seen.detectors, dataset.examples)
         if settings.train_au:

@@ -21,7 +21,7 @@ from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.fed import detector_source
 from experiments.loading import loaded
 from experiments.mer_settings import PRESETS, MerSettings, check
-from experiments.prior_axis import named_rows
+from experiments.prior_axis import keep_priors, named_rows
 from experiments.progress import Stages, progress
 from experiments.recognition import Context, Recognition, on_frozen_features, whole_network
 from experiments.runfolder import RunFolder
@@ -92,6 +92,7 @@ def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_
         chosen = trials.trials(repeats, dataset, list(zip(titles, priors, strict=True)))
         pretrained = au_modules(settings, chosen, dataset, data_dir, stages)
         mer_results.begin(folder, dataset, repeats)
+        keep_priors(folder, "mer", [(trial.algorithm, trial.priors) for trial in chosen])
         examples, probabilities = with_copies(settings, dataset), None
         if settings.au == "frozen":
             chosen, detectors = trials.seen_through(chosen, pretrained)

@@ -1,5 +1,6 @@
 """Priors as an axis of a comparison: what each is computed from, and where its examples are in the store."""
 
+import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -7,9 +8,13 @@ import jax
 import numpy as np
 
 from experiments.priors import prior_named
+from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
 from fedpsyau_jax.priors import AnnotationTable, Priors
-from fedpsyau_jax.types import ClientState, Int
+from fedpsyau_jax.types import ClientState, Float, Int
+
+SAME = 1e-5
+"""Largest difference of a share that rounding on another machine can explain."""
 
 
 class Fitted(NamedTuple):
@@ -32,6 +37,11 @@ class Sight(NamedTuple):
 
     detectors: list[Detector]
     which: Int[np.ndarray, "priors repeats"]
+
+    def named(self, names: Sequence[str]) -> list[tuple[str, Priors]]:
+        """Each prior of each repeat, with its name."""
+        pairs = zip(names, self.which.tolist(), strict=True)
+        return [(name, self.detectors[place].priors) for name, places in pairs for place in places]
 
 
 def fitted(name: str, table: AnnotationTable, rows: Sequence[Int[np.ndarray, "rows"]]) -> Fitted:
@@ -84,6 +94,51 @@ def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], Int[np.ndarray, "g
     >>> len(kinds), places.tolist()
     (1, [0, 0])
     """
-    numbers = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(prior)]) for prior in priors]
-    _, first, places = np.unique(numbers, axis=0, return_index=True, return_inverse=True)
+    _, first, places = np.unique(_numbers(priors), axis=0, return_index=True, return_inverse=True)
     return [priors[place] for place in first], places.ravel()
+
+
+def keep_priors(folder: RunFolder, name: str, named: Sequence[tuple[str, Priors]]) -> None:
+    """Write down the priors of a run; in a resumed run, see that they are still the same.
+
+    Args:
+        folder: of the run.
+        name: of what is trained with them.
+        named: every prior of every split, with its name for the message.
+
+    Raises:
+        ValueError: a prior is not that of the interrupted run.
+    """
+    refuse_changed_priors(folder, name, named)
+    if not folder.has(file := _file(name)):
+        content = io.BytesIO()
+        np.savez_compressed(content, priors=_numbers([prior for _, prior in named]))
+        folder.write_bytes(file, content.getvalue())
+
+
+def refuse_changed_priors(folder: RunFolder, name: str, named: Sequence[tuple[str, Priors]]) -> None:
+    """See that priors are those that ``keep_priors`` wrote, if it did.
+
+    Raises:
+        ValueError: which one is not.
+    """
+    if not folder.has(file := _file(name)):
+        return
+    with np.load(folder.path / file) as kept:
+        before = kept["priors"]
+    now = _numbers([prior for _, prior in named])
+    same = before.shape == now.shape and np.isclose(before, now, rtol=0, atol=SAME).all(axis=1)
+    if not np.all(same):
+        which = named[int(np.argmin(same))][0]
+        raise ValueError(
+            f"{folder.path} was run with another prior than {which} is now: put back the function that makes it, or "
+            "run again"
+        )
+
+
+def _numbers(priors: Sequence[Priors]) -> Float[np.ndarray, "priors numbers"]:
+    return np.stack([np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(prior)]) for prior in priors])
+
+
+def _file(name: str) -> str:
+    return f"priors/{name}.npz"

@@ -17,7 +17,7 @@ from experiments.federation import Federation, saved_like
 from experiments.leakage import together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.pretraining import kept_detector
-from experiments.prior_axis import fitted, sight
+from experiments.prior_axis import fitted, refuse_changed_priors, sight
 from experiments.priors import annotations_of
 from experiments.progress import Stages
 from experiments.runfolder import RunFolder
@@ -75,6 +75,7 @@ def read_run(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Traine
     dataset = same_data(folder, settings, data_dir, stages)
     splits = repeated_splits(settings, dataset)
     seen = sight(*_priors_and_detectors(folder, settings, dataset, splits, data_dir, stages))
+    refuse_changed_priors(folder, "fed", seen.named(settings.network.prior))
     found = federations(settings, splits, seen.which * len(dataset.subject))
     if settings.train_au:
         task = end_to_end(settings, dataset, seen.detectors)

@@ -13,7 +13,7 @@ from experiments import comparison, federation
 from experiments.configs import FedSettings, NetworkSettings, check
 from experiments.fed import read_settings
 from experiments.leakage import Origins, refuse_leaks, together
-from experiments.prior_axis import distinct, fitted, sight
+from experiments.prior_axis import distinct, fitted, keep_priors, refuse_changed_priors, sight
 from experiments.priors import annotations_of
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
@@ -149,6 +149,23 @@ def test_the_same_prior_is_kept_once() -> None:
     kinds, places = distinct([published(), FITTED[1].priors[0], published()])
     assert len(kinds) == 2
     assert places[0] == places[2] != places[1]
+
+
+def test_a_prior_that_changed_is_refused_when_going_on(tmp_path: Path) -> None:
+    folder, seen = RunFolder(tmp_path), sight(FITTED, [NOBODY, NOBODY])
+    named = seen.named(NAMES)
+    assert [name for name, _ in named] == ["published", "published", "co-occurrence", "co-occurrence"]
+    refuse_changed_priors(folder, "fed", named)  # an older run wrote none
+    keep_priors(folder, "fed", named)
+    rounded = [(name, jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), prior)) for name, prior in named]
+    keep_priors(folder, "fed", rounded)
+    other = FITTED[1].priors[0]
+    changed = [*named[:3], ("co-occurrence", other)]
+    for going_on in (keep_priors, refuse_changed_priors):
+        with pytest.raises(ValueError, match=r"was run with another prior than co-occurrence is now: put back"):
+            going_on(folder, "fed", changed)
+    with pytest.raises(ValueError, match="another prior than published"):
+        keep_priors(folder, "fed", named[:2])
 
 
 def test_predictions_of_a_frozen_detector_are_those_of_the_rows_prior() -> None:
