@@ -56,13 +56,18 @@ def sight(priors: Sequence[Fitted], clients: Sequence[ClientState]) -> Sight:
       priors: [priors] fitted ones.
       clients: [priors] the detector that was pretrained with each.
     """
-    detectors: list[Detector] = []
-    which = []
-    for prior, client in zip(priors, clients, strict=True):
-        kinds, places = distinct(prior.priors)
-        which.append(len(detectors) + places)
-        detectors += [Detector(client, kind) for kind in kinds]
-    return Sight(detectors, np.stack(which))
+    kinds = [distinct(prior.priors)[0] for prior in priors]
+    detectors = [Detector(client, kind) for own, client in zip(kinds, clients, strict=True) for kind in own]
+    return Sight(detectors, places(priors))
+
+
+def places(priors: Sequence[Fitted]) -> Int[np.ndarray, "priors repeats"]:
+    """Which detector each prior and repeat sees through, known before there is any; they are numbered without gaps."""
+    which: list[np.ndarray] = []
+    for prior in priors:
+        first = max((own.max() + 1 for own in which), default=0)
+        which.append(first + distinct(prior.priors)[1])
+    return np.stack(which)
 
 
 def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], Int[np.ndarray, "given"]]:

@@ -101,7 +101,8 @@ def test_priors_pair_up_in_one_program() -> None:
     features = jnp.concatenate([once, once, 1 - once])  # published, then co-occurrence of two repeats
     begins = np.array([[0, 0], [COUNT, 2 * COUNT]])
     (both,) = federations(SETTINGS, SPLITS, begins)
-    program = federation.compiled(SETTINGS, both, frozen(SETTINGS, DATASET, features))
+    task = frozen(SETTINGS, DATASET, features)
+    program = federation.compiled(SETTINGS, both, task)(task.store)
     _, metrics = program.round(program.init())
     loss = np.asarray(metrics["loss_sum"]).reshape(2, 2, 2, 2)  # algorithms, priors, repeats, clients
     np.testing.assert_array_equal(loss[:, 0, 0], loss[:, 1, 0])
@@ -118,7 +119,7 @@ def test_a_table_compiles_its_round_once(tmp_path: Path, caplog: pytest.LogCaptu
     task = frozen(settings, DATASET, jnp.ones((3 * COUNT, 12, 25)))
     experiment = comparison.Experiment(settings, RunFolder(tmp_path), DATASET, found)
     with jax.log_compiles(), progress() as stages:
-        outcome = comparison.train(experiment, task, stages)
+        outcome = comparison.train(experiment, comparison.programs_of(experiment, task)(task.store), stages)
     assert outcome.rounds == 3
     assert outcome.evaluations[0]["emotion"].shape[:3] == (6, 2, 2)
     said = [record.getMessage() for record in caplog.records]
