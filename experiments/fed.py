@@ -31,6 +31,7 @@ from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
 from experiments.tasks import detect, end_to_end, frozen, unseen
 from fedpsyau_jax.batching import ClientSplit
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.types import ClientState
 
 
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     preset = commandline.preset_of(arguments, list(PRESETS))
-    options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
+    options = parsed(Options, arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
     new = options.resume is None
     if options.resume is None:
         settings = options.settings
