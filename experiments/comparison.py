@@ -1,5 +1,6 @@
 """Training of a comparison, round by round, with everything written down; what it shows at the end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -21,7 +22,7 @@ from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.federated import FedState
 from fedpsyau_jax.metrics import confusion_counts
 from fedpsyau_jax.synthesis.emotions import EMOTIONS, au_set_oracle
-from fedpsyau_jax.types import Metrics
+from fedpsyau_jax.types import Metrics, PyTree
 
 Evaluations = list[dict[str, np.ndarray]]
 """For each federation its predictions of one round: logits [rows, repeats, clients, test examples, ...]."""
@@ -72,11 +73,19 @@ class Experiment:
         starting.write_facts(self.folder, data, rows)
 
 
-def train(experiment: Experiment, task: Task, stages: Stages) -> Outcome:
+Programs = Callable[[PyTree], list[Program]]
+"""The program of each federation, for a store of examples."""
+
+
+def programs_of(experiment: Experiment, task: Task) -> Programs:
+    """Compile what ``train`` wants, for a store of examples of the shapes of the task's own."""
+    on = [compiled(experiment.settings, federation, task) for federation in experiment.federations]
+    return lambda store: [program(store) for program in on]
+
+
+def train(experiment: Experiment, programs: list[Program], stages: Stages) -> Outcome:
     """Train all rounds that are not done yet, or until Ctrl-C; what is done is written down round by round."""
     settings = experiment.settings
-    with stages.stage("compiling (once; later starts read the cache)"):
-        programs = [compiled(settings, federation, task) for federation in experiment.federations]
     with open_checkpoints(experiment.folder.checkpoints) as checkpoints:
         states, outcome = start(experiment, programs, checkpoints)
         done = outcome.rounds

@@ -18,6 +18,7 @@ from experiments import commandline, coordination_data, coordination_report, run
 from experiments.coordination_data import Source
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
 from fedpsyau_jax.priors.coordination import Coordination, all_links, coordination, face_part, topology_of, verdicts
 
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
-    options = tyro.cli(Options, args=arguments, prog="python -m experiments.coordination")
+    options = parsed(Options, arguments, prog="python -m experiments.coordination")
     settings = options.settings
     check(settings)
     with progress() as stages:

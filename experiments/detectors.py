@@ -25,11 +25,12 @@ SEEN_THROUGH = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
 class DetectorSource(NamedTuple):
     """Where the AU detectors of a run come from.
 
-    ``subjects``: who was trained on; ``weights``: by the name of a prior, those of the detector to see through it.
+    ``subjects``: who was trained on; ``weights(prior, meanwhile)``: those of the detector to see through the prior of
+    this name; where it has to be trained, ``meanwhile`` is called when only training is left to do.
     """
 
     subjects: Sequence[str]
-    weights: Callable[[str], ClientState]
+    weights: Callable[[str, Callable[[], object]], ClientState]
 
 
 def save_detector(

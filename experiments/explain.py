@@ -22,6 +22,7 @@ from experiments.progress import Stages, progress
 from experiments.reevaluation import Reevaluated, reevaluation
 from experiments.runfolder import RunFolder
 from experiments.trained_networks import TrainedRun, read_run, settings_of
+from fedpsyau_jax.options import parsed
 
 MOST_DIFFERENT = 0.01
 """Largest difference of a probability between a run and its repetition that rounding can explain."""
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
-    options = tyro.cli(Options, args=arguments, prog="python -m experiments.explain")
+    options = parsed(Options, arguments, prog="python -m experiments.explain")
     check(options.settings)
     earlier = runfolder.existing(options.run)
     settings_of(earlier)

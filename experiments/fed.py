@@ -4,8 +4,10 @@ On a fresh machine this renders the synthetic database, pretrains the AU detecto
 repeat, and writes a run folder with a report. docs/fed.md says what the options, files and figures mean.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -16,20 +18,22 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import commandline, comparison, starting
+from experiments.comparison import Programs
 from experiments.configs import PRESETS, FedSettings, check
 from experiments.detecting import detect
 from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import MerSettings
-from experiments.pretraining import pretrained_detector
-from experiments.prior_axis import Sight, fitted, keep_priors, sight
+from experiments.pretraining import nothing, pretrained_detector
+from experiments.prior_axis import Fitted, fitted, keep_priors, named, places, sight
 from experiments.priors import annotations_of
 from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits, warnings
-from experiments.tasks import end_to_end, frozen
+from experiments.tasks import end_to_end, frozen, unseen
 from fedpsyau_jax.batching import ClientSplit
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.types import ClientState
 
 
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     preset = commandline.preset_of(arguments, list(PRESETS))
-    options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
+    options = parsed(Options, arguments, default=Options(PRESETS[preset]), prog="python -m experiments.fed")
     new = options.resume is None
     if options.resume is None:
         settings = options.settings
@@ -86,21 +90,34 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
-    with progress() as stages:
-        dataset, splits, seen = prepared(settings, data_dir, manual_dir, stages)
+    with progress() as stages, ThreadPoolExecutor(1) as thread:
+        dataset, splits, priors, source = prepared(settings, data_dir, manual_dir, stages)
         for warning in warnings(splits, dataset):
             console.print(f"Warning: {warning}", style="yellow", highlight=False)
-        begins = seen.which * len(dataset.subject)
-        experiment = comparison.Experiment(settings, folder, dataset, federations(settings, splits, begins))
+        which = places(priors)
+        experiment = comparison.Experiment(
+            settings, folder, dataset, federations(settings, splits, which * len(dataset.subject))
+        )
+
+        @cache
+        def compiling() -> Future[Programs]:
+            """Programs over frozen detectors want only shapes of them, so they are compiled beside the pretraining."""
+            return thread.submit(comparison.programs_of, experiment, unseen(settings, dataset, which.max() + 1))
+
+        meanwhile = nothing if settings.train_au else compiling
+        detectors = sight(priors, [source.weights(prior.name, meanwhile) for prior in priors]).detectors
         experiment.begin()
-        keep_priors(folder, "fed", seen.named(settings.network.prior))
+        keep_priors(folder, "fed", named(priors))
         with stages.stage("detecting action units"):
-            detected = detect(settings, seen.detectors, dataset.examples)
-        if settings.train_au:
-            task = end_to_end(settings, dataset, seen.detectors)
-        else:
-            task = frozen(settings, dataset, detected.features)
-        outcome = comparison.train(experiment, task, stages)
+            detected = detect(settings, detectors, dataset.examples)
+        with stages.stage("compiling (once; later starts read the cache)"):
+            if settings.train_au:
+                task = end_to_end(settings, dataset, detectors)
+                programs = comparison.programs_of(experiment, task)
+            else:
+                task = frozen(settings, dataset, detected.features)
+                programs = compiling().result()
+        outcome = comparison.train(experiment, programs(task.store), stages)
     comparison.conclude(experiment, outcome, np.asarray(jax.nn.sigmoid(detected.logits)), console)
     if outcome.problem:
         raise ValueError(outcome.problem)
@@ -108,15 +125,16 @@ def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_
 
 
 class Prepared(NamedTuple):
-    """What is trained on, by whom, and through which detectors and priors the examples are seen."""
+    """What is trained on, by whom, and with which priors; and where the detectors come from that see through them."""
 
     dataset: Dataset
     splits: list[list[ClientSplit]]
-    seen: Sight
+    priors: list[Fitted]
+    source: DetectorSource
 
 
 def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Prepared:
-    """Load the data, divide it, compute the priors and have the detectors.
+    """Load the data, divide it and compute the priors.
 
     Raises:
       ValueError, OSError: the data cannot be had, or something of the test examples would reach the training.
@@ -136,7 +154,7 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
         split_by_subject=settings.split == "subjects",
     )
     refuse_leaks(folds, origins, part="repeat")
-    return Prepared(dataset, splits, sight(priors, [source.weights(name) for name in names]))
+    return Prepared(dataset, splits, priors, source)
 
 
 def detector_source(settings: FedSettings | MerSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
@@ -148,12 +166,13 @@ def detector_source(settings: FedSettings | MerSettings, data_dir: Path | None, 
     if settings.au_init is not None:
         path = Path(settings.au_init)
         given = detector_from(path, settings.network)
-        return DetectorSource(detector_subjects(path), lambda _: given)
+        return DetectorSource(detector_subjects(path), lambda *_: given)
     dataset = loaded_for_pretraining(data_dir, stages)
 
-    def pretrained(prior: str) -> ClientState:
+    def pretrained(prior: str, meanwhile: Callable[[], object]) -> ClientState:
         network = replace(settings.network, prior=(prior,))
-        return pretrained_detector(network, settings.pretraining, settings.seed, dataset, data_dir, stages).client
+        recipe = network, settings.pretraining, settings.seed
+        return pretrained_detector(*recipe, dataset, data_dir, stages, meanwhile).client
 
     return DetectorSource(np.unique(dataset.subject).tolist(), pretrained)
 

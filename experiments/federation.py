@@ -195,7 +195,7 @@ def saved_like(settings: FedSettings, federation: Federation, task: Task) -> tup
 
 
 class Program(NamedTuple):
-    """A federation on the devices of this machine: its first state and its round, both compiled.
+    """A federation on the devices of this machine and its examples: its first state and its round, both compiled.
 
     ``like``: shapes, dtypes and places of the state; ``evaluation``: those of a round's predictions;
     ``init() -> FedState``; ``round(state) -> (FedState, metrics)`` leaves the state it is given as it was, so that a
@@ -208,11 +208,14 @@ class Program(NamedTuple):
     round: Callable[[FedState], tuple[FedState, Metrics]]
 
 
-def compiled(settings: FedSettings, federation: Federation, task: Task) -> Program:
+def compiled(settings: FedSettings, federation: Federation, task: Task) -> Callable[[PyTree], Program]:
     """Compile a federation; rounds, priors and repeats share the one program.
 
     Clients run one after another on a CPU, where that is faster and smaller, and all at once on an accelerator;
     over several devices, each takes its share.
+
+    Returns:
+      The program for a store of examples, of the shapes of the task's own.
     """
     on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
     spread = settings.devices > 1 and len(federation.names) % settings.devices == 0
@@ -235,5 +238,9 @@ def compiled(settings: FedSettings, federation: Federation, task: Task) -> Progr
         )
     lowered = jax.jit(round_, **placed).lower(like, *shapes)
     step, evaluation = lowered.compile(to_run_long()), lowered.out_info[1]["evaluation"]
-    placed_inputs = jax.device_put(inputs, step.input_shardings[0][1:])
-    return Program(like, evaluation, lambda: first(*placed_inputs), lambda state: step(state, *placed_inputs))
+
+    def on(store: PyTree) -> Program:
+        placed_inputs = jax.device_put((store, *inputs[1:]), step.input_shardings[0][1:])
+        return Program(like, evaluation, lambda: first(*placed_inputs), lambda state: step(state, *placed_inputs))
+
+    return on

@@ -21,11 +21,13 @@ from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.fed import detector_source
 from experiments.loading import loaded
 from experiments.mer_settings import PRESETS, MerSettings, check
+from experiments.pretraining import nothing
 from experiments.prior_axis import keep_priors, named_rows
 from experiments.progress import Stages, progress
 from experiments.recognition import Context, Recognition, on_frozen_features, whole_network
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.folds import Fold, cautions
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.types import ClientState
 
 AU_TITLES = {"frozen": "frozen AU module", "finetuned": "fine-tuned AU module", "scratch": "AU module from scratch"}
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     preset = commandline.preset_of(arguments, list(PRESETS))
-    options = tyro.cli(Options, args=arguments, default=Options(PRESETS[preset]), prog="python -m experiments.mer")
+    options = parsed(Options, arguments, default=Options(PRESETS[preset]), prog="python -m experiments.mer")
     new = options.resume is None
     if options.resume is None:
         settings = options.settings
@@ -136,7 +138,7 @@ def au_modules(
         return []
     source = detector_source(settings, data_dir, stages)
     trials.refuse_leaking(chosen, dataset, source.subjects)
-    return [source.weights(name) for name in settings.network.prior]
+    return [source.weights(name, nothing) for name in settings.network.prior]
 
 
 def recognised(

@@ -42,8 +42,12 @@ DETECTORS = "fedpsyau_jax_detectors"
 """Folder of pretrained detectors, beside the databases."""
 BRANCH = 0.05
 RATES = {"spatial": 0.01, "upper": 0.1, "lower": 0.1, "global": 0.1}
-RECIPE = 3
+RECIPE = 4
 """Raise it when the training below changes: detectors trained by an older one are trained again."""
+
+
+def nothing() -> None:
+    """What there is to do beside a training, usually."""
 
 
 def pretrained_detector(
@@ -53,6 +57,7 @@ def pretrained_detector(
     dataset: Dataset,
     data_dir: Path | None,
     stages: Stages,
+    meanwhile: Callable[[], object] = nothing,
 ) -> Detector:
     """The AU detector of these settings, trained on ``dataset`` unless it is kept beside the data already.
 
@@ -63,6 +68,7 @@ def pretrained_detector(
       dataset: AU-labelled examples of subjects that no federation holds.
       data_dir: folder of the databases.
       stages: where progress is shown.
+      meanwhile: begins what else there is to do, once, as soon as only training is left here.
 
     Returns:
       Its weights, and the prior that it was trained with.
@@ -71,7 +77,8 @@ def pretrained_detector(
         return kept
     folder, priors = _place(network, choices, seed, dataset, data_dir)
     task = detection(network, priors, dataset.examples, quiet_residuals)
-    detector = train_detector(task, choices, seed, np.arange(len(dataset.subject)), stages).client
+    everybody = np.arange(len(dataset.subject))
+    detector = train_detector(task, choices, seed, everybody, stages, meanwhile=meanwhile).client
     with open_checkpoints(folder, keep=1) as checkpoints:
         checkpoints.save(choices.epochs, detector)
     return Detector(detector, priors)
@@ -153,6 +160,7 @@ def train_detector(
     train: Int[np.ndarray, "examples"],
     stages: Stages,
     saving: Saving | None = None,
+    meanwhile: Callable[[], object] = nothing,
 ) -> Trained:
     """Train an AU detector on some examples, or the rest of it.
 
@@ -166,12 +174,14 @@ def train_detector(
       train: which of the task's examples to train on.
       stages: where progress is shown.
       saving: with it, Ctrl-C ends and saves the epoch, and fewer epochs than chosen come back; else it interrupts.
+      meanwhile: called when all is compiled.
 
     Raises:
       ValueError: the loss became infinite or undefined; in which epoch.
     """
     with stages.stage("compiling AU pretraining"):
         epoch, state = _compiled(task, choices, seed, train)
+    meanwhile()
     loss, done = np.full(choices.epochs, np.nan), 0
     if saving and (found := starting.restored(saving.checkpoints, (jax.eval_shape(lambda: state), loss))):
         done, (state, loss) = found[0], (found[1][0], np.array(found[1][1]))

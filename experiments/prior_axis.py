@@ -38,11 +38,6 @@ class Sight(NamedTuple):
     detectors: list[Detector]
     which: Int[np.ndarray, "priors repeats"]
 
-    def named(self, names: Sequence[str]) -> list[tuple[str, Priors]]:
-        """Each prior of each repeat, with its name."""
-        pairs = zip(names, self.which.tolist(), strict=True)
-        return [(name, self.detectors[place].priors) for name, places in pairs for place in places]
-
 
 def fitted(name: str, table: AnnotationTable, rows: Sequence[Int[np.ndarray, "rows"]]) -> Fitted:
     """A prior computed anew for each repeat; its function is given the annotations of these rows and no others.
@@ -66,13 +61,18 @@ def sight(priors: Sequence[Fitted], clients: Sequence[ClientState]) -> Sight:
       priors: [priors] fitted ones.
       clients: [priors] the detector that was pretrained with each.
     """
-    detectors: list[Detector] = []
-    which = []
-    for prior, client in zip(priors, clients, strict=True):
-        kinds, places = distinct(prior.priors)
-        which.append(len(detectors) + places)
-        detectors += [Detector(client, kind) for kind in kinds]
-    return Sight(detectors, np.stack(which))
+    kinds = [distinct(prior.priors)[0] for prior in priors]
+    detectors = [Detector(client, kind) for own, client in zip(kinds, clients, strict=True) for kind in own]
+    return Sight(detectors, places(priors))
+
+
+def places(priors: Sequence[Fitted]) -> Int[np.ndarray, "priors repeats"]:
+    """Which detector each prior and repeat sees through, known before there is any; they are numbered without gaps."""
+    which: list[np.ndarray] = []
+    for prior in priors:
+        first = max((own.max() + 1 for own in which), default=0)
+        which.append(first + distinct(prior.priors)[1])
+    return np.stack(which)
 
 
 def named_rows(titles: Sequence[str], priors: Sequence[str]) -> list[str]:
@@ -98,25 +98,30 @@ def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], Int[np.ndarray, "g
     return [priors[place] for place in first], places.ravel()
 
 
-def keep_priors(folder: RunFolder, name: str, named: Sequence[tuple[str, Priors]]) -> None:
+def named(priors: Sequence[Fitted]) -> list[tuple[str, Priors]]:
+    """Each prior of each repeat, with its name."""
+    return [(prior.name, own) for prior in priors for own in prior.priors]
+
+
+def keep_priors(folder: RunFolder, name: str, priors: Sequence[tuple[str, Priors]]) -> None:
     """Write down the priors of a run; in a resumed run, see that they are still the same.
 
     Args:
         folder: of the run.
         name: of what is trained with them.
-        named: every prior of every split, with its name for the message.
+        priors: every one of every split, with its name for the message.
 
     Raises:
         ValueError: a prior is not that of the interrupted run.
     """
-    refuse_changed_priors(folder, name, named)
+    refuse_changed_priors(folder, name, priors)
     if not folder.has(file := _file(name)):
         content = io.BytesIO()
-        np.savez_compressed(content, priors=_numbers([prior for _, prior in named]))
+        np.savez_compressed(content, priors=_numbers([prior for _, prior in priors]))
         folder.write_bytes(file, content.getvalue())
 
 
-def refuse_changed_priors(folder: RunFolder, name: str, named: Sequence[tuple[str, Priors]]) -> None:
+def refuse_changed_priors(folder: RunFolder, name: str, priors: Sequence[tuple[str, Priors]]) -> None:
     """See that priors are those that ``keep_priors`` wrote, if it did.
 
     Raises:
@@ -126,10 +131,10 @@ def refuse_changed_priors(folder: RunFolder, name: str, named: Sequence[tuple[st
         return
     with np.load(folder.path / file) as kept:
         before = kept["priors"]
-    now = _numbers([prior for _, prior in named])
+    now = _numbers([prior for _, prior in priors])
     same = before.shape == now.shape and np.isclose(before, now, rtol=0, atol=SAME).all(axis=1)
     if not np.all(same):
-        which = named[int(np.argmin(same))][0]
+        which = priors[int(np.argmin(same))][0]
         raise ValueError(
             f"{folder.path} was run with another prior than {which} is now: put back the function that makes it, or "
             "run again"

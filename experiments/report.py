@@ -5,7 +5,6 @@
 draws ``figures/*.png`` and writes ``report.html`` again, for example after an update.
 """
 
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import tyro
 from matplotlib.figure import Figure
+from tyro.conf import Positional
 
-from experiments import baselines, figures, page, pretrain_report, results, runfolder, tables
+from experiments import baselines, commandline, figures, page, pretrain_report, results, runfolder, tables
 from experiments.runfolder import RunFolder
+from fedpsyau_jax.options import parsed
 
 
 @dataclass(frozen=True)
@@ -174,19 +174,19 @@ def write(folder: RunFolder) -> Path:
     return folder.path / "report.html"
 
 
-def main(run_folder: tyro.conf.Positional[Path]) -> None:
+def main(run_folder: Positional[Path]) -> int:
     """Write the report of a run again.
 
     Args:
         run_folder: folder that an experiment wrote.
+
+    Raises:
+        ValueError, OSError: it is none, or a file of it is missing or broken.
     """
-    try:
-        folder = runfolder.existing(run_folder)
-        of_pretraining = folder.read_json("config.json").get("experiment") == "pretrain"
-        print((pretrain_report.write if of_pretraining else write)(folder))
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(2) from None
+    folder = runfolder.existing(run_folder)
+    of_pretraining = folder.read_json("config.json").get("experiment") == "pretrain"
+    print((pretrain_report.write if of_pretraining else write)(folder))
+    return 0
 
 
 def _wide(scores: pd.DataFrame, score: str, rows: list[str]) -> pd.DataFrame:
@@ -196,4 +196,4 @@ def _wide(scores: pd.DataFrame, score: str, rows: list[str]) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    tyro.cli(main)
+    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))

@@ -130,6 +130,12 @@ def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "seen
     return _task(store, init, classification_loss(model), logits)
 
 
+def unseen(settings: FedSettings, dataset: Dataset, num_detectors: int) -> Task:
+    """The task ``frozen`` before any AU feature is known: all of them are 0."""
+    shape = (num_detectors * len(dataset.subject), len(dataset.au_names), 25)
+    return frozen(settings, dataset, jnp.zeros(shape))
+
+
 def with_head_scaled(client: ClientState, scale: float) -> ClientState:
     """The emotion classifier's last weights made smaller: the first loss is then that of a uniform guess."""
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.sharding import SingleDeviceSharding
 
@@ -16,13 +15,13 @@ from experiments.detectors import detector_like
 from experiments.federation import Federation, saved_like
 from experiments.leakage import together
 from experiments.loading import loaded, loaded_for_pretraining
-from experiments.pretraining import kept_detector
-from experiments.prior_axis import fitted, refuse_changed_priors, sight
+from experiments.pretraining import kept_detector, nothing
+from experiments.prior_axis import fitted, named, refuse_changed_priors, sight
 from experiments.priors import annotations_of
 from experiments.progress import Stages
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits
-from experiments.tasks import Detector, Task, end_to_end, frozen
+from experiments.tasks import Detector, Task, end_to_end, unseen
 from fedpsyau_jax.batching import ClientSplit
 from fedpsyau_jax.checkpoint import Restored, open_checkpoints
 from fedpsyau_jax.types import ClientState, PyTree
@@ -74,14 +73,14 @@ def read_run(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Traine
     settings = settings_of(folder)
     dataset = same_data(folder, settings, data_dir, stages)
     splits = repeated_splits(settings, dataset)
-    seen = sight(*_priors_and_detectors(folder, settings, dataset, splits, data_dir, stages))
-    refuse_changed_priors(folder, "fed", seen.named(settings.network.prior))
+    priors, weights = _priors_and_detectors(folder, settings, dataset, splits, data_dir, stages)
+    refuse_changed_priors(folder, "fed", named(priors))
+    seen = sight(priors, weights)
     found = federations(settings, splits, seen.which * len(dataset.subject))
     if settings.train_au:
         task = end_to_end(settings, dataset, seen.detectors)
     else:
-        shape = (len(seen.detectors) * len(dataset.subject), len(dataset.au_names), 25)
-        task = frozen(settings, dataset, jnp.zeros(shape))
+        task = unseen(settings, dataset, len(seen.detectors))
     restored = _restored(folder, [saved_like(settings, federation, task) for federation in found])
     states, evaluations = jax.device_get(restored.state)
     clients = [state.clients for state in states]
@@ -157,7 +156,7 @@ def _priors_and_detectors(
         return priors, [empty] * len(names)
     if settings.au_init is not None:
         source = fed.detector_source(settings, data_dir, stages)
-        return priors, [source.weights(name) for name in names]
+        return priors, [source.weights(name, nothing) for name in names]
     detector_data = loaded_for_pretraining(data_dir, stages)
     clients = []
     for name in names:

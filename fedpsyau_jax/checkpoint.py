@@ -27,6 +27,10 @@ class Restored:
     passed_over: tuple[str, ...]
 
 
+class OtherState(ValueError):
+    """A checkpoint is whole, but of a state of another kind than is wanted."""
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run."""
@@ -56,11 +60,16 @@ class Checkpoints:
         Returns:
           None if nothing was saved. Checkpoints that cannot be read, or whose arrays differ from what was saved, are
           put aside in a folder ``corrupt``, so that the run can save these rounds again; unless these are read only.
+
+        Raises:
+          OtherState: the newest whole one holds arrays of other shapes or dtypes; it is left where it is.
         """
         passed_over: list[str] = []
         for step in sorted(self.manager.all_steps(), reverse=True):
             try:
                 return Restored(step, self._read(step, like), tuple(passed_over))
+            except OtherState:
+                raise
             except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
                 reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
                 passed_over.append(f"the checkpoint of round {step} is corrupt ({reason})")
@@ -69,6 +78,12 @@ class Checkpoints:
         return Restored(0, None, tuple(passed_over)) if passed_over else None
 
     def _read(self, step: int, like: PyTree) -> PyTree:
+        place = Path(self.manager.directory) / str(step)
+        if _kinds(_saved(place)) != _kinds(_by_name(like)):
+            raise OtherState(
+                f"{place} was saved by another version of this package, whose state has other arrays: go on with that "
+                "version (environment.json names what it ran with), or start a new run"
+            )
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _by_name(like))
         content = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), checks=ocp.args.JsonRestore())
         restored = self.manager.restore(step, args=content)
@@ -108,6 +123,17 @@ def _by_name(state: PyTree) -> dict[str, Any]:
     """Leaves by their path, in the order of the tree (zero-padded numbers keep it)."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {f"{i:04d}{jax.tree_util.keystr(path)}": leaf for i, (path, leaf) in enumerate(leaves)}
+
+
+def _saved(place: Path) -> dict[str, Any]:
+    """What orbax knows about the arrays of a checkpoint without reading them."""
+    with ocp.StandardCheckpointer() as checkpointer:
+        return dict(checkpointer.metadata(place / "state").item_metadata.tree)
+
+
+def _kinds(leaves: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Dtype and shape of each leaf."""
+    return {name: (str(leaf.dtype), tuple(leaf.shape)) for name, leaf in leaves.items()}
 
 
 def _checksums(state: PyTree) -> list[list[Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, UInt16
 
 PyTree = Any
 Params = PyTree
@@ -32,6 +32,7 @@ __all__ = [
     "PRNGKeyArray",
     "Params",
     "PyTree",
+    "UInt16",
 ]
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.checkpoint import OtherState, open_checkpoints
 from fedpsyau_jax.types import PyTree
 
 # a read that fails in orbax leaves something unclosed; the collector finds it during any later test
@@ -126,6 +126,16 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(folder: Path, damage: 
         assert "\n" not in sentence
         checkpoints.save(2, state_after(2))
         assert_same(checkpoints.restore(state_after(0)).state, state_after(2))
+
+
+@pytest.mark.parametrize("other", [{"w": np.zeros(7, np.float32)}, {"w": np.zeros((2, 3), np.int32)}, {}])
+def test_a_state_of_another_kind_is_told_and_left_alone(tmp_path: Path, other: dict[str, np.ndarray]):
+    with open_checkpoints(tmp_path) as checkpoints:
+        checkpoints.save(1, {"w": np.ones((2, 3), np.float32)})
+    with open_checkpoints(tmp_path) as checkpoints, pytest.raises(OtherState, match=r"/1 was saved by another version"):
+        checkpoints.restore(other)
+    with open_checkpoints(tmp_path) as checkpoints:
+        assert checkpoints.restore({"w": np.zeros((2, 3), np.float32)}).step == 1
 
 
 def test_without_a_good_checkpoint_all_are_named_and_there_is_room_for_new_ones(folder: Path):

@@ -12,6 +12,8 @@ from rich.console import Console
 from experiments import fed, loading
 from experiments.configs import FedSettings, NetworkSettings
 from experiments.detectors import check_detector, detector_from, detector_subjects, save_detector
+from experiments.pretraining import nothing
+from experiments.prior_axis import sight
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
@@ -107,7 +109,8 @@ def no_pretraining_data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_pretraining_data")
 def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path, weights: ClientState):
     settings = FedSettings(clients=2, network=replace(NETWORK, prior=("published", "uniform")), au_init=str(folder))
-    detectors = prepared(settings, folder).seen.detectors
+    priors, source = prepared(settings, folder)[2:]
+    detectors = sight(priors, [source.weights(prior.name, nothing) for prior in priors]).detectors
     assert len(detectors) == 2
     assert all(same(detector.client, weights) for detector in detectors)
     assert same(detectors[0].priors, published())
@@ -117,7 +120,7 @@ def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path,
 @pytest.mark.usefixtures("no_pretraining_data")
 def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
-    _, ((*clients,),), _ = prepared(settings, folder)
+    ((*clients,),) = prepared(settings, folder).splits
     subjects = random_dataset("synthetic", "federated").subject
     trained, tested = (subjects[getattr(clients[0], side)[0]] for side in ("train", "test"))
     changed(folder, subjects=[str(trained)])

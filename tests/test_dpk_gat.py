@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from fedpsyau_jax.models.dpk_gat import DPKGAT, Heads, attend_dense, attend_graph, gat
+from fedpsyau_jax.models.dropout import Dropout
 from fedpsyau_jax.priors import Masking, Prior, neighbours, published, released, to_graph
 
 GOLDEN = Path(__file__).parent / "parity" / "dpk_gat_seed0.npz"
@@ -238,7 +239,7 @@ def test_module_draws_each_dropout_mask_anew() -> None:
 
         def record(call: Callable, args: tuple, kwargs: dict, context: nn.module.InterceptorContext) -> jax.Array:
             kept = call(*args, **kwargs)
-            if isinstance(context.module, nn.Dropout):
+            if isinstance(context.module, Dropout):
                 dropped.append(kept == 0)
             return kept
 

@@ -13,7 +13,7 @@ from experiments import comparison, federation
 from experiments.configs import FedSettings, NetworkSettings, check
 from experiments.fed import read_settings
 from experiments.leakage import Origins, refuse_leaks, together
-from experiments.prior_axis import distinct, fitted, keep_priors, refuse_changed_priors, sight
+from experiments.prior_axis import distinct, fitted, keep_priors, named, refuse_changed_priors, sight
 from experiments.priors import annotations_of
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
@@ -101,7 +101,8 @@ def test_priors_pair_up_in_one_program() -> None:
     features = jnp.concatenate([once, once, 1 - once])  # published, then co-occurrence of two repeats
     begins = np.array([[0, 0], [COUNT, 2 * COUNT]])
     (both,) = federations(SETTINGS, SPLITS, begins)
-    program = federation.compiled(SETTINGS, both, frozen(SETTINGS, DATASET, features))
+    task = frozen(SETTINGS, DATASET, features)
+    program = federation.compiled(SETTINGS, both, task)(task.store)
     _, metrics = program.round(program.init())
     loss = np.asarray(metrics["loss_sum"]).reshape(2, 2, 2, 2)  # algorithms, priors, repeats, clients
     np.testing.assert_array_equal(loss[:, 0, 0], loss[:, 1, 0])
@@ -118,7 +119,7 @@ def test_a_table_compiles_its_round_once(tmp_path: Path, caplog: pytest.LogCaptu
     task = frozen(settings, DATASET, jnp.ones((3 * COUNT, 12, 25)))
     experiment = comparison.Experiment(settings, RunFolder(tmp_path), DATASET, found)
     with jax.log_compiles(), progress() as stages:
-        outcome = comparison.train(experiment, task, stages)
+        outcome = comparison.train(experiment, comparison.programs_of(experiment, task)(task.store), stages)
     assert outcome.rounds == 3
     assert outcome.evaluations[0]["emotion"].shape[:3] == (6, 2, 2)
     said = [record.getMessage() for record in caplog.records]
@@ -152,20 +153,19 @@ def test_the_same_prior_is_kept_once() -> None:
 
 
 def test_a_prior_that_changed_is_refused_when_going_on(tmp_path: Path) -> None:
-    folder, seen = RunFolder(tmp_path), sight(FITTED, [NOBODY, NOBODY])
-    named = seen.named(NAMES)
-    assert [name for name, _ in named] == ["published", "published", "co-occurrence", "co-occurrence"]
-    refuse_changed_priors(folder, "fed", named)  # an older run wrote none
-    keep_priors(folder, "fed", named)
-    rounded = [(name, jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), prior)) for name, prior in named]
+    folder, pairs = RunFolder(tmp_path), named(FITTED)
+    assert [name for name, _ in pairs] == ["published", "published", "co-occurrence", "co-occurrence"]
+    refuse_changed_priors(folder, "fed", pairs)  # an older run wrote none
+    keep_priors(folder, "fed", pairs)
+    rounded = [(name, jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), prior)) for name, prior in pairs]
     keep_priors(folder, "fed", rounded)
     other = FITTED[1].priors[0]
-    changed = [*named[:3], ("co-occurrence", other)]
+    changed = [*pairs[:3], ("co-occurrence", other)]
     for going_on in (keep_priors, refuse_changed_priors):
         with pytest.raises(ValueError, match=r"was run with another prior than co-occurrence is now: put back"):
             going_on(folder, "fed", changed)
     with pytest.raises(ValueError, match="another prior than published"):
-        keep_priors(folder, "fed", named[:2])
+        keep_priors(folder, "fed", pairs[:2])
 
 
 def test_predictions_of_a_frozen_detector_are_those_of_the_rows_prior() -> None:

@@ -17,6 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from experiments import commandline
 from experiments.parity.check import Check, Group
 from experiments.parity.golden import Arrays, golden, is_input, read
 from experiments.parity.parts import (
@@ -28,6 +29,7 @@ from experiments.parity.parts import (
     region_features,
 )
 from experiments.parity.whole import gradients, whole
+from fedpsyau_jax.options import parsed
 
 GROUPS: dict[Group, tuple[str, ...]] = {
     const: ("const",),
@@ -160,14 +162,13 @@ def main(golden: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]) -> int:
 
     Args:
         golden: arrays that the released network computed.
+
+    Raises:
+        ValueError, OSError: the file cannot be read, or is none of this format.
     """
     console = Console(width=None if sys.stdout.isatty() else 110)
-    try:
-        arrays = read(golden)
-        comparisons = compare(arrays, console)
-    except (OSError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    arrays = read(golden)
+    comparisons = compare(arrays, console)
     console.print(table(comparisons))
     for remark in remarks(comparisons, arrays):
         console.print(remark, markup=False, highlight=False, soft_wrap=True)
@@ -177,4 +178,4 @@ def main(golden: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main, prog="python -m experiments.parity"))
+    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.parity"))

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from fedpsyau_jax.models.conv import kaiming_normal
+from fedpsyau_jax.models.dropout import Dropout
 from fedpsyau_jax.models.normalisation import ConvNorm
 from fedpsyau_jax.types import Array, Float
 
@@ -81,5 +82,5 @@ class AUPrediction(nn.Module):
         """One logit for each AU."""
         batch, aus, _ = nodes.shape
         hidden = nn.Dense(128, kernel_init=kaiming_normal, name="hidden")(nodes.reshape(batch, -1))
-        hidden = nn.Dropout(self.dropout, deterministic=not train)(nn.relu(hidden))
+        hidden = Dropout(self.dropout)(nn.relu(hidden), train=train)
         return nn.Dense(aus, kernel_init=kaiming_normal, name="logits")(hidden)

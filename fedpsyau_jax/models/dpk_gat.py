@@ -22,6 +22,7 @@ import jraph
 from flax import linen as nn
 
 from fedpsyau_jax.models.attention import NEGATIVE_SLOPE, SMALLEST_ROW_SUM, Attention, attention_dense
+from fedpsyau_jax.models.dropout import Dropout
 from fedpsyau_jax.priors import Masking, Prior, neighbours
 from fedpsyau_jax.types import Array, Float
 
@@ -191,7 +192,10 @@ class DPKGAT(nn.Module):
             self.param("out_W", xavier_uniform, (merged, self.out))[None],
             self.param("out_a", xavier_column, (2 * self.out,))[None],
         )
-        drop = nn.Dropout(self.dropout, deterministic=not train)
+
+        def drop(values: Array) -> Array:
+            return Dropout(self.dropout)(values, train=train)
+
         attend = partial(
             attend_dense,
             prior=prior,

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from fedpsyau_jax.models.conv import Conv, kaiming_normal
+from fedpsyau_jax.models.dropout import Dropout
 from fedpsyau_jax.models.normalisation import BatchNorm, PointwiseNorms
 from fedpsyau_jax.types import Array, Float
 
@@ -91,6 +92,6 @@ class DSI(nn.Module):
         flow_stream = max_pool_2x2(inception("flow_1", 6, flow))
         flow_stream = max_pool_2x2(inception("flow_2", 16, flow_stream))
         face = nn.Dense(1024, kernel_init=kaiming_normal, name="face")(flow_stream.reshape(batch, -1))
-        drop = nn.Dropout(self.dropout, deterministic=not train)
-        joined = jnp.concatenate([drop(au_stream.reshape(batch, -1)), drop(nn.relu(face))], -1)
+        joined = jnp.concatenate([au_stream.reshape(batch, -1), nn.relu(face)], -1)
+        joined = Dropout(self.dropout)(joined, train=train)
         return nn.Dense(self.num_classes, kernel_init=kaiming_normal, name="classify")(joined)

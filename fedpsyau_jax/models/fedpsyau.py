@@ -5,14 +5,17 @@ This is the only place where Flax meets the rest of the package.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 
 from fedpsyau_jax.models.afr import AUFeatures, AUPrediction
 from fedpsyau_jax.models.attention import Attention
 from fedpsyau_jax.models.dpk_gat import DPKGAT
+from fedpsyau_jax.models.dropout import DRAWS, drawn
 from fedpsyau_jax.models.dsi import DSI
 from fedpsyau_jax.models.lrm import LocalFeatures, SpatialEncoder
 from fedpsyau_jax.priors import Masking, Prior, Priors, neighbours
@@ -205,8 +208,11 @@ def _pure(module: nn.Module, inputs: Callable[[Batch], tuple[Any, ...]]) -> Mode
         variables = {"params": params, "batch_stats": model_state}
         if not train:
             return module.apply(variables, *inputs(batch), train=False), model_state
-        keys = {} if key is None else {"dropout": key}
-        outputs, updated = module.apply(variables, *inputs(batch), train=True, rngs=keys, mutable=["batch_stats"])
+        trained = partial(module.apply, train=True)
+        if key is not None:
+            wanted = jax.eval_shape(lambda: trained(variables, *inputs(batch), mutable=["batch_stats", DRAWS])[1])
+            variables[DRAWS] = drawn(wanted.get(DRAWS, {}), key)
+        outputs, updated = trained(variables, *inputs(batch), mutable=["batch_stats"])
         return outputs, updated["batch_stats"]
 
     return Model(init, apply)

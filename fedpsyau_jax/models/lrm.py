@@ -4,7 +4,6 @@ Source: FED-PsyAU (ICCV 2025); the transformer layer is that of Vaswani et al. (
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import flax.linen as nn
 import jax
@@ -65,11 +64,13 @@ class SpatialEncoder(nn.Module):
         self, tokens: Float[Array, "batch landmarks feat"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch landmarks feat"]:
         """Encode the tokens of a batch."""
-        drop = partial(Dropout(self.dropout), train=train)
         features = tokens.shape[-1]
 
         def dense(size: int, name: str) -> nn.Dense:
             return nn.Dense(size, kernel_init=small_uniform, name=name)
+
+        def drop(values: Array) -> Array:
+            return Dropout(self.dropout)(values, train=train)
 
         attention = Attention(self.heads, self.dropout, self.across_batch, name="attention")
         attended = tokens + drop(attention(tokens, mask, train=train))

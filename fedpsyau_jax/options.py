@@ -1,0 +1,100 @@
+"""Options of a command, and one sentence for a mistake in them."""
+
+import contextlib
+import difflib
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import tyro
+from tyro import _errors as mistakes  # its hook is not public yet: pyproject.toml keeps to releases that have it
+
+Result = TypeVar("Result")
+
+
+def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how: Any) -> Result:
+    """What ``tyro.cli`` makes of the arguments.
+
+    Args:
+      target: class of the options, or a function that takes them.
+      arguments: as the user wrote them; None for those of the process.
+      **how: further arguments of ``tyro.cli``, such as ``prog`` and ``default``.
+
+    Raises:
+      ValueError: a mistake in the arguments, in one sentence, with the option that may have been meant.
+
+    >>> def greet(name: str, times: int = 1) -> str:
+    ...     return name * times
+    >>> parsed(greet, ["--name=a", "--times=2"])
+    'aa'
+    >>> parsed(greet, ["--name=a", "--tmies=2"], prog="greet")
+    Traceback (most recent call last):
+    ValueError: unknown option --tmies: did you mean --times? greet --help lists all
+    """
+
+    def refuse(mistake: mistakes.ParseErrorEvent) -> None:
+        if said := sentence(mistake, lambda: names(target, **how)):
+            raise ValueError(f"{said} {mistake.prog} --help lists all")
+
+    with mistakes.on_parse_error(refuse):
+        return tyro.cli(target, args=arguments, **how)
+
+
+def names(target: Callable[..., Any], **how: Any) -> list[str]:
+    """All options of a command, as its help lists them."""
+    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
+        tyro.cli(target, args=["--help"], **how)
+    return sorted(set(re.findall(r"--[a-z][\w.-]*", told.getvalue())))
+
+
+def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str]]) -> str:
+    """What is wrong and what may have been meant; empty for a kind of mistake that tyro tells of itself."""
+    match mistake:
+        case mistakes.UnrecognizedArgs(tokens=[first, *_]) if first.startswith("-"):
+            return f"unknown option {first.partition('=')[0]}: {near(first.partition('=')[0], known())}"
+        case mistakes.UnrecognizedArgs(tokens=[first, *_]):
+            return f"{first} belongs to no option;"
+        case mistakes.InvalidChoice(argument=argument, value=value, choices=choices):
+            return f"{option(argument)}={value}: choose {one_of(choices)};"
+        case mistakes.BadValue(argument=argument):
+            return f"{option(argument)} needs a value;"
+        case mistakes.MissingArgs(missing_arguments=missing):
+            return f"missing {' and '.join(option(one.arg) for one in missing)};"
+        case mistakes.InstantiationFailure(argument=argument, message=message) if argument is not None:
+            return f"{option(argument)}: {unquoted(message)};"
+        case _:
+            return ""
+
+
+def option(argument: Any) -> str:
+    """An argument as the user writes it: the longest of its names."""
+    return str(max(argument.display_name().split(", "), key=len))
+
+
+def near(name: str, known: Sequence[str]) -> str:
+    """A question for the option that may have been meant."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else "there is none like it;"
+
+
+def one_of(choices: Sequence[str]) -> str:
+    """Choices in words."""
+    return f"one of {', '.join(choices)}" if len(choices) > 1 else str(choices[0])
+
+
+def unquoted(message: str) -> str:
+    """A message of Python's, as words for a user.
+
+    >>> unquoted("invalid literal for int() with base 10: 'abc'")
+    'abc is not a whole number'
+    """
+    kinds = {
+        r"invalid literal for int\(\) with base 10: '(.*)'": "{} is not a whole number",
+        r"could not convert string to float: '(.*)'": "{} is not a number",
+        r"Could not find valid parse for arguments: \['(.*)'\]": "{} is nothing that it takes",
+    }
+    for pattern, said in kinds.items():
+        if found := re.search(pattern, message):
+            return said.format(found[1].replace("', '", " "))
+    return message

@@ -1,0 +1,61 @@
+"""A mistake in the options of a command is one sentence."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pytest
+import tyro
+
+from fedpsyau_jax.options import parsed
+
+
+@dataclass(frozen=True)
+class Inner:
+    variant: Literal["full", "small"] = "full"
+
+
+@dataclass(frozen=True)
+class Options:
+    copy: tyro.conf.Positional[Path]
+    clients: int = 5
+    mu: tuple[float, ...] = (0.01,)
+    split: Literal["subjects", "examples"] = "subjects"
+    inner: Inner = field(default_factory=Inner)
+
+
+GOOD = ["here", "--clients=3", "--mu", "0.1", "0.2", "--inner.variant=small"]
+MISTAKES = {
+    "near": (["--clinets=3"], "unknown option --clinets: did you mean --clients?"),
+    "nested": (["--inner.varaint", "full"], "unknown option --inner.varaint: did you mean --inner.variant?"),
+    "far": (["--zzz"], "unknown option --zzz: there is none like it;"),
+    "stray": (["there"], "there belongs to no option;"),
+    "choice": (["--split=subject"], "--split=subject: choose one of subjects, examples;"),
+    "whole number": (["--clients=2.5"], "--clients: 2.5 is not a whole number;"),
+    "number": (["--mu", "0.1", "x"], "--mu: 0.1 x is nothing that it takes;"),
+    "no value": (["--clients"], "--clients needs a value;"),
+}
+
+
+def test_good_arguments_become_options():
+    assert parsed(Options, GOOD) == Options(Path("here"), 3, (0.1, 0.2), inner=Inner("small"))
+
+
+@pytest.mark.parametrize(("arguments", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(ValueError) as mistake:  # noqa: PT011 (compared as a whole)
+        parsed(Options, ["here", *arguments], prog="it")
+    assert str(mistake.value) == f"{said} it --help lists all"
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_missing_argument_is_named():
+    with pytest.raises(ValueError, match=r"^missing copy; it --help lists all$"):
+        parsed(Options, [], prog="it")
+
+
+def test_help_is_still_help(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as left:
+        parsed(Options, ["--help"], prog="it")
+    assert left.value.code == 0
+    assert "--inner.variant" in capsys.readouterr().out
