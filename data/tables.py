@@ -28,7 +28,7 @@ def find_tables(tree: Tree, columns: Columns) -> list[Table]:
     if not tables:
         looked = f"{tree.root}: no annotation table of {columns.database} ({', '.join(TABLE_SUFFIXES)})"
         raise TableError("\n".join(complaints or [looked]))
-    return [tables[0]._replace(passed_over=tuple(complaints)), *tables[1:]]
+    return [tables[0]._replace(passed_over=(*tables[0].passed_over, *complaints)), *tables[1:]]
 
 
 def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:

@@ -134,22 +134,25 @@ def test_frames_that_some_label_file_lacks_are_noted_and_one_video_is_told_once(
     for subject in ("SN001", "SN002"):
         for au in LABELLED:
             label(labels / subject, au, 0, 3, 0, 0, 3, *[0] * (au == 1))
+    (labels / "SN001" / "SN001_au9.txt").unlink()
     videos.mkdir()
     video = cv2.VideoWriter(str(videos / "LeftVideoSN001_comp.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 20, (16, 16))
     for _ in range(6):
         video.write(np.repeat(NOISE[..., None], 3, 2))
     video.release()
     found = look("disfa", tmp_path)
-    assert [clip.notes for clip in found.clips] == [
-        ("1 frames of SN001 are not in all its label files: left out",),
-        ("1 frames of SN001 are not in all its label files: left out",),
-    ]
+    for clip in found.clips:
+        assert clip.notes == (
+            "AU 9 unknown: SN001 has no label file of it",
+            "1 frames of SN001 are not in all its label files: left out",
+        )
+    assert len(found.clips) == 2
     (problem,) = found.problems
     assert "rows 3, 4, clips SN002_0002, SN002_0005: video Videos_LeftCamera/LeftVideoSN002" in problem
 
 
 def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
-    for name in ("001", "002", "003", "004"):
+    for name in ("001", "002", "003", "004", "006"):
         film(tmp_path / "cohn-kanade-images" / "S005" / name, 1, 2, 3, 4, 5, name=f"S005_{name}_{{:08d}}.png")
     for name, last in (("001", 5), ("002", 30), ("004", 5), ("005", 5)):
         file = tmp_path / "FACS" / "S005" / name / f"S005_{name}_{last:08d}_facs.txt"
@@ -159,9 +162,10 @@ def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
     emotion.mkdir(parents=True)
     (emotion / "S005_003_00000005_emotion.txt").write_text("-1.0")
     found = look("ckplus", tmp_path)
-    assert [(clip.annotation.clip, clip.annotation.action_units is None) for clip in found.clips] == [
-        ("S005_001", False),
-        ("S005_004", True),
+    assert [(clip.annotation.clip, clip.notes) for clip in found.clips] == [
+        ("S005_001", ()),
+        ("S005_004", ("AUs unknown: its FACS file is empty",)),
+        ("S005_006", ("AUs unknown: it has no FACS file",)),
     ]
     assert [row.reason for row in found.dropped] == [
         "its FACS or emotion file is not understood (emotion -1 is not from 0 to 7)",

@@ -82,17 +82,19 @@ def test_the_real_casme3_table_gives_its_counts():
 
 @needs_real_tables
 @pytest.mark.parametrize(
-    ("file", "columns", "num_rows", "num_subjects", "num_ambiguous"),
-    [("CASME2-coding.xlsx", CASME2, 250, 26, 0), ("SAMM-coding.xlsx", SAMM, 159, 29, 9)],
+    ("file", "columns", "num_rows", "num_subjects", "num_ambiguous", "num_at_rest"),
+    [("CASME2-coding.xlsx", CASME2, 250, 26, 0, 0), ("SAMM-coding.xlsx", SAMM, 159, 29, 9, 9)],
 )
 def test_the_real_tables_are_read_whole(
-    file: str, columns: Columns, num_rows: int, num_subjects: int, num_ambiguous: int
+    file: str, columns: Columns, num_rows: int, num_subjects: int, num_ambiguous: int, num_at_rest: int
 ):
     table = read_table(REAL / file, columns)
     assert (len(table.annotations), table.dropped) == (num_rows, ())
     assert len({row.subject for row in table.annotations}) == num_subjects
     assert all(row.action_units is not None for row in table.annotations)
-    assert sum(bool(row.notes) for row in table.annotations) == num_ambiguous
+    notes = [note for row in table.annotations for note in row.notes]
+    assert sum(note.startswith("AUs ambiguous") for note in notes) == num_ambiguous
+    assert sum("unknown" in note and "ref" in note for note in notes) == num_at_rest
 
 
 @needs_real_tables

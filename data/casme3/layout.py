@@ -27,6 +27,7 @@ COLUMNS = Columns(
     key=lambda subject, filename, onset: f"{subject}_{filename}_{onset}",
     fps=30,
     sheet="label",
+    needed=("onset",),
     fixes=CASME3,
     apex_kind=_apex_kind,
 )

@@ -47,7 +47,7 @@ def _sequence(tree: Tree, row: int, subject: str, filename: str, digest: "hashli
     except ValueError as error:
         return Dropped(row, clip, f"its FACS or emotion file is not understood ({error})")
     last = max([*frames[-1:], *([number_of(coded.stem) or 0] if coded else [])], default=None)
-    notes = ("its FACS file is empty: AUs unknown",) if coded and units is None else ()
+    notes = () if units else (f"AUs unknown: {'its FACS file is empty' if coded else 'it has no FACS file'}",)
     first = frames[0] if frames else None
     return Annotation(row, subject, filename, clip, first, last, last, _FPS, name, units, notes=notes)
 

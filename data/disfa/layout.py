@@ -78,9 +78,10 @@ def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -
     num_partial = len(set.union(*(set(levels) for levels in series.values()))) - len(frames)
     if not frames:
         raise TableError(f"{folder}: its label files have no frame in common; copy them again")
-    notes = (f"{num_partial} frames of {subject} are not in all its label files: left out",) if num_partial else ()
     table = np.array([[series[au][frame] for au in series] for frame in frames]).reshape(len(frames), len(series))
     unknown = frozenset(LABELLED) - series.keys()
+    notes = [f"AU {au} unknown: {subject} has no label file of it" for au in sorted(unknown)]
+    notes += [f"{num_partial} frames of {subject} are not in all its label files: left out"] if num_partial else []
     for row, (neutral, apex) in enumerate(pairs(table), num_rows + 1):
         clip = f"{subject}_{frames[apex]:04d}"
         if neutral is None:
@@ -89,7 +90,7 @@ def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -
         present: dict[int, Side] = {au: "" for au, level in zip(series, table[apex], strict=True) if level >= PRESENT}
         units = ActionUnits(present, False, unknown)
         yield Annotation(
-            row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units, notes=notes
+            row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units, notes=tuple(notes)
         )
 
 
