@@ -18,7 +18,7 @@ from data.parallel import in_processes
 from data.pictures import read_grey, read_landmark_file
 from data.progress import Progress
 from fedpsyau_jax.vision.crop import crop, face_box
-from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
+from fedpsyau_jax.vision.detection import Landmarker, NoFaceError, detected
 from fedpsyau_jax.vision.landmarks import INNER_EYE_CORNERS
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
@@ -107,7 +107,7 @@ def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Landmarks, Picture]:
     if clip.landmarks:
         points = read_landmark_file(clip.landmarks)
     elif recipe.landmarker:
-        points = recipe.landmarker(read_grey(clip.onset.frame))
+        points = detected(recipe.landmarker, read_grey(clip.onset.frame))
     else:
         raise ValueError("there is no landmark file, and no face detector")
     if clip.apex:
