@@ -128,8 +128,7 @@ def read_table(path: Path, columns: Columns) -> Table:
     """A table with every row read or dropped; rows that share a key are its problems.
 
     Raises:
-        TableError: the file is no such table.
-        OSError: the file cannot be read.
+        TableError: the file cannot be read, or is no such table.
     """
     sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback))
     if not sheet.rows:

@@ -100,7 +100,10 @@ class Tree:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
 def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Footage | None:

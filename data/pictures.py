@@ -138,8 +138,11 @@ def _is_cut(video: Path) -> bool:
 def _open(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise PictureError(f"{path}: no such file")
-    with path.open("rb") as stream:
-        empty = not stream.read(1)
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
     video = cv2.VideoCapture(os.fspath(path)) if not empty else None
     if video is None or not video.isOpened():
         raise PictureError(f"{path}: not a video that OpenCV can read; copy it again")

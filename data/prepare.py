@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import tyro
 from rich.console import Console
@@ -122,6 +122,12 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
     )
 
 
+def with_home(options: Options) -> Options:
+    """The options with ``~`` in their paths spelt out, which shells do not do everywhere."""
+    paths = {name: value.expanduser() for name, value in vars(options).items() if isinstance(value, Path)}
+    return replace(options, **cast(dict[str, Any], paths))
+
+
 def check_writable(folder: Path) -> None:
     """Make the folder where data are kept, if need be.
 
@@ -152,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 and one message on bad input."""
     options = tyro.cli(Options, args=arguments, prog="python -m data.prepare", description=Options.__doc__)
     try:
-        prepare(replace(options, manual_dir=options.manual_dir.expanduser()), Console())
+        prepare(with_home(options), Console())
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

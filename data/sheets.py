@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -89,8 +90,7 @@ def read_sheet(
         fallback: places of columns, from 0, whose header has a name that nobody knows.
 
     Raises:
-        TableError: the file is no table, or no sheet has such a header.
-        OSError: the file cannot be read.
+        TableError: the file cannot be read, is no table, or no sheet has such a header.
     """
     grids = _grids(path)
     found = [_below_header(path, title, grid, required, fallback or {}) for title, grid in grids]
@@ -145,9 +145,21 @@ def _known_letters(heading: str) -> str:
     return shorter if _letters(heading) not in _ALL_SPELLINGS and shorter in _ALL_SPELLINGS else _letters(heading)
 
 
+def content_of(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        TableError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error.strerror})") from error
+
+
 def sha256(path: Path) -> str:
     """Hash of a file's bytes."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return hashlib.sha256(content_of(path)).hexdigest()
 
 
 def is_blank(cell: object) -> bool:
@@ -188,11 +200,11 @@ def _grids(path: Path) -> list[tuple[str, Grid]]:
 def _workbook(path: Path) -> list[tuple[str, Grid]]:
     import openpyxl
 
-    path.stat()  # a missing file is no broken workbook
+    content = BytesIO(content_of(path))
     try:
         with catch_warnings():
             simplefilter("ignore")  # openpyxl warns of extensions that hold no cells
-            book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+            book = openpyxl.load_workbook(content, read_only=True, data_only=True)
             grids = []
             for page in book.worksheets:
                 page.reset_dimensions()  # some programs state them wrongly
@@ -205,7 +217,7 @@ def _workbook(path: Path) -> list[tuple[str, Grid]]:
 
 def _text_tables(path: Path) -> Iterator[Grid]:
     try:
-        lines = _decoded(path.read_bytes()).splitlines()
+        lines = _decoded(content_of(path)).splitlines()
         for delimiter in _DELIMITERS:
             yield [list(line) for line in csv.reader(lines, delimiter=delimiter)]
     except (UnicodeDecodeError, csv.Error) as error:

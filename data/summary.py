@@ -41,6 +41,7 @@ def census(survey: Survey) -> Lines:
         ("samples to be", f"{len(survey.clips)} of {len({c.annotation.subject for c in survey.clips})} subjects")
     )
     lines.append(("apexes", _counts(clip.apex_kind for clip in survey.clips)))
+    lines.append(("landmarks", _counts("from files" if clip.landmarks else "to be detected" for clip in survey.clips)))
     return lines
 
 

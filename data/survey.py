@@ -117,11 +117,7 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         return _unusable(root, f"{error}{hint}\n{layout.expected}")
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
     landmarks = _landmark_tree(layout, tree, choices)
-    missing, items = list[str](), list[Clip | Dropped | str]()
-    for _, row in rows:
-        found = layout.locate(tree, row)
-        missing += [found] if isinstance(found, str) else []
-        items.append(_clip(row, found, tree, landmarks, choices))
+    missing, items = _look(layout, [row for _, row in rows], tree, landmarks, choices)
     told = [problem for table in tables for problem in table.problems]
     if missing and len(missing) == len(rows):
         lost = f"{root}: none of {len(rows)} clips is there, e.g. {missing[0]}{_neighbour(layout, root, config)}"
@@ -161,6 +157,22 @@ def _told_once(rows: Sequence[tuple[Table, Annotation]], items: Sequence[Clip | 
         f"clip{'s' * (len(same) > 1)} {', '.join(row.clip for row in same)}: {problem}"
         for (path, problem), same in sharing.items()
     ]
+
+
+def _look(
+    layout: Layout, rows: Sequence[Annotation], tree: Tree, landmarks: Tree | None, choices: Choices
+) -> tuple[list[str], list[Clip | Dropped | str]]:
+    """Where clips should be that are not there; and of each row its clip, why it is dropped, or what is wrong."""
+    missing, items = list[str](), list[Clip | Dropped | str]()
+    for row in rows:
+        try:
+            found = layout.locate(tree, row)
+            items.append(_clip(row, found, tree, landmarks, choices))
+        except OSError as error:
+            items.append(Dropped(row.row, row.clip, str(error)) if choices.skip_broken else str(error))
+            continue
+        missing += [found] if isinstance(found, str) else []
+    return missing, items
 
 
 def _clip(

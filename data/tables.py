@@ -23,7 +23,7 @@ def find_tables(tree: Tree, columns: Columns) -> list[Table]:
     for path in candidates:
         try:
             tables.append(read_table(path, columns))
-        except (TableError, OSError) as error:
+        except TableError as error:
             complaints.append(str(error))
     if not tables:
         looked = f"{tree.root}: no annotation table of {columns.database} ({', '.join(TABLE_SUFFIXES)})"

@@ -1,6 +1,8 @@
 """Copies with several things wrong at once, made of a few tiny files: what the check says of them."""
 
 import csv
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +211,41 @@ def test_landmarks_of_a_larger_picture_make_no_sample(tmp_path: Path):
     told = prepare(clip, Recipe(Settings()))
     assert isinstance(told, Dropped)
     assert told.reason == f"no face: the eyes of its landmarks lie outside {root}/sub01/EP01_01/img5.png"
+
+
+def test_folders_and_files_that_cannot_be_read_are_told_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As administrators may read everything, reading is made to fail here."""
+    root = casme2(tmp_path / "copy")
+    (root / "sub01" / "EP03_01" / "img5.png").unlink()
+    (root / "sub01" / "EP03_01" / "img5.png").mkdir()
+    listing = Path.iterdir
+
+    def denied(folder: Path) -> Iterator[Path]:
+        if folder.name == "EP02_01":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    found = look("casme2", root)
+    folder, picture = found.problems
+    assert folder.endswith(f"row 3, clip sub01_EP02_01: {root}/sub01/EP02_01: cannot be read (Permission denied)")
+    assert picture.endswith(
+        f"row 4, clip sub01_EP03_01: {root}/sub01/EP03_01/img5.png: cannot be read (Is a directory)"
+    )
+    skipped = look("casme2", root, choices=replace(DETECTS, skip_broken=True))
+    assert [row.row for row in skipped.dropped] == [3, 4]
+
+
+@pytest.mark.parametrize("database", ["disfa", "ckplus"])
+def test_label_files_that_cannot_be_read_are_all_told(tmp_path: Path, database: str):
+    files = {
+        "disfa": [f"ActionUnit_Labels/SN00{n}/SN00{n}_au1.txt" for n in (1, 2)],
+        "ckplus": [f"FACS/S005/00{n}/S005_00{n}_00000005_facs.txt" for n in (1, 2)],
+    }[database]
+    film(tmp_path / "cohn-kanade-images" / "S005" / "001", 1, 5)
+    film(tmp_path / "cohn-kanade-images" / "S005" / "002", 1, 5)
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).symlink_to(tmp_path / "nowhere" if database == "disfa" else tmp_path)
+    told = "\n".join(look(database, tmp_path).problems)
+    assert all(f"{file}: cannot be read (" in told for file in files)

@@ -146,6 +146,13 @@ def test_a_narrow_terminal_cuts_nothing_off(
     assert "…" not in told
 
 
+def test_home_may_be_written_short(own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truth: Truth):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = f"--table=~/copy/{truth.tables[0].name}"
+    assert main(["samm", "--manual-dir=~/copy", table, "--landmarks=~/copy/landmarks", "--dry-run"]) == 0
+
+
 def points_at_once(picture: np.ndarray) -> np.ndarray:
     """A detector that knows where synthetic faces are, more or less."""
     return np.array([(60 + place % 17 * 8, 80 + place // 17 * 40) for place in range(68)], float)

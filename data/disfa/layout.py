@@ -10,7 +10,7 @@ from jaxtyping import Int
 from data.action_units import ActionUnits, Side
 from data.annotations import Annotation, Dropped, Table
 from data.frames import Footage, Tree, VideoFrame
-from data.sheets import TableError
+from data.sheets import TableError, content_of
 from data.survey import Layout
 
 LABELLED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
@@ -112,7 +112,7 @@ def _series(tree: Tree, folder: Path, digest: "hashlib._Hash") -> dict[int, dict
 
 
 def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
-    content = path.read_bytes()
+    content = content_of(path)
     digest.update(content)
     levels = {}
     for number, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
