@@ -65,6 +65,11 @@ class Tree:
         """The file or folder at a path below ``start`` (default: the root), whatever its case."""
         return next(self.every(*names, start=start), None)
 
+    def near(self, *names: str) -> Path | None:
+        """The file or folder at a path below the root, or else below one of its folders, as archives unpack."""
+        starts = (self.root, *self.folders(self.root))
+        return next((found for start in starts if (found := self.find(*names, start=start))), None)
+
     def every(self, *names: str, start: Path | None = None) -> Iterator[Path]:
         """All files or folders at a path, where some differ in case only."""
         place = self.root if start is None else start

@@ -177,6 +177,23 @@ def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
     assert "clip S005_005: folder cohn-kanade-images/S005/005 is missing" in problem
 
 
+def test_archives_may_lie_in_folders_of_their_own(tmp_path: Path):
+    film(tmp_path / "images" / "cohn-kanade-images" / "S005" / "001", 1, 2, name="S005_001_{:08d}.png")
+    facs = tmp_path / "FACS_labels" / "FACS" / "S005" / "001" / "S005_001_00000002_facs.txt"
+    facs.parent.mkdir(parents=True)
+    facs.write_text("4.0 2.0\n")
+    (clip,) = look("ckplus", tmp_path).clips
+    assert (clip.annotation.clip, clip.notes) == ("S005_001", ())
+    label(tmp_path / "labels" / "ActionUnit_Labels" / "SN001", LABELLED[0], 0, 3, 0)
+    video = tmp_path / "videos" / "Video_LeftCamera" / "LeftVideoSN001_comp.avi"
+    video.parent.mkdir(parents=True)
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 20, (16, 16))
+    for _ in range(3):
+        writer.write(np.repeat(NOISE[..., None], 3, 2))
+    writer.release()
+    assert [clip.annotation.clip for clip in look("disfa", tmp_path).clips] == ["SN001_0002"]
+
+
 def test_landmarks_that_belong_to_no_clip_are_told(tmp_path: Path):
     root = casme2(tmp_path / "copy")
     (tmp_path / "marks").mkdir()

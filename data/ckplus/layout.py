@@ -24,7 +24,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     (neutral), no emotion. The FACS file is named after the last frame: if that is not there, it is missing.
     """
     del config, table
-    pictures, units = tree.find(_PICTURES), tree.find(_UNITS)
+    pictures, units = tree.near(_PICTURES), tree.near(_UNITS)
     if pictures is None or units is None:
         missing = _PICTURES if pictures is None else _UNITS
         raise TableError(f"{tree.root}: no folder {missing}")
@@ -43,11 +43,11 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
 
 
 def _sequence(tree: Tree, row: int, subject: str, filename: str, digest: "hashlib._Hash") -> Annotation | Dropped:
-    clip, folder = f"{subject}_{filename}", tree.find(_PICTURES, subject, filename)
+    clip, folder = f"{subject}_{filename}", tree.near(_PICTURES, subject, filename)
     frames = sorted(tree.numbered(folder)) if folder else []
     if len(frames) == 1:
         return Dropped(row, clip, "a sequence needs two pictures")
-    coded, felt = (_text_file(tree.find(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
+    coded, felt = (_text_file(tree.near(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
     try:
         units, name = _units(coded, digest), _emotion(felt, digest)
     except TableError:
@@ -87,7 +87,7 @@ def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``cohn-kanade-images/S005/001/``."""
-    folder = tree.find(_PICTURES, annotation.subject, annotation.filename)
+    folder = tree.near(_PICTURES, annotation.subject, annotation.filename)
     if folder is None:
         return f"folder {_PICTURES}/{annotation.subject}/{annotation.filename}"
     return Footage(folder, tree.numbered(folder), whole=True)

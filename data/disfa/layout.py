@@ -26,7 +26,7 @@ _VIDEOS = ("Videos_LeftCamera", "Video_LeftCamera")
 def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     """Pairs of a neutral and an expressive frame from each subject's label files; see ``pairs``."""
     del config, table
-    labels = tree.find(_LABELS)
+    labels = tree.near(_LABELS)
     subjects = tree.folders(labels) if labels else []
     if labels is None or not subjects:
         raise TableError(f"{labels or tree.root}: no folder {'SN001' if labels else _LABELS}")
@@ -130,7 +130,7 @@ def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``Videos_LeftCamera/LeftVideoSN001_comp.avi``."""
     name = f"LeftVideo{annotation.subject}_comp.avi"
     for folder in _VIDEOS:
-        video = tree.find(folder, name)
+        video = tree.near(folder, name)
         if video:
             needed = (annotation.onset, annotation.apex)
             frames = {number: VideoFrame(video, number) for number in needed if number is not None}
