@@ -174,7 +174,7 @@ def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
     absent = [name for name in columns.needed if frames[name] is None]
     if absent or not fps:
         return Dropped(row.number, clip, f"no {absent[0] if absent else 'fps'} is annotated")
-    frames, notes = mend(clip, frames, columns.fixes)
+    frames, notes = mend(f"{subject}_{filename}", frames, columns.fixes)
     units, unread = _action_units(cells["au"]) if "au" in cells else (None, ["AUs unknown: there is no such column"])
     apex_kind = columns.apex_kind(cells)
     return Annotation(

@@ -66,7 +66,15 @@ def test_a_table_of_the_size_of_casme3_gives_its_counts(tmp_path: Path):
     unusable = [row for row in table.annotations if isinstance(choose_apex(row, APEX_POLICIES["drop"]), str)]
     assert len(unusable) == 56
     mended = [row for row in table.annotations if any("known mistake" in note for note in row.notes)]
-    assert {row.clip for row in mended} == {fix.clip for fix in CASME3_FIXES}
+    assert {f"{row.subject}_{row.filename}" for row in mended} == {fix.recording for fix in CASME3_FIXES}
+    assert len(mended) == 4
+
+
+def test_known_mistakes_are_mended_whatever_the_onset_that_lies_before(tmp_path: Path):
+    cells = [("spNO.149", "D", 110, 160, 130), ("spNO.149", "d", 140, 160, 190), ("spno.40", "e", 1900, 1910, 0)]
+    lines = [[*cells[i], "4", "II", "fear"] for i in range(3)]
+    read = read_table(workbook(tmp_path / "table.xlsx", label=[HEADER, *lines]), CASME3).annotations
+    assert [(row.apex, row.offset, len(row.notes)) for row in read] == [(123, 130, 1), (160, 190, 0), (1910, 2403, 1)]
 
 
 @needs_real_tables
