@@ -88,20 +88,26 @@ class Tree:
         return self._listings[folder]
 
     def numbered(self, folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> Mapping[int, Path]:
-        """Files of a folder by the last number in their names, padded or not.
-
-        Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
-        """
+        """As the function ``numbered``; the last few folders are not listed again."""
         if (folder, suffixes) not in self._numbered:
-            found: dict[int, Path] = {}
-            for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
-                number = number_of(path.stem)
-                if path.suffix.lower() in suffixes and number is not None:
-                    found.setdefault(number, path)
+            found = numbered(folder, suffixes)
             while len(self._numbered) >= _CLIPS_KEPT:
                 self._numbered.pop(next(iter(self._numbered)))
             self._numbered[folder, suffixes] = found
         return self._numbered[folder, suffixes]
+
+
+def numbered(folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> dict[int, Path]:
+    """Files of a folder by the last number in their names, padded or not.
+
+    Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
+        number = number_of(path.stem)
+        if path.suffix.lower() in suffixes and number is not None:
+            found.setdefault(number, path)
+    return found
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
-from data.clips import Clip, files_of, find_clip
+from data.clips import Clip, files_of, find_clip, pictures_of
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
 from data.pictures import PictureError, check_frame, read_landmark_file
 
@@ -191,9 +191,8 @@ def _clip(
 
 
 def _broken(clip: Clip) -> str:
-    pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
     try:
-        for picture in pictures:
+        for picture in pictures_of(clip):
             check_frame(picture.frame)
         if clip.landmarks:
             read_landmark_file(clip.landmarks)

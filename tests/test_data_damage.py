@@ -1,6 +1,7 @@
 """Copies with several things wrong at once, made of a few tiny files: what the check says of them."""
 
 import csv
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from data.annotations import Dropped
 from data.apex import spot
+from data.clips import pictures_of
 from data.databases import layout_of
 from data.disfa.layout import LABELLED
 from data.pipeline import Recipe, prepare
@@ -266,3 +268,11 @@ def test_label_files_that_cannot_be_read_are_all_told(tmp_path: Path, database: 
         (tmp_path / file).symlink_to(tmp_path / "nowhere" if database == "disfa" else tmp_path)
     told = "\n".join(look(database, tmp_path).problems)
     assert all(f"{file}: cannot be read (" in told for file in files)
+
+
+def test_a_clip_to_be_spotted_does_not_hold_its_pictures(tmp_path: Path):
+    write_table(tmp_path / "coding.csv", CASME2_HEADER, [1, "EP01_01", 5, None, 90, "4", "disgust"])
+    film(tmp_path / "sub01" / "EP01_01", *range(1, 120))
+    (clip,) = look("casme2", tmp_path, choices=Choices(apex=spot, detects=True)).clips
+    assert [picture.number for picture in pictures_of(clip)] == list(range(5, 91))
+    assert len(pickle.dumps(clip)) < 1500
