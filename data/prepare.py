@@ -19,8 +19,9 @@ from rich.table import Table
 from data.apex import APEX_POLICIES
 from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
-from data.summary import Lines, census, contents, drops, notes
+from data.summary import census, contents, drops, notes
 from data.survey import Choices
+from data.telling import Lines
 from fedpsyau_jax.vision.detection import landmarker_named
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max

@@ -1,9 +1,7 @@
 """What a copy holds and what was made of it, as short tables."""
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +10,11 @@ from data.apex import APEX_KINDS
 from data.building import reading
 from data.labels import CLASS_NAMES, NO_EMOTION, class_name
 from data.survey import Survey
+from data.telling import Lines, by_kind
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
-
-Lines = list[tuple[str, str]]
-_FEW = 4
 
 
 def census(survey: Survey) -> Lines:
@@ -84,48 +80,6 @@ def contents(builder: "MicroExpressionBuilder") -> Lines:
         ("apexes", _counts({APEX_KINDS[place]: count for place, count in apexes.items()})),
         ("AUs (of known)", ", ".join(f"AU{au} {shows:.0f}/{of:.0f}" for au, shows, of in shown)),
     ]
-
-
-def by_kind(told: Iterable[tuple[int | str, str]]) -> Lines:
-    """Messages with the rows (or clips) that they are about; many that differ in numbers only are told together.
-
-    >>> by_kind([(3, "frame 7 is missing"), (5, "frame 9 is missing"), (4, "no face"), (6, "no face")])
-    [('frame 7 is missing', '1: row 3'), ('frame 9 is missing', '1: row 5'), ('no face', '2: rows 4, 6')]
-    >>> by_kind([(row, f"frame {row} is missing") for row in range(1, 6)])
-    [('frame 1 is missing (or like it)', '5: rows 1-5')]
-    """
-    kinds: dict[str, dict[str, list[int | str]]] = defaultdict(lambda: defaultdict(list))
-    for place, message in told:
-        kinds[re.sub(r"\d+", "0", message)][message].append(place)
-    lines = []
-    for alike in kinds.values():
-        if len(alike) > _FEW:
-            alike = {f"{next(iter(alike))} (or like it)": list(chain.from_iterable(alike.values()))}
-        lines += [(message, _places(places)) for message, places in alike.items()]
-    return lines
-
-
-def _places(places: Sequence[int | str]) -> str:
-    """How many, and which.
-
-    >>> _places([2, 3, 4, 7, 8]), _places(["S005_001"])
-    ('5: rows 2-4, 7, 8', '1: S005_001')
-    """
-    rows = [place for place in places if isinstance(place, int)]
-    named = [place for place in places if isinstance(place, str)]
-    word = f"row{'s' * (len(rows) > 1)} " if rows else ""
-    return f"{len(places)}: {word}{', '.join([*_ranges(rows), *named])}"
-
-
-def _ranges(rows: Iterable[int]) -> list[str]:
-    """Numbers; three or more that follow one another as a range."""
-    runs: list[list[int]] = []
-    for row in sorted(rows):
-        if runs and row == runs[-1][-1] + 1:
-            runs[-1].append(row)
-        else:
-            runs.append([row])
-    return [f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
 
 
 def _counts(names: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Looking through a whole copy before anything is built: samples to be, drops, and everything that is wrong."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from data.apex import ApexPolicy, drop
 from data.clips import Clip, files_of, find_clip, pictures_of
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
 from data.pictures import PictureError, check_frame, read_landmark_file
+from data.telling import told_once
 
 
 class CopyError(ValueError):
@@ -124,7 +125,12 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         return _unusable(root, "\n".join([*told, lost, layout.expected]))
     clips = tuple(item for item in items if isinstance(item, Clip))
     dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
-    problems = [*told, *_told_once(rows, items)]
+    problems = [
+        *told,
+        *told_once(
+            (table.path, row, item) for (table, row), item in zip(rows, items, strict=True) if isinstance(item, str)
+        ),
+    ]
     if not clips and not problems:
         reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
         problems.append(f"{root}: no row becomes a sample ({reasons})")
@@ -144,19 +150,6 @@ def _neighbour(layout: Layout, root: Path, config: str) -> str:
             if rows and not isinstance(layout.locate(tree, rows[0]), str):
                 return f"; is {folder} the folder that you mean?"
     return ""
-
-
-def _told_once(rows: Sequence[tuple[Table, Annotation]], items: Sequence[Clip | Dropped | str]) -> list[str]:
-    """A line for each problem; one that several rows share, as those of one video do, names them together."""
-    sharing: defaultdict[tuple[Path, str], list[Annotation]] = defaultdict(list)
-    for (table, row), item in zip(rows, items, strict=True):
-        if isinstance(item, str):
-            sharing[table.path, item].append(row)
-    return [
-        f"{path}, row{'s' * (len(same) > 1)} {', '.join(str(row.row) for row in same)}, "
-        f"clip{'s' * (len(same) > 1)} {', '.join(row.clip for row in same)}: {problem}"
-        for (path, problem), same in sharing.items()
-    ]
 
 
 def _look(

@@ -113,6 +113,16 @@ def test_rows_of_no_subset_of_dfme_are_dropped(tmp_path: Path):
     assert "the full release, not the challenge" in look("dfme", tmp_path, "challenge").problems[0]
 
 
+def test_a_part_of_dfme_that_is_not_there_is_told_once(tmp_path: Path):
+    film(tmp_path / "USTC_MEv4_partA_sub0001_sub0015" / "micro" / "anger" / "sub0001_01", 1, 2, 3)
+    rows = [["sub0001", "sub0001_01", 1, 2, 3, "Anger", 0, 500, "4"]]
+    rows += [["sub0301", f"sub0301_0{clip}", 1, 2, 3, "Anger", 0, 500, "4"] for clip in range(1, 8)]
+    write_table(tmp_path / "coding.csv", list(COLUMNS), *rows)
+    (problem,) = look("dfme", tmp_path).problems
+    told = "rows 3-9, clips sub0301_01 and 6 others: folder USTC_MEv4_partD_*_500fps is missing, or holds no picture"
+    assert problem == f"{tmp_path}/coding.csv, {told}"
+
+
 def label(folder: Path, au: int, *levels: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{frame},{level}\n" for frame, level in enumerate(levels, 1)]

@@ -4,8 +4,9 @@ import pytest
 
 from data.annotations import Annotation, Table
 from data.clips import Clip, Picture
-from data.summary import by_kind, census, drops, notes
+from data.summary import census, drops, notes
 from data.survey import Survey
+from data.telling import by_kind
 
 
 def survey(*tables: Path) -> Survey:

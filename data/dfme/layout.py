@@ -76,7 +76,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
 def _check_release(tree: Tree, config: str) -> None:
     """Two releases annotate in the same columns, but their folders tell which one this is."""
     challenge = any(tree.find(name) for name in CHALLENGE_FOLDERS)
-    full = any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
+    full = _is_full_release(tree)
     if config == "challenge" and full and not challenge:
         raise TableError(f"{tree.root}: the full release, not the challenge; choose --config all, A, B or C")
     if config != "challenge" and challenge and not full:
@@ -104,19 +104,30 @@ def _unlisted(tree: Tree, tables: Sequence[Table]) -> Iterator[str]:
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``train_data/{clip}/`` and its like, or ``USTC_MEv4_part*/micro/{emotion}/{clip}/``."""
-    clip = annotation.filename
+    clip, parts = annotation.filename, _part_folders(tree, annotation)
     challenge = (tree.find(*parents, clip) for parents in [*((name,) for name in CHALLENGE_FOLDERS), ()])
-    kinds = (tree.find(name, start=part) for part in _part_folders(tree, annotation) for name in _FRAME_FOLDERS)
+    kinds = (tree.find(name, start=part) for part in parts for name in _FRAME_FOLDERS)
     full = (tree.find(clip, start=emotion) for kind in kinds if kind for emotion in tree.folders(kind))
     found = first_footage(tree, challenge, whole=True) or first_footage(tree, full, whole=True)
+    if not found and not parts and _is_full_release(tree):
+        return "folder USTC_MEv4_part{}_*{}".format(*_part_name(annotation))
     return found or f"folder train_data/{clip} or USTC_MEv4_part*/micro/*/{clip}"
 
 
 def _part_folders(tree: Tree, annotation: Annotation) -> list[Path]:
-    part = part_of(annotation)
-    tail = f"_{part[1:]}fps" if part.startswith("D") else ""
-    named = re.compile(rf".*part{part[0]}_.*{tail}", re.IGNORECASE)
+    letter, tail = _part_name(annotation)
+    named = re.compile(rf".*part{letter}_.*{tail}", re.IGNORECASE)
     return [path for path in tree.folders(tree.root) if named.fullmatch(path.name)]
+
+
+def _part_name(annotation: Annotation) -> tuple[str, str]:
+    """Letter, and end, of the name of a clip's part of the release."""
+    part = part_of(annotation)
+    return part[0], f"_{part[1:]}fps" if part.startswith("D") else ""
+
+
+def _is_full_release(tree: Tree) -> bool:
+    return any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
 
 
 LAYOUT = Layout(
