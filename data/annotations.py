@@ -84,6 +84,7 @@ class Columns(NamedTuple):
         filename: likewise.
         key: (subject, filename, onset cell as text) -> unique key of a clip.
         fps: frames a second; None where the table says.
+        file: the table's usual name, lower case, with ``*``: to prefer where several fit.
         sheet: sheet to prefer.
         fallback: places of columns whose header has an unknown name.
         needed: frames without which there is no telling which clip a row is about.
@@ -97,6 +98,7 @@ class Columns(NamedTuple):
     filename: Callable[[object], str]
     key: Callable[[str, str, str], str]
     fps: int | None
+    file: str = ""
     sheet: str = ""
     fallback: tuple[tuple[str, int], ...] = ()
     needed: tuple[str, ...] = ()

@@ -259,7 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path):
 def test_of_two_tables_one_must_be_named(tmp_path: Path):
     truth = blank_copy("casme2", tmp_path / "copy", num_subjects=1)
     (table,) = truth.tables
-    other = table.with_name("older.xlsx")
+    other = table.with_name("CASME2-coding-older.xlsx")
     other.write_bytes(table.read_bytes())
     (problem,) = surveyed("casme2", truth.root).problems
     assert "2 tables fit" in problem

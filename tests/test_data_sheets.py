@@ -93,3 +93,16 @@ def test_blanks_divide_no_cells_where_some_may_be_empty(tmp_path: Path):
 )
 def test_headings_are_known_in_many_spellings(heading: str, name: str):
     assert columns(["x", heading]) == {name: 1}
+
+
+def test_of_several_tables_the_one_with_the_usual_name_is_read(tmp_path: Path):
+    micro = workbook(tmp_path / "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", {"label": rows(2)})
+    macro = workbook(tmp_path / "cas(me)3_part_A_MaE_label_JpgIndex_v2.xlsx", {"label": rows(5)})
+    (tmp_path / "readme.txt").write_text("Please cite us")
+    (table,) = only_table(CASME3)(Tree(tmp_path), "part_a", None)
+    assert table.path == micro
+    assert table.passed_over[0] == f"{macro}: {micro.name} is read instead"
+    assert table.passed_over[1].startswith(f"{tmp_path}/readme.txt: there is no column subject")
+    micro.rename(tmp_path / "mine.xlsx")
+    with pytest.raises(TableError, match=r"2 tables fit .* name one of them with --table"):
+        only_table(CASME3)(Tree(tmp_path), "part_a", None)

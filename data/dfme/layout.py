@@ -18,6 +18,7 @@ FULL = Columns(
     filename=matching(r"\S+", lambda found: found[0]),
     key=lambda subject, filename, onset: filename if filename.lower().startswith(subject) else f"{subject}_{filename}",
     fps=None,
+    file="dfme_data_coding*",
     fallback=(("emotion", 6),),
 )
 CHALLENGE = FULL._replace(
@@ -57,9 +58,9 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     if config == "challenge":
         if table:
             return [the_table(tree, CHALLENGE, table)]
-        tables = find_tables(tree, CHALLENGE)
-        problems = [*_shared(tables), *_unlisted(tree, tables)]
-        return [tables[0]._replace(problems=(*tables[0].problems, *problems)), *tables[1:]]
+        (first, *others), unfit = find_tables(tree, CHALLENGE)
+        problems = (*first.problems, *_shared([first, *others]), *_unlisted(tree, [first, *others], unfit))
+        return [first._replace(problems=problems, passed_over=(*first.passed_over, *unfit)), *others]
     whole = the_table(tree, FULL, table)
     parts = [(part_of(row), row) for row in whole.annotations]
     rows = tuple(row for part, row in parts if SUBSETS[config](part))
@@ -92,14 +93,14 @@ def _shared(tables: Sequence[Table]) -> Iterator[str]:
                 yield f"{table.path}, row {row.row}: clip {row.clip} is in {first}, too"
 
 
-def _unlisted(tree: Tree, tables: Sequence[Table]) -> Iterator[str]:
+def _unlisted(tree: Tree, tables: Sequence[Table], unfit: Sequence[str]) -> Iterator[str]:
     """Sets of the challenge that no table annotates: theirs is missing, or is one of those passed over."""
     clips = {row.filename.lower() for table in tables for row in table.annotations}
     for name in CHALLENGE_FOLDERS:
         folder = tree.find(name)
         inside = [path.name.lower() for path in tree.folders(folder)] if folder else []
         if inside and clips.isdisjoint(inside):
-            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *tables[0].passed_over])
+            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *unfit])
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
