@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from google.protobuf.json_format import ParseError
 
 from data.annotations import Dropped
 from data.apex import APEX_KINDS
@@ -53,8 +54,15 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         num_workers: int | None = None,
         **options: Any,
     ) -> None:
-        """Set up the builder; array_record is the format that needs no TensorFlow."""
-        super().__init__(file_format=file_format, **options)
+        """Set up the builder; array_record is the format that needs no TensorFlow.
+
+        Raises:
+            OSError: a dataset is on disk, but the description of it is broken.
+        """
+        try:
+            super().__init__(file_format=file_format, **options)
+        except (ParseError, json.JSONDecodeError) as error:
+            raise OSError(f"{self._data_dir}: cannot be read ({error}); delete this folder and run again") from error
         self.progress, self.num_workers = progress, num_workers
 
     @property

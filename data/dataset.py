@@ -96,6 +96,7 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
         by_clip = sorted(range(len(records)), key=[record["clip"] for record in records].__getitem__)
         columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "row"))
         row = columns.pop("row").astype(int)
+        metadata = dict(builder.info.metadata)
     subject, clip = (np.array([text.decode() for text in columns.pop(name)]) for name in ("subject", "clip"))
     dataset = Dataset(
         name=builder.info.full_name,
@@ -107,7 +108,7 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
         au_names=tuple(f"AU{number}" for number in ACTION_UNITS),
         synthetic=builder.synthetic,
         fingerprint="",
-        metadata=dict(builder.info.metadata),
+        metadata=metadata,
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
 

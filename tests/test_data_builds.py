@@ -173,6 +173,15 @@ def test_samples_are_written_as_they_are_made(
     assert from_builder(make).fingerprint == made[1].fingerprint
 
 
+@pytest.mark.parametrize("file", ["dataset_info.json", "metadata.json", "samm-train.array_record-00000-of-00001"])
+def test_a_dataset_whose_files_are_broken_is_named(made: tuple[Path, Dataset], tmp_path: Path, file: str):
+    data_dir = Path(shutil.copytree(made[0], tmp_path / "tfds"))
+    folder = data_dir / "samm" / "all" / "1.0.0"
+    (folder / file).write_text("{")
+    with pytest.raises(OSError, match=rf"{folder}: cannot be read .*; delete this folder and run again"):
+        load("samm", data_dir=data_dir)
+
+
 KILLED = """
 import os, signal, sys
 from data.dataset import from_builder
