@@ -38,6 +38,7 @@ _ALL_SPELLINGS = frozenset(chain.from_iterable(SPELLINGS.values()))
 _DELIMITERS = (",", ";", "\t", "|")
 TABLE_SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".txt")
 _LAST_HEADER_ROW = 60
+_LARGEST = 20 * 2**20  # bytes; ten thousand rows take one of them
 _BINARY = frozenset(range(32)) - frozenset(b"\t\n\v\f\r")
 
 
@@ -190,6 +191,8 @@ def _closest_header(grids: Sequence[tuple[str, Grid]], required: Sequence[str]) 
 
 def _grids(path: Path) -> list[tuple[str, Grid]]:
     """(title, cells) of every sheet; of a text file, of every way to read it, without titles."""
+    if path.is_file() and path.stat().st_size > _LARGEST:
+        raise TableError(f"{path}: too large for an annotation table")
     if path.suffix.lower() in (".xlsx", ".xlsm"):
         return _workbook(path)
     if path.suffix.lower() == ".xls":

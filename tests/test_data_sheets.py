@@ -106,3 +106,11 @@ def test_of_several_tables_the_one_with_the_usual_name_is_read(tmp_path: Path):
     micro.rename(tmp_path / "mine.xlsx")
     with pytest.raises(TableError, match=r"2 tables fit .* name one of them with --table"):
         only_table(CASME3)(Tree(tmp_path), "part_a", None)
+
+
+def test_a_huge_file_beside_the_copy_is_not_read(tmp_path: Path):
+    path = tmp_path / "pixels.csv"
+    with path.open("wb") as stream:
+        stream.truncate(30 * 2**20)
+    with pytest.raises(TableError, match=r"pixels\.csv: too large for an annotation table"):
+        read_table(path, CASME3)
