@@ -1,3 +1,4 @@
+import inspect
 import re
 from pathlib import Path
 from typing import get_args
@@ -171,3 +172,7 @@ def test_the_command_says_what_it_planted(tmp_path: Path, capsys: pytest.Capture
     assert main("ckplus", tmp_path / "copy", subjects=1, clips=1) == 0
     told = capsys.readouterr().out
     assert all(quirk in told for quirk in LAYOUTS["ckplus"].quirks)
+
+
+def test_a_copy_has_people_enough_for_the_commands_of_the_docs():
+    assert inspect.signature(main).parameters["subjects"].default >= 2 * 5  # two for each of five clients

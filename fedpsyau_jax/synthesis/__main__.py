@@ -16,7 +16,7 @@ LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2"
 def main(
     layout: LayoutName,
     output: Path,
-    subjects: int = 4,
+    subjects: int = 10,
     clips: int = 2,
     seed: int = 0,
     quirks: bool = True,
