@@ -22,6 +22,7 @@ from data.contact_sheet import varied_clips, write_contact_sheet
 from data.summary import census, contents, drops, notes
 from data.survey import Choices
 from data.telling import Lines
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.vision.detection import landmarker_named
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
@@ -157,8 +158,8 @@ def show(console: Console, title: str, lines: Lines) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 and one message on bad input."""
-    options = tyro.cli(Options, args=arguments, prog="python -m data.prepare", description=Options.__doc__)
     try:
+        options = parsed(Options, arguments, prog="python -m data.prepare", description=Options.__doc__)
         prepare(with_home(options), Console())
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

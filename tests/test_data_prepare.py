@@ -126,10 +126,9 @@ def test_a_contact_sheet_shows_samples_only(
     assert f"{tmp_path}: the contact sheet cannot be written (Is a directory)" in capsys.readouterr().err
 
 
-def test_an_unknown_option_ends_with_2():
-    with pytest.raises(SystemExit) as end:
-        main(["samm", "--manuel-dir", "x"])
-    assert end.value.code == 2
+def test_an_unknown_option_ends_with_2_and_the_near_one(capsys: pytest.CaptureFixture[str]):
+    assert main(["samm", "--manuel-dir", "x"]) == 2
+    assert "unknown option --manuel-dir: did you mean --manual-dir?" in capsys.readouterr().err
 
 
 def test_a_narrow_terminal_cuts_nothing_off(
