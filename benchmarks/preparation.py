@@ -1,17 +1,20 @@
 """How busy preparing a database keeps the cores, and its memory: ``python -m benchmarks.preparation``.
 
-Cores: whole builds from pictures to the dataset read back, workers' start and the writing of records included;
+Cores: whole builds from pictures to the dataset, workers' start and the writing of records included;
 several short ones, the best counts. Share of the machine is CPU time / (wall time * cores); share of what was left is
 the same less the CPU time that other programs took.
-Memory: building n and then 4 n samples (the clips repeated, each flow computed once), as a build holds its records.
+Memory: building n and then 4 n samples (the clips repeated, each flow computed once) and summing them up, as
+``python -m data.prepare`` does.
 """
 
 import os
 import resource
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -20,11 +23,12 @@ from typing import NamedTuple
 import tyro
 
 from benchmarks.timing import machine, peak_megabytes
-from data.dataset import from_builder
+from data.building import built
 from data.dfme.dfme_dataset_builder import Builder
 from data.dfme.layout import LAYOUT
 from data.parallel import num_cores
 from data.progress import silent
+from data.summary import contents
 from data.survey import Choices, Survey, survey
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
 
@@ -102,7 +106,7 @@ def time_builds(found: Survey, options: Options, folder: Path) -> None:
     for turn in range(options.repeats):
         build = partial(Builder, config=CONFIG, data_dir=folder / f"timed{turn}", manual_dir=folder, progress=silent)
         before = usage()
-        from_builder(partial(build, found=found, num_workers=options.num_workers))
+        built(partial(build, found=found, num_workers=options.num_workers))
         after = usage()
         best = max(best, shares(before, after, cores))
         wall, ours = after.wall - before.wall, after.ours - before.ours
@@ -111,16 +115,24 @@ def time_builds(found: Survey, options: Options, folder: Path) -> None:
 
 
 def measure_memory(found: Survey, options: Options, folder: Path) -> None:
-    """Print the peak memory after building n, and after building 4 n samples."""
-    peaks = []
-    for count in (options.samples, 4 * options.samples):
-        build = partial(Builder, config=CONFIG, data_dir=folder / str(count), manual_dir=folder, progress=silent)
-        dataset = from_builder(partial(build, found=repeated(found, count), num_workers=1))
-        peaks.append(peak_megabytes())
-        arrays = sum(array.nbytes for array in dataset.examples)
-        print(f"{count} samples: peak {peaks[-1]:.0f} MB; the samples themselves {arrays / 2**20:.0f} MB")
-    grown = (peaks[1] - peaks[0]) * 2**20 / (3 * options.samples)
-    print(f"growth {grown / 2**10:.0f} KiB a sample; a sample has {arrays / (4 * options.samples) / 2**10:.0f} KiB")
+    """Print the peak memory of preparing n, and of preparing 4 n samples, each in a process of its own."""
+    counts = (options.samples, 4 * options.samples)
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        peaks = list(pool.map(partial(peak_of_preparing, found, folder), counts))
+    for count, peak in zip(counts, peaks, strict=True):
+        print(f"{count} samples: peak {peak:.0f} MB")
+    print(f"growth {(peaks[1] - peaks[0]) * 2**10 / (counts[1] - counts[0]):.1f} KiB a sample")
+
+
+def peak_of_preparing(found: Survey, folder: Path, count: int) -> float:
+    """Prepare ``count`` samples right here; megabytes."""
+    build = partial(Builder, config=CONFIG, data_dir=folder / str(count), manual_dir=folder, progress=silent)
+    contents(built(partial(build, found=repeated(found, count), num_workers=1)))
+    status = Path("/proc/self/status")  # elsewhere a new process may count its parent's peak as its own
+    if not status.exists():
+        return peak_megabytes()
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 2**10
 
 
 def main(options: Options) -> int:

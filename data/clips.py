@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped
 from data.apex import Apex, ApexPolicy, choose_apex
-from data.frames import Footage, Frame, nearest
+from data.frames import Footage, Frame, nearest, numbered
 
 _FEWEST_SOUGHT = 2
 _REACH = 10  # a frame may stand in for one up to a tenth of a second away
@@ -29,7 +29,7 @@ class Clip(NamedTuple):
         offset: number of the last frame; None where unknown.
         landmarks: file of the onset's 68 points; None where they are to be detected.
         apex_kind: how the apex came about.
-        sought: pictures among which to spot the apex, from the onset on.
+        sought: folder in which to spot the apex, from the onset to the offset: not its pictures, which may be hundreds.
         notes: what was mended or not understood.
     """
 
@@ -39,13 +39,22 @@ class Clip(NamedTuple):
     offset: int | None
     landmarks: Path | None
     apex_kind: str = "annotated"
-    sought: tuple[Picture, ...] = ()
+    sought: Path | None = None
     notes: tuple[str, ...] = ()
+
+
+def pictures_of(clip: Clip) -> list[Picture]:
+    """Onset and apex; or all pictures among which the apex is to be spotted, from the onset on."""
+    if clip.apex:
+        return [clip.onset, clip.apex]
+    first, last = clip.onset.number, clip.offset or 0
+    among = numbered(clip.sought).items() if clip.sought else ()
+    return [Picture(number, path) for number, path in sorted(among) if first <= number <= last]
 
 
 def files_of(clip: Clip) -> list[Path]:
     """The files that a clip's sample is made of, each once."""
-    frames = [picture.frame for picture in (clip.onset, *([clip.apex] if clip.apex else clip.sought))]
+    frames = [picture.frame for picture in pictures_of(clip)]
     pictures = [frame if isinstance(frame, Path) else frame.video for frame in frames]
     return list(dict.fromkeys([*pictures, *([clip.landmarks] if clip.landmarks else [])]))
 
@@ -73,15 +82,12 @@ def find_clip(
     if isinstance(taken, str):
         return Dropped(annotation.row, annotation.clip, taken)
     onset, apex = taken
-    sought = () if apex else tuple(
-        Picture(number, frame)
-        for number, frame in sorted(footage.frames.items())
-        if onset.number <= number <= (dated.offset or 0)
-    )  # fmt: skip
-    if apex is None and len(sought) < _FEWEST_SOUGHT:
-        return Dropped(annotation.row, annotation.clip, "no apex is annotated, and too few pictures to spot one")
     points = landmarks.get(onset.number)
-    return Clip(annotation, onset, apex, dated.offset, points, chosen.kind, sought, tuple(notes))
+    sought = None if apex else footage.folder
+    clip = Clip(annotation, onset, apex, dated.offset, points, chosen.kind, sought, tuple(notes))
+    if len(pictures_of(clip)) < _FEWEST_SOUGHT:
+        return Dropped(annotation.row, annotation.clip, "no apex is annotated, and too few pictures to spot one")
+    return clip
 
 
 def _dated(annotation: Annotation, footage: Footage) -> tuple[Annotation, list[str]]:

@@ -81,7 +81,7 @@ def _with_windows(face: UInt8[np.ndarray, "size size 3"], points: Float[np.ndarr
 
 def _label(tile: Tile, clip: Clip) -> None:
     units = clip.annotation.action_units
-    shown = "" if units is None else " ".join(f"{side}{number}" for number, side in units.sides.items())
+    shown = "?" if units is None else " ".join(f"{side}{number}" for number, side in units.sides.items())
     for place, text in ((14, clip.annotation.clip), (28, f"{clip.annotation.emotion or ''}  AU {shown}")):
         for colour, width in ((_WHITE, 3), (_INK, 1)):
             cv2.putText(tile, text, (6, place), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, width, cv2.LINE_AA)

@@ -1,7 +1,6 @@
 """A real database as tfds builder: made from a user's own copy."""
 
 import dataclasses
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -93,14 +92,12 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
             raise ValueError(f"{full_name} is not built here yet: name your copy of {title} with --manual-dir")
         return survey(self.layout, self.manual_dir, self.builder_config.name, self.choices)
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+    def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
+        """The copy, or what lies in tfds's own folder for such copies."""
         if self.manual_dir is None:
-            with suppress(AssertionError):  # tfds's own folder for such copies is not there
+            with suppress(AssertionError):  # there is no such folder
                 self.manual_dir = Path(dl_manager.manual_dir)
-        return {"train": self._generate_examples()}
-
-    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        yield from self.examples(self.survey().usable())
+        return self.survey().usable()
 
 
 def installed_landmarker() -> Landmarker | None:

@@ -1,23 +1,17 @@
 """A database as arrays: built on first use, read afterwards."""
 
 import hashlib
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import import_module
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from warnings import catch_warnings, simplefilter
 
 import numpy as np
 
-from data.databases import REAL, check_known
+from data.building import builder_of, built, reading
 from data.labels import CLASS_NAMES, class_name
 from data.progress import Progress, progress_bar
-from data.replacing import aside, put_back
 
 if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
@@ -87,89 +81,22 @@ def load(
     return dataset if classes is None else with_classes(dataset, classes)
 
 
-def builder_of(
-    name: str,
-    config: str | None,
-    data_dir: str | Path | None,
-    progress: Progress = progress_bar,
-    num_workers: int | None = None,
-    manual_dir: str | Path | None = None,
-    **options: Any,
-) -> "Callable[..., MicroExpressionBuilder]":
-    """A database's builder class with its options; see ``load``.
-
-    Raises:
-        ValueError: no such database or configuration.
-    """
-    config = check_known(name, config)
-    if name in REAL:
-        options |= {"manual_dir": manual_dir}
-    builder_class = import_module(f"data.{name}.{name}_dataset_builder").Builder
-    return partial(
-        builder_class, config=config, data_dir=data_dir, progress=progress, num_workers=num_workers, **options
-    )
-
-
 def from_builder(
     make_builder: "Callable[[], MicroExpressionBuilder]", demands: Mapping[str, Any] | None = None
 ) -> Dataset:
-    """The dataset of a tfds builder, built if need be.
-
-    A dataset that is made again stays until the new one is complete.
-
-    Args:
-        make_builder: a builder class with its options.
-        demands: further metadata without which a dataset on disk is made again.
-    """
-    with quiet_tfds():
-        builder = make_builder()
-        folder, place = Path(builder.data_dir), builder.work_folder.with_name(f"{builder.builder_config.name}.replaced")
-        if put_back(folder, place):
-            builder = make_builder()
-        if builder.is_prepared() and _differs(builder, demands or {}):
-            with aside(folder, place):
-                builder = make_builder()
-                builder.download_and_prepare()
-        elif not builder.is_prepared():
-            builder.download_and_prepare()
-        for leftover in (builder.work_folder, *folder.parent.glob(f"incomplete.*_{folder.name}")):
-            shutil.rmtree(leftover, ignore_errors=True)
-        return _read(builder)
-
-
-def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
-    wanted = {**builder.demands(), **demands}
-    return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
-
-
-@contextmanager
-def quiet_tfds() -> Iterator[None]:
-    """Keep tfds's own bars, notes and use of deprecated protobuf calls from the user."""
-    import tensorflow_datasets as tfds
-    from absl import logging
-
-    tfds.disable_progress_bar()
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with redirect_stdout(StringIO()), catch_warnings():
-            simplefilter("ignore", DeprecationWarning)
-            yield
-    finally:
-        logging.set_verbosity(verbosity)
+    """The dataset of a tfds builder, built if need be; see ``built``."""
+    return _read(built(make_builder, demands))
 
 
 def _read(builder: "MicroExpressionBuilder") -> Dataset:
     from fedpsyau_jax.priors.action_units import ACTION_UNITS
     from fedpsyau_jax.types import Examples
 
-    try:
-        records = builder.as_data_source(split="train")
+    with reading(builder) as records:
         by_clip = sorted(range(len(records)), key=[record["clip"] for record in records].__getitem__)
         columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "row"))
         row = columns.pop("row").astype(int)
-    except Exception as error:
-        raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
+        metadata = dict(builder.info.metadata)
     subject, clip = (np.array([text.decode() for text in columns.pop(name)]) for name in ("subject", "clip"))
     dataset = Dataset(
         name=builder.info.full_name,
@@ -181,7 +108,7 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
         au_names=tuple(f"AU{number}" for number in ACTION_UNITS),
         synthetic=builder.synthetic,
         fingerprint="",
-        metadata=dict(builder.info.metadata),
+        metadata=metadata,
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
 

@@ -7,14 +7,14 @@ class Fix(NamedTuple):
     """One cell to mend.
 
     Attributes:
-        clip: key of the row.
-        column: ``onset``, ``apex`` or ``offset``.
+        recording: subject and filename of the row.
+        column: ``apex`` or ``offset``.
         wrong: what the table says; another value is left alone.
-        right: what is read instead.
+        right: what is read instead, if the row's onset lies before it: a recording holds several expressions.
         reason: why.
     """
 
-    clip: str
+    recording: str
     column: str
     wrong: int
     right: int
@@ -26,20 +26,29 @@ _EXTRA_DIGITS = "the offset lies thousands of frames behind a clip of thirty: tw
 _APEX_TYPO = "the apex lies outside the clip's motion"
 
 CASME3 = (
-    Fix("spNO.40_e_1812", "offset", 0, 1845, _NO_OFFSET),
-    Fix("spNO.40_e_2327", "offset", 0, 2403, _NO_OFFSET),
-    Fix("spNO.214_c_5", "offset", 3460, 34, _EXTRA_DIGITS),
-    Fix("spNO.214_c_5", "apex", 1733, 20, "the midpoint that replaced the apex follows the wrong offset 3460"),
-    Fix("spNO.149_d_112", "apex", 160, 123, _APEX_TYPO),
+    Fix("spNO.40_e", "offset", 0, 1845, _NO_OFFSET),
+    Fix("spNO.40_e", "offset", 0, 2403, _NO_OFFSET),
+    Fix("spNO.214_c", "offset", 3460, 34, _EXTRA_DIGITS),
+    Fix("spNO.214_c", "apex", 1733, 20, "the midpoint that replaced the apex follows the wrong offset 3460"),
+    Fix("spNO.149_d", "apex", 160, 123, _APEX_TYPO),
 )
 
 
-def mend(clip: str, frames: dict[str, int | None], fixes: tuple[Fix, ...]) -> tuple[dict[str, int | None], list[str]]:
-    """The frame numbers of a row with known mistakes mended, and a note of each.
+def mend(
+    recording: str, frames: dict[str, int | None], fixes: tuple[Fix, ...]
+) -> tuple[dict[str, int | None], list[str]]:
+    """The frame numbers of a row with known mistakes mended, and a note of each; of two fixes the first that fits.
 
-    >>> mend("spNO.40_e_1812", {"apex": 1824, "offset": 0}, CASME3)[0]
-    {'apex': 1824, 'offset': 1845}
+    >>> mend("spNO.40_e", {"onset": 1812, "apex": 1824, "offset": 0}, CASME3)[0]["offset"]
+    1845
+    >>> mend("spNO.40_e", {"onset": 2327, "apex": 2363, "offset": 0}, CASME3)[0]["offset"]
+    2403
     """
-    hits = [fix for fix in fixes if fix.clip == clip and frames.get(fix.column) == fix.wrong]
-    notes = [f"known mistake: {fix.column} {fix.wrong} read as {fix.right} ({fix.reason})" for fix in hits]
-    return frames | {fix.column: fix.right for fix in hits}, notes
+    onset = frames.get("onset")
+    hits: dict[str, Fix] = {}
+    for fix in fixes:
+        fits = fix.recording == recording and frames.get(fix.column) == fix.wrong
+        if fits and onset is not None and onset < fix.right:
+            hits.setdefault(fix.column, fix)
+    notes = [f"known mistake: {fix.column} {fix.wrong} read as {fix.right} ({fix.reason})" for fix in hits.values()]
+    return frames | {column: fix.right for column, fix in hits.items()}, notes

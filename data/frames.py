@@ -65,6 +65,11 @@ class Tree:
         """The file or folder at a path below ``start`` (default: the root), whatever its case."""
         return next(self.every(*names, start=start), None)
 
+    def near(self, *names: str) -> Path | None:
+        """The file or folder at a path below the root, or else below one of its folders, as archives unpack."""
+        starts = (self.root, *self.folders(self.root))
+        return next((found for start in starts if (found := self.find(*names, start=start))), None)
+
     def every(self, *names: str, start: Path | None = None) -> Iterator[Path]:
         """All files or folders at a path, where some differ in case only."""
         place = self.root if start is None else start
@@ -83,24 +88,33 @@ class Tree:
         return self._listings[folder]
 
     def numbered(self, folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> Mapping[int, Path]:
-        """Files of a folder by the last number in their names, padded or not.
-
-        Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
-        """
+        """As the function ``numbered``; the last few folders are not listed again."""
         if (folder, suffixes) not in self._numbered:
-            found: dict[int, Path] = {}
-            for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
-                number = number_of(path.stem)
-                if path.suffix.lower() in suffixes and number is not None:
-                    found.setdefault(number, path)
+            found = numbered(folder, suffixes)
             while len(self._numbered) >= _CLIPS_KEPT:
                 self._numbered.pop(next(iter(self._numbered)))
             self._numbered[folder, suffixes] = found
         return self._numbered[folder, suffixes]
 
 
+def numbered(folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> dict[int, Path]:
+    """Files of a folder by the last number in their names, padded or not.
+
+    Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
+    """
+    found: dict[int, Path] = {}
+    for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
+        number = number_of(path.stem)
+        if path.suffix.lower() in suffixes and number is not None:
+            found.setdefault(number, path)
+    return found
+
+
 def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+    except OSError as error:
+        raise OSError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
 def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Footage | None:

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 SEVEN = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 THREE = ("negative", "positive", "surprise")
+NO_EMOTION = -1  # index of a sample without one
 EMOTIONS = (*SEVEN, "repression", "others")
 CLASS_NAMES: Mapping[int, tuple[str, ...]] = {3: THREE, 7: SEVEN}
 
+_NO_EMOTION_NAME = {"", "?", "-", "/", "n/a", "nan", "none", "unknown"}
 _SYNONYMS = {
     "angry": "anger",
     "disgusted": "disgust",
@@ -22,7 +24,7 @@ _TO_THREE = {"happiness": "positive", "surprise": "surprise", "others": None}
 
 
 def emotion_name(cell: object) -> str | None:
-    """A cell's emotion in our spelling; None for an empty one.
+    """A cell's emotion in our spelling; None for an empty one, ``?`` or the like.
 
     Raises:
         ValueError: no emotion that we know.
@@ -31,7 +33,7 @@ def emotion_name(cell: object) -> str | None:
     ('happiness', 'others', None)
     """
     text = "" if cell is None else str(cell).strip().lower()
-    if text in ("", "nan"):
+    if text in _NO_EMOTION_NAME:
         return None
     name = _SYNONYMS.get(text, text)
     if name not in EMOTIONS:

@@ -40,6 +40,7 @@ def in_processes(
         num_workers: processes; all cores by default.
 
     Raises:
+        ValueError: ``function`` cannot be sent to other processes.
         Exception: whatever ``function`` raises, at its task's place in the order.
         OSError: a worker died.
     """
@@ -49,8 +50,8 @@ def in_processes(
         return
     pending: deque[Future[Result]] = deque()
     upcoming = iter(tasks)
+    needs_program = b"__main__" in _pickled(function)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker)
-    needs_program = b"__main__" in pickle.dumps(function)
 
     def submit(count: int) -> None:
         with _started_program(hidden=not needs_program):
@@ -67,6 +68,16 @@ def in_processes(
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pickled(function: Callable[..., object]) -> bytes:
+    try:
+        return pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"a function cannot be sent to other processes ({error}): define it at the top of a module, or work with "
+            "one process (num_workers=1)"
+        ) from error
 
 
 @contextmanager

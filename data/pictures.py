@@ -12,6 +12,7 @@ from data.frames import Frame, VideoFrame
 from fedpsyau_jax.vision.landmarks import read_landmarks
 
 _TRAILING_BYTES = 4096  # some cameras pad behind the ending
+_NOT_STATED = 0xFFFFFFFF  # what recorders write that do not know how long a video will be
 _JPEG = b"\xff\xd8\xff"
 _ENDINGS = {b"\x89PNG": b"IEND\xaeB`\x82", _JPEG: b"\xff\xd9"}
 _DAMAGE = ("Corrupt", "Premature")  # other warnings of libjpeg are about oddities that harm no pixel
@@ -87,6 +88,8 @@ def num_video_frames(path: Path) -> int:
 
 def _check_video(frame: VideoFrame) -> None:
     count = num_video_frames(frame.video)
+    if _is_cut(frame.video):
+        raise PictureError(f"{frame.video}: the video is truncated; copy it again")
     if frame.number > count:
         raise PictureError(f"{frame}: the video ends after {count} frames; copy it again")
 
@@ -124,11 +127,22 @@ def _read_video_frame(frame: VideoFrame) -> UInt8[np.ndarray, "rows columns 3"]:
     return np.asarray(picture, np.uint8)
 
 
+def _is_cut(video: Path) -> bool:
+    """Whether an AVI file ends before the end that it states."""
+    with video.open("rb") as stream:
+        head = stream.read(8)
+    stated = int.from_bytes(head[4:], "little")
+    return head.startswith(b"RIFF") and video.stat().st_size < 8 + stated < _NOT_STATED
+
+
 def _open(path: Path) -> cv2.VideoCapture:
     if not path.is_file():
         raise PictureError(f"{path}: no such file")
-    with path.open("rb") as stream:
-        empty = not stream.read(1)
+    try:
+        with path.open("rb") as stream:
+            empty = not stream.read(1)
+    except OSError as error:
+        raise PictureError(f"{path}: cannot be read ({error.strerror})") from error
     video = cv2.VideoCapture(os.fspath(path)) if not empty else None
     if video is None or not video.isOpened():
         raise PictureError(f"{path}: not a video that OpenCV can read; copy it again")

@@ -12,13 +12,13 @@ from jaxtyping import Float, UInt8
 
 from data.annotations import Annotation, Dropped
 from data.cache import Arrays, cached, files_key
-from data.clips import Clip, Picture, files_of
+from data.clips import Clip, Picture, files_of, pictures_of
 from data.frames import Frame
 from data.parallel import in_processes
 from data.pictures import read_grey, read_landmark_file
 from data.progress import Progress
 from fedpsyau_jax.vision.crop import crop, face_box
-from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
+from fedpsyau_jax.vision.detection import Landmarker, NoFaceError, detected
 from fedpsyau_jax.vision.landmarks import INNER_EYE_CORNERS
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
@@ -83,7 +83,7 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         The sample, or why there is none; an error if a file is broken, or the landmarks are no face: not raised,
         as other clips can go on.
     """
-    pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
+    pictures = pictures_of(clip)
     key = repr((pictures, recipe.description(), recipe.finders())) + files_key(files_of(clip))
     try:
         arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
@@ -93,7 +93,7 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         return Dropped(clip.annotation.row, clip.annotation.clip, str(error))
     except (ValueError, cv2.error) as error:
         return ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}")
-    apex = clip.apex or next(picture for picture in clip.sought if picture.number == arrays["apex"])
+    apex = clip.apex or next(picture for picture in pictures if picture.number == arrays["apex"])
     return Prepared(clip._replace(apex=apex), Sample(*(arrays[name] for name in Sample._fields)))
 
 
@@ -107,15 +107,16 @@ def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Landmarks, Picture]:
     if clip.landmarks:
         points = read_landmark_file(clip.landmarks)
     elif recipe.landmarker:
-        points = recipe.landmarker(read_grey(clip.onset.frame))
+        points = detected(recipe.landmarker, read_grey(clip.onset.frame))
     else:
         raise ValueError("there is no landmark file, and no face detector")
     if clip.apex:
         return points, clip.apex
     if recipe.spotter is None:
         raise ValueError("no apex is annotated, and there is no method to spot it")
-    frames = (read_grey(picture.frame) for picture in clip.sought)
-    return points, clip.sought[recipe.spotter(frames, points, recipe.settings)]
+    sought = pictures_of(clip)
+    frames = (read_grey(picture.frame) for picture in sought)
+    return points, sought[recipe.spotter(frames, points, recipe.settings)]
 
 
 def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:

@@ -10,17 +10,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from data.apex import APEX_POLICIES
+from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
-from data.dataset import builder_of, from_builder, quiet_tfds
-from data.summary import Lines, census, contents, drops, notes
+from data.summary import census, contents, drops, notes
 from data.survey import Choices
+from data.telling import Lines
+from fedpsyau_jax.options import parsed
+from fedpsyau_jax.vision.detection import landmarker_named
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
 from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
@@ -49,6 +52,8 @@ class Options:
     """Annotation table, if it is not to be looked for in the copy."""
     landmarks: Path | None = None
     """Folder of landmark files (68 lines `x y`, a file a picture) that mirrors the copy's folders."""
+    landmarker: str | None = None
+    """Your own `module:function` from a grey picture to 68 points (x, y), where there is no such file; else dlib's."""
     apex: Literal["drop", "midpoint", "spot"] = "drop"
     """Rows that give no apex, or the onset as apex."""
     scaling: Literal["fixed", "minmax"] = "fixed"
@@ -81,25 +86,31 @@ def prepare(options: Options, console: Console) -> None:
     recorded = {"copy_sha256": found.digest()} | builder.how.finders()
     if found.tables:
         show(console, f"{builder.layout.title}: {options.manual_dir}", census(found))
-        show(console, "Mended or not understood", notes(found.clips))
-        show(console, "Dropped", drops(row._asdict() for row in found.dropped))
+        show(console, "Mended or not understood", notes(found))
+        show(console, "Dropped", drops(found, (row._asdict() for row in found.dropped)))
     found.usable()
     if options.dry_run:
         console.print("The copy can be built; nothing was (--dry-run).")
         return
     check_writable(builder.work_folder.parents[1])
-    dataset = from_builder(partial(make_builder, found=found), recorded)
-    show(console, f"Made: {builder.data_dir}", contents(dataset))
-    show(console, "Dropped", drops(dataset.metadata["dropped"]))
-    sheet = options.contact_sheet or Path(builder.data_dir) / "contact_sheet.png"
-    made = set(dataset.clip.tolist())
-    shown = varied_clips([clip for clip in found.clips if clip.annotation.clip in made], _SHEET_CLIPS)
+    builder = cast("CopyBuilder", built(partial(make_builder, found=found), recorded))
+    folder, dropped = Path(builder.data_dir), builder.info.metadata["dropped"]
+    show(console, f"Made: {folder}", contents(builder))
+    show(console, "Dropped", drops(found, dropped))
+    console.print(f"Each of these rows: {folder / 'metadata.json'}", soft_wrap=True)
+    sheet = options.contact_sheet or folder / "contact_sheet.png"
+    lost = {row["clip"] for row in dropped}
+    shown = varied_clips([clip for clip in found.clips if clip.annotation.clip not in lost], _SHEET_CLIPS)
     write_contact_sheet(sheet, shown, builder.how)
     console.print(f"Look at it: {sheet}", soft_wrap=True)
 
 
 def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
-    """The database's builder with the options that concern it."""
+    """The database's builder with the options that concern it.
+
+    Raises:
+        ValueError: no such configuration or landmarker.
+    """
     stabilise = as_filmed if options.keep_head_motion else without_head_motion
     return builder_of(
         options.database,
@@ -108,8 +119,15 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
         num_workers=options.num_workers,
         manual_dir=options.manual_dir,
         choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
+        landmarker=landmarker_named(options.landmarker) if options.landmarker else None,
         vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
     )
+
+
+def with_home(options: Options) -> Options:
+    """The options with ``~`` in their paths spelt out, which shells do not do everywhere."""
+    paths = {name: value.expanduser() for name, value in vars(options).items() if isinstance(value, Path)}
+    return replace(options, **cast(dict[str, Any], paths))
 
 
 def check_writable(folder: Path) -> None:
@@ -131,6 +149,8 @@ def show(console: Console, title: str, lines: Lines) -> None:
     if not lines:
         return
     table = Table(title=title, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in lines:
         table.add_row(name, value)
     console.print(table, "")
@@ -138,9 +158,9 @@ def show(console: Console, title: str, lines: Lines) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 and one message on bad input."""
-    options = tyro.cli(Options, args=arguments, prog="python -m data.prepare", description=Options.__doc__)
     try:
-        prepare(replace(options, manual_dir=options.manual_dir.expanduser()), Console())
+        options = parsed(Options, arguments, prog="python -m data.prepare", description=Options.__doc__)
+        prepare(with_home(options), Console())
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

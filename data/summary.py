@@ -1,19 +1,20 @@
 """What a copy holds and what was made of it, as short tables."""
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data.clips import Clip
-from data.dataset import Dataset
-from data.labels import CLASS_NAMES, class_name
+from data.apex import APEX_KINDS
+from data.building import reading
+from data.labels import CLASS_NAMES, NO_EMOTION, class_name
 from data.survey import Survey
+from data.telling import Lines, by_kind
+from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
-Lines = list[tuple[str, str]]
+if TYPE_CHECKING:
+    from data.builder import MicroExpressionBuilder
 
 
 def census(survey: Survey) -> Lines:
@@ -35,67 +36,51 @@ def census(survey: Survey) -> Lines:
     lines.append(
         ("samples to be", f"{len(survey.clips)} of {len({c.annotation.subject for c in survey.clips})} subjects")
     )
+    lines.append(("apexes", _counts(clip.apex_kind for clip in survey.clips)))
+    lines.append(("landmarks", _counts("from files" if clip.landmarks else "to be detected" for clip in survey.clips)))
     return lines
 
 
-def notes(clips: Sequence[Clip]) -> Lines:
+def notes(survey: Survey) -> Lines:
     """What was mended, replaced or not understood: each kind and its rows."""
-    return by_kind((clip.annotation.row, note) for clip in clips for note in clip.notes)
+    told = ((clip.annotation, note) for clip in survey.clips for note in clip.notes)
+    return by_kind((row.row if _by_row(survey) else row.clip, note) for row, note in told)
 
 
-def drops(dropped: Iterable[Mapping[str, Any]]) -> Lines:
+def drops(survey: Survey, dropped: Iterable[Mapping[str, Any]]) -> Lines:
     """Why rows became no sample: each reason and its rows."""
-    return by_kind((row["row"], row["reason"]) for row in dropped)
+    return by_kind((row["row"] if _by_row(survey) else row["clip"], row["reason"]) for row in dropped)
 
 
-def contents(dataset: Dataset) -> Lines:
-    """Samples, subjects, emotions and AUs of a dataset."""
-    emotion, au, mask = dataset.examples.emotion, dataset.examples.au, dataset.examples.au_mask
-    named = ("none" if place < 0 else dataset.class_names[place] for place in emotion.tolist())
-    shown = zip(dataset.au_names, np.sum(au * mask, 0), np.sum(mask, 0), strict=True)
+def _by_row(survey: Survey) -> bool:
+    """Whether a row's number tells which one it is: not of several tables, or of a folder of label files."""
+    return len(survey.tables) == 1 and survey.tables[0].path.is_file()
+
+
+def contents(builder: "MicroExpressionBuilder") -> Lines:
+    """Samples, subjects, emotions, apexes and AUs of a dataset on disk, read one sample at a time.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    emotions, apexes, subjects = Counter[int](), Counter[int](), set[bytes]()
+    present, known = np.zeros(len(ACTION_UNITS)), np.zeros(len(ACTION_UNITS))
+    with reading(builder) as records:
+        for record in records:
+            emotions[int(record["emotion"])] += 1
+            apexes[int(record["apex_kind"])] += 1
+            subjects.add(record["subject"])
+            present += record["au"] * record["au_mask"]
+            known += record["au_mask"]
+    shown = zip(ACTION_UNITS, present, known, strict=True)
+    felt = {NO_EMOTION: "none", **dict(enumerate(builder.class_names))}
     return [
-        ("samples", f"{len(dataset.clip)} of {len(set(dataset.subject.tolist()))} subjects"),
-        ("emotions", _counts(named)),
-        ("AUs (of known)", ", ".join(f"{name} {present:.0f}/{known:.0f}" for name, present, known in shown)),
+        ("samples", f"{emotions.total()} of {len(subjects)} subjects"),
+        ("emotions", _counts({felt[place]: count for place, count in emotions.items()})),
+        ("apexes", _counts({APEX_KINDS[place]: count for place, count in apexes.items()})),
+        ("AUs (of known)", ", ".join(f"AU{au} {shows:.0f}/{of:.0f}" for au, shows, of in shown)),
     ]
 
 
-def by_kind(told: Iterable[tuple[int, str]]) -> Lines:
-    """Messages that differ in numbers only, together: (kind, "count: rows").
-
-    >>> by_kind([(3, "frame 7 is missing"), (5, "frame 9 is missing"), (4, "no face")])
-    [('frame 7 is missing (or like it)', '2: rows 3, 5'), ('no face', '1: row 4')]
-    """
-    kinds: dict[str, list[tuple[int, str]]] = defaultdict(list)
-    for row, message in told:
-        kinds[re.sub(r"\d+", "0", message)].append((row, message))
-    lines = []
-    for members in kinds.values():
-        alike = len({message for _, message in members}) == 1
-        rows = _ranges([row for row, _ in members])
-        label = members[0][1] if alike else f"{members[0][1]} (or like it)"
-        lines.append((label, f"{len(members)}: row{'s' * (len(members) > 1)} {rows}"))
-    return lines
-
-
-def _ranges(rows: Iterable[int]) -> str:
-    """Numbers in a line; three or more that follow one another as a range.
-
-    >>> _ranges([2, 3, 4, 7, 8])
-    '2-4, 7, 8'
-    """
-    runs: list[list[int]] = []
-    for row in rows:
-        if runs and row == runs[-1][-1] + 1:
-            runs[-1].append(row)
-        else:
-            runs.append([row])
-    told = [[f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs]
-    return ", ".join(chain.from_iterable(told))
-
-
 def _counts(names: Iterable[str]) -> str:
-    counted: dict[str, int] = defaultdict(int)
-    for name in names:
-        counted[name] += 1
-    return ", ".join(f"{name} {count}" for name, count in sorted(counted.items(), key=lambda item: -item[1]))
+    return ", ".join(f"{name} {count}" for name, count in Counter(names).most_common())

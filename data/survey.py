@@ -1,7 +1,7 @@
 """Looking through a whole copy before anything is built: samples to be, drops, and everything that is wrong."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
-from data.clips import Clip, files_of, find_clip
+from data.clips import Clip, files_of, find_clip, pictures_of
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
 from data.pictures import PictureError, check_frame, read_landmark_file
+from data.telling import told_once
 
 
 class CopyError(ValueError):
@@ -117,18 +118,19 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         return _unusable(root, f"{error}{hint}\n{layout.expected}")
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
     landmarks = _landmark_tree(layout, tree, choices)
-    missing, items = list[str](), list[Clip | Dropped | str]()
-    for _, row in rows:
-        found = layout.locate(tree, row)
-        missing += [found] if isinstance(found, str) else []
-        items.append(_clip(row, found, tree, landmarks, choices))
+    missing, items = _look(layout, [row for _, row in rows], tree, landmarks, choices)
     told = [problem for table in tables for problem in table.problems]
     if missing and len(missing) == len(rows):
         lost = f"{root}: none of {len(rows)} clips is there, e.g. {missing[0]}{_neighbour(layout, root, config)}"
         return _unusable(root, "\n".join([*told, lost, layout.expected]))
     clips = tuple(item for item in items if isinstance(item, Clip))
     dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
-    problems = [*told, *_told_once(rows, items)]
+    problems = [
+        *told,
+        *told_once(
+            (table.path, row, item) for (table, row), item in zip(rows, items, strict=True) if isinstance(item, str)
+        ),
+    ]
     if not clips and not problems:
         reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
         problems.append(f"{root}: no row becomes a sample ({reasons})")
@@ -150,17 +152,20 @@ def _neighbour(layout: Layout, root: Path, config: str) -> str:
     return ""
 
 
-def _told_once(rows: Sequence[tuple[Table, Annotation]], items: Sequence[Clip | Dropped | str]) -> list[str]:
-    """A line for each problem; one that several rows share, as those of one video do, names them together."""
-    sharing: defaultdict[tuple[Path, str], list[Annotation]] = defaultdict(list)
-    for (table, row), item in zip(rows, items, strict=True):
-        if isinstance(item, str):
-            sharing[table.path, item].append(row)
-    return [
-        f"{path}, row{'s' * (len(same) > 1)} {', '.join(str(row.row) for row in same)}, "
-        f"clip{'s' * (len(same) > 1)} {', '.join(row.clip for row in same)}: {problem}"
-        for (path, problem), same in sharing.items()
-    ]
+def _look(
+    layout: Layout, rows: Sequence[Annotation], tree: Tree, landmarks: Tree | None, choices: Choices
+) -> tuple[list[str], list[Clip | Dropped | str]]:
+    """Where clips should be that are not there; and of each row its clip, why it is dropped, or what is wrong."""
+    missing, items = list[str](), list[Clip | Dropped | str]()
+    for row in rows:
+        try:
+            found = layout.locate(tree, row)
+            items.append(_clip(row, found, tree, landmarks, choices))
+        except OSError as error:
+            items.append(Dropped(row.row, row.clip, str(error)) if choices.skip_broken else str(error))
+            continue
+        missing += [found] if isinstance(found, str) else []
+    return missing, items
 
 
 def _clip(
@@ -179,9 +184,8 @@ def _clip(
 
 
 def _broken(clip: Clip) -> str:
-    pictures = [clip.onset, *([clip.apex] if clip.apex else clip.sought)]
     try:
-        for picture in pictures:
+        for picture in pictures_of(clip):
             check_frame(picture.frame)
         if clip.landmarks:
             read_landmark_file(clip.landmarks)

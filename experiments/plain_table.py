@@ -24,7 +24,7 @@ class PlainTable(NamedTuple):
 
 
 def plain_table(path: Path) -> PlainTable | None:
-    """The first sheet that has a column for an action unit; None if there is none.
+    """The sheet that has the most columns for action units, the first of equal ones; None if none has any.
 
     Columns are ``subject`` (or near it) and AU1, AU2, ... in any order.
 
@@ -32,11 +32,13 @@ def plain_table(path: Path) -> PlainTable | None:
         TableError: there are such columns, but they are no annotations; the message names file and row.
         OSError: the file cannot be read.
     """
-    for grid in grids_of(path).values():
-        for number, line in enumerate(grid[:_LAST_HEADER_ROW]):
-            if named := [(place, au) for place, cell in enumerate(line) if (au := _action_unit(cell)) is not None]:
-                return _below(path, grid, number, named)
-    return None
+    headers = [
+        (grid, number, named)
+        for _, grid in grids_of(path)
+        for number, line in enumerate(grid[:_LAST_HEADER_ROW])
+        if (named := [(place, au) for place, cell in enumerate(line) if (au := _action_unit(cell)) is not None])
+    ]
+    return _below(path, *max(headers, key=lambda header: len(header[2]))) if headers else None
 
 
 def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Sequence[tuple[int, int]]) -> PlainTable:

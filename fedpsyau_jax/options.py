@@ -51,7 +51,9 @@ def names(target: Callable[..., Any], **how: Any) -> list[str]:
 def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str]]) -> str:
     """What is wrong and what may have been meant; empty for a kind of mistake that tyro tells of itself."""
     match mistake:
-        case mistakes.UnrecognizedArgs(tokens=[first, *_]) if first.startswith("-"):
+        case mistakes.UnrecognizedArgs(tokens=[first, *_]) | mistakes.MissingArgs(unrecognized_tokens=[first, *_]) if (
+            first.startswith("-")
+        ):
             return f"unknown option {first.partition('=')[0]}: {near(first.partition('=')[0], known())}"
         case mistakes.UnrecognizedArgs(tokens=[first, *_]):
             return f"{first} belongs to no option;"

@@ -16,8 +16,9 @@ from openpyxl import load_workbook
 
 from data import pipeline
 from data.apex import APEX_KINDS, midpoint, spot
+from data.building import quiet_tfds
 from data.clips import Clip
-from data.dataset import Dataset, from_builder, load, quiet_tfds, with_classes
+from data.dataset import Dataset, from_builder, load, with_classes
 from data.labels import THREE
 from data.pipeline import ClipError
 from data.progress import silent
@@ -150,6 +151,35 @@ def test_a_clip_without_an_apex_gets_one(policy: Any, kind: str, truth: Truth, o
         else abs(frames["apex"] - row.true_apex) <= 2
     )
     assert {APEX_KINDS[record["apex_kind"]] for number, record in records.items() if number != row.row} == {"annotated"}
+
+
+def test_samples_are_written_as_they_are_made(
+    truth: Truth, made: tuple[Path, Dataset], tmp_path: Path, monkeypatch: Any
+):
+    monkeypatch.setattr("data.builder._SAMPLES_A_SHARD", 1)
+    written: list[int] = []
+
+    def watching(items: Any, total: int, description: str) -> Any:
+        for item in items:
+            written.append(len(list(tmp_path.rglob("*.array_record*"))))
+            yield item
+
+    make = builder(truth.root, tmp_path, progress=watching)
+    sharded = from_builder(make)
+    assert written[0] == 1
+    assert written[-1] == len(made[1].clip)  # the files of the samples before, and the one that is written now
+    assert sharded.fingerprint == made[1].fingerprint
+    assert sharded.metadata == made[1].metadata
+    assert from_builder(make).fingerprint == made[1].fingerprint
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "metadata.json", "samm-train.array_record-00000-of-00001"])
+def test_a_dataset_whose_files_are_broken_is_named(made: tuple[Path, Dataset], tmp_path: Path, file: str):
+    data_dir = Path(shutil.copytree(made[0], tmp_path / "tfds"))
+    folder = data_dir / "samm" / "all" / "1.0.0"
+    (folder / file).write_text("{")
+    with pytest.raises(OSError, match=rf"{folder}: cannot be read .*; delete this folder and run again"):
+        load("samm", data_dir=data_dir)
 
 
 KILLED = """

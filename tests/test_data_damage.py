@@ -1,6 +1,9 @@
 """Copies with several things wrong at once, made of a few tiny files: what the check says of them."""
 
 import csv
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ import pytest
 
 from data.annotations import Dropped
 from data.apex import spot
+from data.clips import pictures_of
 from data.databases import layout_of
 from data.disfa.layout import LABELLED
 from data.pipeline import Recipe, prepare
@@ -109,6 +113,16 @@ def test_rows_of_no_subset_of_dfme_are_dropped(tmp_path: Path):
     assert "the full release, not the challenge" in look("dfme", tmp_path, "challenge").problems[0]
 
 
+def test_a_part_of_dfme_that_is_not_there_is_told_once(tmp_path: Path):
+    film(tmp_path / "USTC_MEv4_partA_sub0001_sub0015" / "micro" / "anger" / "sub0001_01", 1, 2, 3)
+    rows = [["sub0001", "sub0001_01", 1, 2, 3, "Anger", 0, 500, "4"]]
+    rows += [["sub0301", f"sub0301_0{clip}", 1, 2, 3, "Anger", 0, 500, "4"] for clip in range(1, 8)]
+    write_table(tmp_path / "coding.csv", list(COLUMNS), *rows)
+    (problem,) = look("dfme", tmp_path).problems
+    told = "rows 3-9, clips sub0301_01 and 6 others: folder USTC_MEv4_partD_*_500fps is missing, or holds no picture"
+    assert problem == f"{tmp_path}/coding.csv, {told}"
+
+
 def label(folder: Path, au: int, *levels: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     lines = [f"{frame},{level}\n" for frame, level in enumerate(levels, 1)]
@@ -134,22 +148,25 @@ def test_frames_that_some_label_file_lacks_are_noted_and_one_video_is_told_once(
     for subject in ("SN001", "SN002"):
         for au in LABELLED:
             label(labels / subject, au, 0, 3, 0, 0, 3, *[0] * (au == 1))
+    (labels / "SN001" / "SN001_au9.txt").unlink()
     videos.mkdir()
     video = cv2.VideoWriter(str(videos / "LeftVideoSN001_comp.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 20, (16, 16))
     for _ in range(6):
         video.write(np.repeat(NOISE[..., None], 3, 2))
     video.release()
     found = look("disfa", tmp_path)
-    assert [clip.notes for clip in found.clips] == [
-        ("1 frames of SN001 are not in all its label files: left out",),
-        ("1 frames of SN001 are not in all its label files: left out",),
-    ]
+    for clip in found.clips:
+        assert clip.notes == (
+            "AU 9 unknown: SN001 has no label file of it",
+            "1 frames of SN001 are not in all its label files: left out",
+        )
+    assert len(found.clips) == 2
     (problem,) = found.problems
     assert "rows 3, 4, clips SN002_0002, SN002_0005: video Videos_LeftCamera/LeftVideoSN002" in problem
 
 
 def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
-    for name in ("001", "002", "003", "004"):
+    for name in ("001", "002", "003", "004", "006"):
         film(tmp_path / "cohn-kanade-images" / "S005" / name, 1, 2, 3, 4, 5, name=f"S005_{name}_{{:08d}}.png")
     for name, last in (("001", 5), ("002", 30), ("004", 5), ("005", 5)):
         file = tmp_path / "FACS" / "S005" / name / f"S005_{name}_{last:08d}_facs.txt"
@@ -159,9 +176,10 @@ def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
     emotion.mkdir(parents=True)
     (emotion / "S005_003_00000005_emotion.txt").write_text("-1.0")
     found = look("ckplus", tmp_path)
-    assert [(clip.annotation.clip, clip.annotation.action_units is None) for clip in found.clips] == [
-        ("S005_001", False),
-        ("S005_004", True),
+    assert [(clip.annotation.clip, clip.notes) for clip in found.clips] == [
+        ("S005_001", ()),
+        ("S005_004", ("AUs unknown: its FACS file is empty",)),
+        ("S005_006", ("AUs unknown: it has no FACS file",)),
     ]
     assert [row.reason for row in found.dropped] == [
         "its FACS or emotion file is not understood (emotion -1 is not from 0 to 7)",
@@ -169,6 +187,23 @@ def test_sequences_of_ckplus_that_lack_files_are_not_lost(tmp_path: Path):
     ]
     (problem,) = found.problems
     assert "clip S005_005: folder cohn-kanade-images/S005/005 is missing" in problem
+
+
+def test_archives_may_lie_in_folders_of_their_own(tmp_path: Path):
+    film(tmp_path / "images" / "cohn-kanade-images" / "S005" / "001", 1, 2, name="S005_001_{:08d}.png")
+    facs = tmp_path / "FACS_labels" / "FACS" / "S005" / "001" / "S005_001_00000002_facs.txt"
+    facs.parent.mkdir(parents=True)
+    facs.write_text("4.0 2.0\n")
+    (clip,) = look("ckplus", tmp_path).clips
+    assert (clip.annotation.clip, clip.notes) == ("S005_001", ())
+    label(tmp_path / "labels" / "ActionUnit_Labels" / "SN001", LABELLED[0], 0, 3, 0)
+    video = tmp_path / "videos" / "Video_LeftCamera" / "LeftVideoSN001_comp.avi"
+    video.parent.mkdir(parents=True)
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), 20, (16, 16))
+    for _ in range(3):
+        writer.write(np.repeat(NOISE[..., None], 3, 2))
+    writer.release()
+    assert [clip.annotation.clip for clip in look("disfa", tmp_path).clips] == ["SN001_0002"]
 
 
 def test_landmarks_that_belong_to_no_clip_are_told(tmp_path: Path):
@@ -205,3 +240,49 @@ def test_landmarks_of_a_larger_picture_make_no_sample(tmp_path: Path):
     told = prepare(clip, Recipe(Settings()))
     assert isinstance(told, Dropped)
     assert told.reason == f"no face: the eyes of its landmarks lie outside {root}/sub01/EP01_01/img5.png"
+
+
+def test_folders_and_files_that_cannot_be_read_are_told_with_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As administrators may read everything, reading is made to fail here."""
+    root = casme2(tmp_path / "copy")
+    (root / "sub01" / "EP03_01" / "img5.png").unlink()
+    (root / "sub01" / "EP03_01" / "img5.png").mkdir()
+    listing = Path.iterdir
+
+    def denied(folder: Path) -> Iterator[Path]:
+        if folder.name == "EP02_01":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return listing(folder)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    found = look("casme2", root)
+    folder, picture = found.problems
+    assert folder.endswith(f"row 3, clip sub01_EP02_01: {root}/sub01/EP02_01: cannot be read (Permission denied)")
+    assert picture.endswith(
+        f"row 4, clip sub01_EP03_01: {root}/sub01/EP03_01/img5.png: cannot be read (Is a directory)"
+    )
+    skipped = look("casme2", root, choices=replace(DETECTS, skip_broken=True))
+    assert [row.row for row in skipped.dropped] == [3, 4]
+
+
+@pytest.mark.parametrize("database", ["disfa", "ckplus"])
+def test_label_files_that_cannot_be_read_are_all_told(tmp_path: Path, database: str):
+    files = {
+        "disfa": [f"ActionUnit_Labels/SN00{n}/SN00{n}_au1.txt" for n in (1, 2)],
+        "ckplus": [f"FACS/S005/00{n}/S005_00{n}_00000005_facs.txt" for n in (1, 2)],
+    }[database]
+    film(tmp_path / "cohn-kanade-images" / "S005" / "001", 1, 5)
+    film(tmp_path / "cohn-kanade-images" / "S005" / "002", 1, 5)
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True)
+        (tmp_path / file).symlink_to(tmp_path / "nowhere" if database == "disfa" else tmp_path)
+    told = "\n".join(look(database, tmp_path).problems)
+    assert all(f"{file}: cannot be read (" in told for file in files)
+
+
+def test_a_clip_to_be_spotted_does_not_hold_its_pictures(tmp_path: Path):
+    write_table(tmp_path / "coding.csv", CASME2_HEADER, [1, "EP01_01", 5, None, 90, "4", "disgust"])
+    film(tmp_path / "sub01" / "EP01_01", *range(1, 120))
+    (clip,) = look("casme2", tmp_path, choices=Choices(apex=spot, detects=True)).clips
+    assert [picture.number for picture in pictures_of(clip)] == list(range(5, 91))
+    assert len(pickle.dumps(clip)) < 1500

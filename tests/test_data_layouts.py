@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from data.apex import midpoint, spot
-from data.clips import Clip
+from data.clips import Clip, pictures_of
 from data.databases import layout_of
 from data.frames import Frame, VideoFrame
 from data.labels import emotion_name
@@ -174,7 +174,7 @@ def test_rows_without_an_apex_can_be_kept(policy, kind: str, tmp_path: Path):
             assert clip.apex.number == -((row.onset + row.offset) // -2)
         else:
             assert clip.apex is None
-            assert [picture.number for picture in clip.sought] == list(range(row.onset, row.offset + 1))
+            assert [picture.number for picture in pictures_of(clip)] == list(range(row.onset, row.offset + 1))
 
 
 def test_all_problems_are_told_at_once_or_their_rows_dropped(tmp_path: Path):
@@ -259,7 +259,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path):
 def test_of_two_tables_one_must_be_named(tmp_path: Path):
     truth = blank_copy("casme2", tmp_path / "copy", num_subjects=1)
     (table,) = truth.tables
-    other = table.with_name("older.xlsx")
+    other = table.with_name("CASME2-coding-older.xlsx")
     other.write_bytes(table.read_bytes())
     (problem,) = surveyed("casme2", truth.root).problems
     assert "2 tables fit" in problem

@@ -51,6 +51,12 @@ def test_frames_of_a_video_are_found_by_number(tmp_path: Path):
     check_frame(VideoFrame(path, 60))
     with pytest.raises(PictureError, match=r"video\.avi, frame 61: the video ends after 60 frames"):
         check_frame(VideoFrame(path, 61))
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(PictureError, match=r"cut\.avi: the video is truncated; copy it again"):
+        check_frame(VideoFrame(cut, 1))
+    cut.write_bytes(b"RIFF" + b"\xff" * 4 + path.read_bytes()[8:])
+    check_frame(VideoFrame(cut, 1))  # a recorder that states no length
     (tmp_path / "empty.avi").touch()
     with pytest.raises(PictureError, match=r"empty\.avi: not a video"):
         check_frame(VideoFrame(tmp_path / "empty.avi", 1))

@@ -126,10 +126,44 @@ def test_a_contact_sheet_shows_samples_only(
     assert f"{tmp_path}: the contact sheet cannot be written (Is a directory)" in capsys.readouterr().err
 
 
-def test_an_unknown_option_ends_with_2():
-    with pytest.raises(SystemExit) as end:
-        main(["samm", "--manuel-dir", "x"])
-    assert end.value.code == 2
+def test_an_unknown_option_ends_with_2_and_the_near_one(capsys: pytest.CaptureFixture[str]):
+    assert main(["samm", "--manuel-dir", "x"]) == 2
+    assert "unknown option --manuel-dir: did you mean --manual-dir?" in capsys.readouterr().err
+
+
+def test_a_narrow_terminal_cuts_nothing_off(
+    own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    monkeypatch.setenv("COLUMNS", "50")
+    (empty,) = (own_copy / "006").glob("006_1_*")
+    for picture in empty.iterdir():
+        picture.unlink()
+    assert main(["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path), "--skip-broken", "--dry-run"]) == 0
+    told = capsys.readouterr().out
+    assert "the folder is empty" in told
+    assert "…" not in told
+
+
+def test_home_may_be_written_short(own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, truth: Truth):
+    monkeypatch.setattr(copy_builder, "installed_landmarker", lambda: no_face)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = f"--table=~/copy/{truth.tables[0].name}"
+    assert main(["samm", "--manual-dir=~/copy", table, "--landmarks=~/copy/landmarks", "--dry-run"]) == 0
+
+
+def points_at_once(picture: np.ndarray) -> np.ndarray:
+    """A detector that knows where synthetic faces are, more or less."""
+    return np.array([(60 + place % 17 * 8, 80 + place // 17 * 40) for place in range(68)], float)
+
+
+def test_faces_may_be_found_by_a_function_of_ones_own(own_copy: Path, tmp_path: Path, capsys: Any):
+    shutil.rmtree(own_copy / "landmarks")
+    command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]
+    assert main([*command, "--landmarker", f"{__name__}:points_at_once"]) == 0
+    assert '"landmarker": "points_at_once"' in next((tmp_path / "tfds").rglob("1.0.0/metadata.json")).read_text()
+    assert main([*command, "--landmarker", "nowhere:points"]) == 2
+    assert "'nowhere:points' is no landmarker" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -66,7 +66,15 @@ def test_a_table_of_the_size_of_casme3_gives_its_counts(tmp_path: Path):
     unusable = [row for row in table.annotations if isinstance(choose_apex(row, APEX_POLICIES["drop"]), str)]
     assert len(unusable) == 56
     mended = [row for row in table.annotations if any("known mistake" in note for note in row.notes)]
-    assert {row.clip for row in mended} == {fix.clip for fix in CASME3_FIXES}
+    assert {f"{row.subject}_{row.filename}" for row in mended} == {fix.recording for fix in CASME3_FIXES}
+    assert len(mended) == 4
+
+
+def test_known_mistakes_are_mended_whatever_the_onset_that_lies_before(tmp_path: Path):
+    cells = [("spNO.149", "D", 110, 160, 130), ("spNO.149", "d", 140, 160, 190), ("spno.40", "e", 1900, 1910, 0)]
+    lines = [[*cells[i], "4", "II", "fear"] for i in range(3)]
+    read = read_table(workbook(tmp_path / "table.xlsx", label=[HEADER, *lines]), CASME3).annotations
+    assert [(row.apex, row.offset, len(row.notes)) for row in read] == [(123, 130, 1), (160, 190, 0), (1910, 2403, 1)]
 
 
 @needs_real_tables
@@ -82,17 +90,19 @@ def test_the_real_casme3_table_gives_its_counts():
 
 @needs_real_tables
 @pytest.mark.parametrize(
-    ("file", "columns", "num_rows", "num_subjects", "num_ambiguous"),
-    [("CASME2-coding.xlsx", CASME2, 250, 26, 0), ("SAMM-coding.xlsx", SAMM, 159, 29, 9)],
+    ("file", "columns", "num_rows", "num_subjects", "num_ambiguous", "num_at_rest"),
+    [("CASME2-coding.xlsx", CASME2, 250, 26, 0, 0), ("SAMM-coding.xlsx", SAMM, 159, 29, 9, 9)],
 )
 def test_the_real_tables_are_read_whole(
-    file: str, columns: Columns, num_rows: int, num_subjects: int, num_ambiguous: int
+    file: str, columns: Columns, num_rows: int, num_subjects: int, num_ambiguous: int, num_at_rest: int
 ):
     table = read_table(REAL / file, columns)
     assert (len(table.annotations), table.dropped) == (num_rows, ())
     assert len({row.subject for row in table.annotations}) == num_subjects
     assert all(row.action_units is not None for row in table.annotations)
-    assert sum(bool(row.notes) for row in table.annotations) == num_ambiguous
+    notes = [note for row in table.annotations for note in row.notes]
+    assert sum(note.startswith("AUs ambiguous") for note in notes) == num_ambiguous
+    assert sum("unknown" in note and "ref" in note for note in notes) == num_at_rest
 
 
 @needs_real_tables
@@ -132,7 +142,7 @@ def test_unreadable_tables_are_named(tmp_path: Path):
     (tmp_path / "old.xls").write_bytes(b"\xd0\xcf\x11\xe0")
     with pytest.raises(TableError, match=r"old\.xls: the old Excel format; save it as \.xlsx"):
         read_table(tmp_path / "old.xls", CASME3)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(TableError, match=r"absent\.xlsx: cannot be read \(No such file or directory\)"):
         read_table(tmp_path / "absent.xlsx", CASME3)
 
 

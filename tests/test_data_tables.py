@@ -15,7 +15,7 @@ from data.action_units import parse_action_units
 from data.annotations import read_table
 from data.casme2.layout import COLUMNS as CASME2
 from data.casme3.layout import COLUMNS as CASME3
-from data.dfme.layout import CHALLENGE
+from data.dfme.layout import CHALLENGE, FULL
 from data.parallel import in_processes
 from data.pipeline import au_targets
 from data.samm.layout import COLUMNS as SAMM
@@ -38,6 +38,7 @@ def table(folder: Path, *rows: str, header: str = HEADER) -> Path:
         (4, {4: ""}),
         (12.0, {12: ""}),
         ("AU4+AU7", {4: "", 7: ""}),
+        ("AU 4 + au 7", {4: "", 7: ""}),
         ("R12A, L4", {12: "R", 4: "L"}),
         ("R1+L1", {1: ""}),
         ("T10 B25C", {10: "", 25: ""}),
@@ -148,7 +149,7 @@ def test_subjects_are_known_however_they_are_written(cell: object):
         (GOOD.replace("140", "-4"), "apex is '-4', not a whole number from 0"),
         (GOOD.replace("140", "140.5"), "apex is '140.5', not a whole number from 0"),
         (GOOD.replace("Anger", "boredom"), "emotion 'boredom' is none of anger"),
-        (GOOD.replace("500", ""), "fps is missing"),
+        (GOOD.replace("500", ""), "no fps is annotated"),
         (GOOD.replace("sub0003,", ","), "Subject is empty, not as the DFME challenge writes it"),
         ("sub0003", "Filename is empty, not as the DFME challenge writes it"),
     ],
@@ -162,10 +163,37 @@ def test_a_bad_row_is_dropped_with_its_reason(tmp_path: Path, bad: str, reason: 
     assert [row.row for row in read.annotations] == [3, 4]
 
 
-def test_unread_action_units_are_unknown_and_noted(tmp_path: Path):
-    (row,) = read_table(table(tmp_path, GOOD.replace("4+L12", "4+?!")), CHALLENGE).annotations
-    assert row.action_units is None
-    assert row.notes == ("AUs unknown: AU cell '4+?!': '?!' is not an action unit",)
+@pytest.mark.parametrize(
+    ("cell", "notes"),
+    [
+        ("4+?!", ["AUs unknown: AU cell '4+?!': '?!' is not an action unit"]),
+        ("4&7", ["AUs unknown: AU cell '4&7': '4&7' is not an action unit"]),
+        ("12L", ["AUs unknown: AU cell '12L': '12L' is not an action unit"]),
+        ("", ["AUs unknown: the cell is empty"]),
+        (" ? ", ["AUs unknown: the cell is '?'"]),
+        ("4+7?", ["AU 7 unknown: '4+7?'"]),
+        ("12+ref(7B) or 9", ["AU 7 unknown: '12+ref(7B) or 9'", "AUs ambiguous: '12+ref(7B) or 9'"]),
+        ("AD38", []),
+    ],
+)
+def test_whatever_is_masked_is_noted(tmp_path: Path, cell: str, notes: list[str]):
+    (row,) = read_table(table(tmp_path, GOOD.replace("4+L12", cell)), CHALLENGE).annotations
+    assert row.notes == tuple(notes)
+    masked = au_targets(row, [4, 7], frozenset({4, 7}))["au_mask"]
+    assert bool(masked.all()) == (not any("unknown" in note for note in notes))
+
+
+def test_a_table_without_action_units_says_so(tmp_path: Path):
+    path = table(tmp_path, "sub0003,sub0003_01,500", header="Subject,Filename,fps")
+    (row,) = read_table(path, FULL).annotations
+    assert row.notes == ("AUs unknown: there is no such column",)
+
+
+def test_a_row_of_casme3_without_onset_names_no_clip(tmp_path: Path):
+    rows = ["spNO.1,a,?,8,9,4,fear", "spNO.1,a,5,8,9,4,?"]
+    read = read_table(table(tmp_path, *rows, header="Subject,Filename,Onset,Apex,Offset,AU,emotion"), CASME3)
+    assert [(row.row, row.reason) for row in read.dropped] == [(2, "no onset is annotated")]
+    assert [row.emotion for row in read.annotations] == [None]
 
 
 def test_repeated_keys_are_named_all_at_once(tmp_path: Path):
@@ -212,6 +240,12 @@ def test_processes_keep_the_order_and_take_tasks_as_needed():
     assert [next(results) for _ in range(5)] == [1, 2, 4, 8, 16]
     assert len(taken) < 100
     results.close()
+
+
+def test_a_function_that_cannot_be_sent_to_processes_is_told():
+    with pytest.raises(ValueError, match="define it at the top of a module, or work with one process"):
+        list(in_processes(lambda task: task, [1, 2], num_workers=2))
+    assert list(in_processes(lambda task: task, [1, 2], num_workers=1)) == [1, 2]
 
 
 @pytest.mark.parametrize("num_workers", [1, 2])

@@ -49,6 +49,14 @@ def test_a_mistake_is_one_sentence(arguments: list[str], said: str, capsys: pyte
     assert capsys.readouterr() == ("", "")
 
 
+def test_a_misspelt_option_is_told_before_what_it_was_to_give():
+    def of_clients(clients: int) -> int:
+        return clients
+
+    with pytest.raises(ValueError, match=r"^unknown option --clinets: did you mean --clients\? it"):
+        parsed(of_clients, ["--clinets=3"], prog="it")
+
+
 def test_a_missing_argument_is_named():
     with pytest.raises(ValueError, match=r"^missing copy; it --help lists all$"):
         parsed(Options, [], prog="it")

@@ -1,3 +1,4 @@
+import inspect
 import re
 from pathlib import Path
 from typing import get_args
@@ -6,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fedpsyau_jax.synthesis.__main__ import LayoutName, main
+from fedpsyau_jax.synthesis.__main__ import LayoutName, main, run
 from fedpsyau_jax.synthesis.filming import film_sequence
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, Row, Truth, write_copy
 from fedpsyau_jax.synthesis.layouts.disfa import LABELLED
@@ -157,13 +158,13 @@ def test_an_expression_leaves_and_returns():
 
 def test_a_folder_in_use_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "thesis.txt").write_text("mine")
-    assert main("samm", tmp_path) == 2
+    assert run(["--layout=samm", f"--output={tmp_path}"]) == 2
     assert "not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_a_copy_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert main("samm", tmp_path, subjects=0) == 2
+    assert run(["--layout=samm", f"--output={tmp_path}", "--subjects=0"]) == 2
     assert "subjects" in capsys.readouterr().err
 
 
@@ -171,3 +172,7 @@ def test_the_command_says_what_it_planted(tmp_path: Path, capsys: pytest.Capture
     assert main("ckplus", tmp_path / "copy", subjects=1, clips=1) == 0
     told = capsys.readouterr().out
     assert all(quirk in told for quirk in LAYOUTS["ckplus"].quirks)
+
+
+def test_a_copy_has_people_enough_for_the_commands_of_the_docs():
+    assert inspect.signature(main).parameters["subjects"].default >= 2 * 5  # two for each of five clients

@@ -54,6 +54,12 @@ def test_bad_landmark_text_is_refused(text: str):
         read_landmarks(text)
 
 
+@pytest.mark.parametrize("between", [" ", ", ", ",", "\t"])
+def test_numbers_of_a_landmark_file_may_be_divided_by_commas(between: str):
+    points = read_landmarks("".join(f"{x}.5{between}2e1\n" for x in range(68)))
+    np.testing.assert_array_equal(points, np.column_stack([np.arange(68) + 0.5, np.full(68, 20)]))
+
+
 def test_face_box_is_a_square_of_eight_units():
     points = face_points()
     box = face_box(points)

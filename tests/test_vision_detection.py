@@ -11,7 +11,14 @@ from fedpsyau_jax.synthesis.filming import Take, film
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 from fedpsyau_jax.vision import detection
 from fedpsyau_jax.vision.crop import face_box
-from fedpsyau_jax.vision.detection import DlibLandmarker, MissingFacesExtraError, NoFaceError, dlib_landmarker
+from fedpsyau_jax.vision.detection import (
+    DlibLandmarker,
+    MissingFacesExtraError,
+    NoFaceError,
+    detected,
+    dlib_landmarker,
+    landmarker_named,
+)
 
 needs_faces = pytest.mark.skipif(
     not (find_spec("dlib") and find_spec("face_recognition_models")), reason="the extra `faces` is not installed"
@@ -113,3 +120,25 @@ def test_figures_of_detection():
     )
     print(f"crop: {np.mean([ours.side / real.side for ours, real in boxes]):.3f} of the true size")
     assert errors[:, 17:].mean() < 0.05
+
+
+def test_anybodys_landmarker_will_do_if_it_finds_68_points():
+    picture, points = np.zeros((9, 9), np.uint8), [(x, x + 1) for x in range(68)]
+    np.testing.assert_array_equal(detected(lambda _: points, picture), np.array(points, float))
+    with pytest.raises(NoFaceError):
+        detected(lambda _: None, picture)
+    for wrong in (points[:5], np.full((68, 2), np.nan)):
+        with pytest.raises(ValueError, match=r"must return 68 points \(x, y\) of finite numbers"):
+            detected(lambda _, wrong=wrong: wrong, picture)
+
+
+def test_a_landmarker_is_named_by_its_module():
+    assert landmarker_named("fedpsyau_jax.vision.detection:dlib_landmarker") is dlib_landmarker
+    for wrong in (
+        "dlib",
+        "nowhere:points",
+        "fedpsyau_jax.vision.detection:points",
+        "fedpsyau_jax.vision.detection:MODEL",
+    ):
+        with pytest.raises(ValueError, match=f"'{wrong}' is no .*; name yours as module:function"):
+            landmarker_named(wrong)

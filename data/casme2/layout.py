@@ -13,6 +13,7 @@ COLUMNS = Columns(
     filename=matching(r"EP\w+", lambda found: found[0]),
     key=lambda subject, filename, onset: f"{subject}_{filename}",
     fps=200,
+    file="casme2-coding*",
 )
 
 

@@ -26,7 +26,9 @@ COLUMNS = Columns(
     filename=matching(r"[a-z]\d?", lambda found: found[0].lower()),
     key=lambda subject, filename, onset: f"{subject}_{filename}_{onset}",
     fps=30,
+    file="*part_a_me_label*",
     sheet="label",
+    needed=("onset",),
     fixes=CASME3,
     apex_kind=_apex_kind,
 )

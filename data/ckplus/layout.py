@@ -8,7 +8,7 @@ from data.action_units import ActionUnits
 from data.annotations import Annotation, Dropped, Table
 from data.frames import Footage, Tree, number_of
 from data.labels import SEVEN
-from data.sheets import TableError
+from data.sheets import TableError, content_of
 from data.survey import Layout
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
@@ -24,30 +24,38 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     (neutral), no emotion. The FACS file is named after the last frame: if that is not there, it is missing.
     """
     del config, table
-    pictures, units = tree.find(_PICTURES), tree.find(_UNITS)
+    pictures, units = tree.near(_PICTURES), tree.near(_UNITS)
     if pictures is None or units is None:
         missing = _PICTURES if pictures is None else _UNITS
         raise TableError(f"{tree.root}: no folder {missing}")
     digest = hashlib.sha256()
     every = (clip for place in (pictures, units) for subject in tree.folders(place) for clip in tree.folders(subject))
     keys = sorted({(clip.parent.name.upper(), clip.name) for clip in every})
-    rows = [_sequence(tree, number, *key, digest) for number, key in enumerate(keys, 1)]
+    rows, problems = list[Annotation | Dropped](), list[str]()
+    for number, key in enumerate(keys, 1):
+        try:
+            rows.append(_sequence(tree, number, *key, digest))
+        except (TableError, OSError) as error:
+            problems.append(str(error))
     annotations = tuple(row for row in rows if isinstance(row, Annotation))
-    return [Table(units, digest.hexdigest(), annotations, tuple(row for row in rows if isinstance(row, Dropped)))]
+    dropped = tuple(row for row in rows if isinstance(row, Dropped))
+    return [Table(units, digest.hexdigest(), annotations, dropped, tuple(problems))]
 
 
 def _sequence(tree: Tree, row: int, subject: str, filename: str, digest: "hashlib._Hash") -> Annotation | Dropped:
-    clip, folder = f"{subject}_{filename}", tree.find(_PICTURES, subject, filename)
+    clip, folder = f"{subject}_{filename}", tree.near(_PICTURES, subject, filename)
     frames = sorted(tree.numbered(folder)) if folder else []
     if len(frames) == 1:
         return Dropped(row, clip, "a sequence needs two pictures")
-    coded, felt = (_text_file(tree.find(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
+    coded, felt = (_text_file(tree.near(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
     try:
         units, name = _units(coded, digest), _emotion(felt, digest)
+    except TableError:
+        raise
     except ValueError as error:
         return Dropped(row, clip, f"its FACS or emotion file is not understood ({error})")
     last = max([*frames[-1:], *([number_of(coded.stem) or 0] if coded else [])], default=None)
-    notes = ("its FACS file is empty: AUs unknown",) if coded and units is None else ()
+    notes = () if units else (f"AUs unknown: {'its FACS file is empty' if coded else 'it has no FACS file'}",)
     first = frames[0] if frames else None
     return Annotation(row, subject, filename, clip, first, last, last, _FPS, name, units, notes=notes)
 
@@ -72,14 +80,14 @@ def _text_file(folder: Path | None, tree: Tree) -> Path | None:
 
 
 def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
-    content = path.read_bytes() if path else b""
+    content = content_of(path) if path else b""
     digest.update(content)
     return [[float(cell) for cell in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``cohn-kanade-images/S005/001/``."""
-    folder = tree.find(_PICTURES, annotation.subject, annotation.filename)
+    folder = tree.near(_PICTURES, annotation.subject, annotation.filename)
     if folder is None:
         return f"folder {_PICTURES}/{annotation.subject}/{annotation.filename}"
     return Footage(folder, tree.numbered(folder), whole=True)

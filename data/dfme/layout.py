@@ -18,6 +18,7 @@ FULL = Columns(
     filename=matching(r"\S+", lambda found: found[0]),
     key=lambda subject, filename, onset: filename if filename.lower().startswith(subject) else f"{subject}_{filename}",
     fps=None,
+    file="dfme_data_coding*",
     fallback=(("emotion", 6),),
 )
 CHALLENGE = FULL._replace(
@@ -57,9 +58,9 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     if config == "challenge":
         if table:
             return [the_table(tree, CHALLENGE, table)]
-        tables = find_tables(tree, CHALLENGE)
-        problems = [*_shared(tables), *_unlisted(tree, tables)]
-        return [tables[0]._replace(problems=(*tables[0].problems, *problems)), *tables[1:]]
+        (first, *others), unfit = find_tables(tree, CHALLENGE)
+        problems = (*first.problems, *_shared([first, *others]), *_unlisted(tree, [first, *others], unfit))
+        return [first._replace(problems=problems, passed_over=(*first.passed_over, *unfit)), *others]
     whole = the_table(tree, FULL, table)
     parts = [(part_of(row), row) for row in whole.annotations]
     rows = tuple(row for part, row in parts if SUBSETS[config](part))
@@ -76,7 +77,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
 def _check_release(tree: Tree, config: str) -> None:
     """Two releases annotate in the same columns, but their folders tell which one this is."""
     challenge = any(tree.find(name) for name in CHALLENGE_FOLDERS)
-    full = any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
+    full = _is_full_release(tree)
     if config == "challenge" and full and not challenge:
         raise TableError(f"{tree.root}: the full release, not the challenge; choose --config all, A, B or C")
     if config != "challenge" and challenge and not full:
@@ -92,31 +93,42 @@ def _shared(tables: Sequence[Table]) -> Iterator[str]:
                 yield f"{table.path}, row {row.row}: clip {row.clip} is in {first}, too"
 
 
-def _unlisted(tree: Tree, tables: Sequence[Table]) -> Iterator[str]:
+def _unlisted(tree: Tree, tables: Sequence[Table], unfit: Sequence[str]) -> Iterator[str]:
     """Sets of the challenge that no table annotates: theirs is missing, or is one of those passed over."""
     clips = {row.filename.lower() for table in tables for row in table.annotations}
     for name in CHALLENGE_FOLDERS:
         folder = tree.find(name)
         inside = [path.name.lower() for path in tree.folders(folder)] if folder else []
         if inside and clips.isdisjoint(inside):
-            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *tables[0].passed_over])
+            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *unfit])
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``train_data/{clip}/`` and its like, or ``USTC_MEv4_part*/micro/{emotion}/{clip}/``."""
-    clip = annotation.filename
+    clip, parts = annotation.filename, _part_folders(tree, annotation)
     challenge = (tree.find(*parents, clip) for parents in [*((name,) for name in CHALLENGE_FOLDERS), ()])
-    kinds = (tree.find(name, start=part) for part in _part_folders(tree, annotation) for name in _FRAME_FOLDERS)
+    kinds = (tree.find(name, start=part) for part in parts for name in _FRAME_FOLDERS)
     full = (tree.find(clip, start=emotion) for kind in kinds if kind for emotion in tree.folders(kind))
     found = first_footage(tree, challenge, whole=True) or first_footage(tree, full, whole=True)
+    if not found and not parts and _is_full_release(tree):
+        return "folder USTC_MEv4_part{}_*{}".format(*_part_name(annotation))
     return found or f"folder train_data/{clip} or USTC_MEv4_part*/micro/*/{clip}"
 
 
 def _part_folders(tree: Tree, annotation: Annotation) -> list[Path]:
-    part = part_of(annotation)
-    tail = f"_{part[1:]}fps" if part.startswith("D") else ""
-    named = re.compile(rf".*part{part[0]}_.*{tail}", re.IGNORECASE)
+    letter, tail = _part_name(annotation)
+    named = re.compile(rf".*part{letter}_.*{tail}", re.IGNORECASE)
     return [path for path in tree.folders(tree.root) if named.fullmatch(path.name)]
+
+
+def _part_name(annotation: Annotation) -> tuple[str, str]:
+    """Letter, and end, of the name of a clip's part of the release."""
+    part = part_of(annotation)
+    return part[0], f"_{part[1:]}fps" if part.startswith("D") else ""
+
+
+def _is_full_release(tree: Tree) -> bool:
+    return any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
 
 
 LAYOUT = Layout(

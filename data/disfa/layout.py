@@ -10,7 +10,7 @@ from jaxtyping import Int
 from data.action_units import ActionUnits, Side
 from data.annotations import Annotation, Dropped, Table
 from data.frames import Footage, Tree, VideoFrame
-from data.sheets import TableError
+from data.sheets import TableError, content_of
 from data.survey import Layout
 
 LABELLED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
@@ -26,7 +26,7 @@ _VIDEOS = ("Videos_LeftCamera", "Video_LeftCamera")
 def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     """Pairs of a neutral and an expressive frame from each subject's label files; see ``pairs``."""
     del config, table
-    labels = tree.find(_LABELS)
+    labels = tree.near(_LABELS)
     subjects = tree.folders(labels) if labels else []
     if labels is None or not subjects:
         raise TableError(f"{labels or tree.root}: no folder {'SN001' if labels else _LABELS}")
@@ -78,9 +78,10 @@ def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -
     num_partial = len(set.union(*(set(levels) for levels in series.values()))) - len(frames)
     if not frames:
         raise TableError(f"{folder}: its label files have no frame in common; copy them again")
-    notes = (f"{num_partial} frames of {subject} are not in all its label files: left out",) if num_partial else ()
     table = np.array([[series[au][frame] for au in series] for frame in frames]).reshape(len(frames), len(series))
     unknown = frozenset(LABELLED) - series.keys()
+    notes = [f"AU {au} unknown: {subject} has no label file of it" for au in sorted(unknown)]
+    notes += [f"{num_partial} frames of {subject} are not in all its label files: left out"] if num_partial else []
     for row, (neutral, apex) in enumerate(pairs(table), num_rows + 1):
         clip = f"{subject}_{frames[apex]:04d}"
         if neutral is None:
@@ -89,7 +90,7 @@ def _subject(tree: Tree, folder: Path, num_rows: int, digest: "hashlib._Hash") -
         present: dict[int, Side] = {au: "" for au, level in zip(series, table[apex], strict=True) if level >= PRESENT}
         units = ActionUnits(present, False, unknown)
         yield Annotation(
-            row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units, notes=notes
+            row, subject, subject, clip, frames[neutral], frames[apex], None, FPS, None, units, notes=tuple(notes)
         )
 
 
@@ -111,7 +112,7 @@ def _series(tree: Tree, folder: Path, digest: "hashlib._Hash") -> dict[int, dict
 
 
 def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
-    content = path.read_bytes()
+    content = content_of(path)
     digest.update(content)
     levels = {}
     for number, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
@@ -129,7 +130,7 @@ def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     """``Videos_LeftCamera/LeftVideoSN001_comp.avi``."""
     name = f"LeftVideo{annotation.subject}_comp.avi"
     for folder in _VIDEOS:
-        video = tree.find(folder, name)
+        video = tree.near(folder, name)
         if video:
             needed = (annotation.onset, annotation.apex)
             frames = {number: VideoFrame(video, number) for number in needed if number is not None}

@@ -13,6 +13,7 @@ COLUMNS = Columns(
     filename=matching(r"0*(\d{1,3})_(\d+)_(\d+)", lambda found: f"{int(found[1]):03d}_{found[2]}_{found[3]}"),
     key=lambda subject, filename, onset: filename,
     fps=200,
+    file="*micro*",
     sheet="MICRO_ONLY",
 )
 

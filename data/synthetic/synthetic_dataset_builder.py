@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import tensorflow_datasets as tfds
 from data.builder import MicroExpressionBuilder
 from data.dfme.layout import LAYOUT
 from data.parallel import in_processes
-from data.survey import Choices, survey
+from data.survey import Choices, Survey, survey
 from fedpsyau_jax.synthesis import challenge_layout
 from fedpsyau_jax.synthesis.emotions import EMOTIONS
 from fedpsyau_jax.synthesis.population import FEDERATED, PRETRAINING, Population, subject_numbers
@@ -72,9 +71,8 @@ class Builder(MicroExpressionBuilder):
             challenge_layout.write_table(root, population)
         return table
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Any]:
+    def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
+        """The pictures, filmed if need be."""
         del dl_manager
-        return {"train": self._generate_examples(self.film())}
-
-    def _generate_examples(self, table: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-        yield from self.examples(survey(LAYOUT, table.parent, "challenge", Choices(table=table)).usable())
+        table = self.film()
+        return survey(LAYOUT, table.parent, "challenge", Choices(table=table)).usable()

@@ -2,12 +2,13 @@
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import tyro
 from rich.console import Console
 
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
 
 LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
@@ -16,7 +17,7 @@ LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2"
 def main(
     layout: LayoutName,
     output: Path,
-    subjects: int = 4,
+    subjects: int = 10,
     clips: int = 2,
     seed: int = 0,
     quirks: bool = True,
@@ -34,23 +35,31 @@ def main(
         quirks: add a row for each oddity of real copies.
         landmarks: write the landmarks of every frame.
         faceless: add a clip in which no face is to be seen.
+
+    Raises:
+        OSError, ValueError: the user's mistake, in one sentence.
     """
-    try:
-        truth = write_copy(
-            LAYOUTS[layout],
-            output,
-            num_subjects=subjects,
-            clips_per_subject=clips,
-            seed=seed,
-            quirks=quirks,
-            landmarks=landmarks,
-            faceless=faceless,
-        )
-    except (OSError, ValueError) as error:
-        Console(stderr=True, soft_wrap=True).print(str(error), markup=False, highlight=False)
-        return 2
+    truth = write_copy(
+        LAYOUTS[layout],
+        output,
+        num_subjects=subjects,
+        clips_per_subject=clips,
+        seed=seed,
+        quirks=quirks,
+        landmarks=landmarks,
+        faceless=faceless,
+    )
     Console(soft_wrap=True).print(summary(truth), markup=False, highlight=False)
     return 0
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command: its exit status, 2 after one sentence on bad input."""
+    try:
+        return parsed(main, arguments, prog="python -m fedpsyau_jax.synthesis")
+    except (OSError, ValueError) as error:
+        Console(stderr=True, soft_wrap=True).print(f"Error: {error}", markup=False, highlight=False)
+        return 2
 
 
 def summary(truth: Truth) -> str:
@@ -64,4 +73,4 @@ def summary(truth: Truth) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main, prog="python -m fedpsyau_jax.synthesis"))
+    sys.exit(run(sys.argv[1:]))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -32,6 +33,39 @@ class MissingFacesExtraError(OSError):
         super().__init__(
             f"finding faces needs {missing}: run `pip install 'fedpsyau-jax[faces]'`, or give the landmarks as files"
         )
+
+
+def detected(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "68 2"]:
+    """(x, y) of the 68 points that anybody's landmarker finds; None from it means that there is no face.
+
+    Raises:
+        NoFaceError: there is none.
+        ValueError: what it returns is no such points.
+    """
+    found = landmarker(picture)
+    if found is None:
+        raise NoFaceError
+    points = np.asarray(found, float)
+    if points.shape != (68, 2) or not np.isfinite(points).all():
+        raise ValueError(
+            f"the landmarker must return 68 points (x, y) of finite numbers; it returned shape {points.shape}"
+        )
+    return points
+
+
+def landmarker_named(text: str) -> Landmarker:
+    """A user's own landmarker, as ``module:function``.
+
+    Raises:
+        ValueError: there is no such function.
+    """
+    try:
+        landmarker = resolve_name(text)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ValueError(f"{text!r} is no landmarker ({error}); name yours as module:function") from error
+    if not callable(landmarker) or ":" not in text:
+        raise ValueError(f"{text!r} is no function from a picture to 68 points; name yours as module:function")
+    return cast(Landmarker, landmarker)
 
 
 @dataclass(frozen=True)

@@ -33,13 +33,15 @@ def network_landmarks(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "l
 
 
 def read_landmarks(text: str) -> Float[np.ndarray, "68 2"]:
-    """68 lines of ``x y`` as an array.
+    """68 lines of ``x y``, or ``x, y``, as an array.
 
     Raises:
         ValueError: there are not 68 pairs of finite numbers.
     """
     try:
-        points = np.array([[float(cell) for cell in line.split()] for line in text.splitlines() if line.strip()])
+        points = np.array(
+            [[float(cell) for cell in line.replace(",", " ").split()] for line in text.splitlines() if line.strip()]
+        )
     except ValueError as error:
         raise ValueError("a landmark file must hold 68 lines `x y` of numbers") from error
     if points.shape != (68, 2) or not np.isfinite(points).all():

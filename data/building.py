@@ -1,0 +1,104 @@
+"""A tfds builder of any database, its dataset made on first use."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from importlib import import_module
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, simplefilter
+
+from data.databases import REAL, check_known
+from data.progress import Progress, progress_bar
+from data.replacing import aside, put_back
+
+if TYPE_CHECKING:
+    from data.builder import MicroExpressionBuilder
+
+
+def builder_of(
+    name: str,
+    config: str | None,
+    data_dir: str | Path | None,
+    progress: Progress = progress_bar,
+    num_workers: int | None = None,
+    manual_dir: str | Path | None = None,
+    **options: Any,
+) -> "Callable[..., MicroExpressionBuilder]":
+    """A database's builder class with its options; see ``load``.
+
+    Raises:
+        ValueError: no such database or configuration.
+    """
+    config = check_known(name, config)
+    if name in REAL:
+        options |= {"manual_dir": manual_dir}
+    builder_class = import_module(f"data.{name}.{name}_dataset_builder").Builder
+    return partial(
+        builder_class, config=config, data_dir=data_dir, progress=progress, num_workers=num_workers, **options
+    )
+
+
+def built(
+    make_builder: "Callable[[], MicroExpressionBuilder]", demands: Mapping[str, Any] | None = None
+) -> "MicroExpressionBuilder":
+    """A tfds builder whose dataset is on disk: built if need be, a sample at a time.
+
+    A dataset that is made again stays until the new one is complete.
+
+    Args:
+        make_builder: a builder class with its options.
+        demands: further metadata without which a dataset on disk is made again.
+    """
+    with quiet_tfds():
+        builder = make_builder()
+        folder, place = Path(builder.data_dir), builder.work_folder.with_name(f"{builder.builder_config.name}.replaced")
+        if put_back(folder, place):
+            builder = make_builder()
+        if builder.is_prepared() and _differs(builder, demands or {}):
+            with aside(folder, place):
+                builder = make_builder()
+                builder.download_and_prepare()
+        elif not builder.is_prepared():
+            builder.download_and_prepare()
+        for leftover in (builder.work_folder, *folder.parent.glob(f"incomplete.*_{folder.name}")):
+            shutil.rmtree(leftover, ignore_errors=True)
+        return builder
+
+
+@contextmanager
+def reading(builder: "MicroExpressionBuilder") -> Iterator[Sequence[Mapping[str, Any]]]:
+    """The samples of a builder whose dataset is on disk, each read when it is asked for.
+
+    Raises:
+        OSError: they cannot be read.
+    """
+    try:
+        with quiet_tfds():
+            yield builder.as_data_source(split="train")
+    except Exception as error:
+        raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
+
+
+def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
+    wanted = {**builder.demands(), **demands}
+    return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
+
+
+@contextmanager
+def quiet_tfds() -> Iterator[None]:
+    """Keep tfds's own bars, notes and use of deprecated protobuf calls from the user."""
+    import tensorflow_datasets as tfds
+    from absl import logging
+
+    tfds.disable_progress_bar()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with redirect_stdout(StringIO()), catch_warnings():
+            simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
