@@ -22,15 +22,13 @@ from experiments import (
     mer,
     mer_results,
     mer_settings,
-    report,
     starting,
     trials,
 )
 from experiments.configs import NetworkSettings, check_priors_named
 from experiments.detectors import check_detector
 from experiments.example_store import with_copies
-from experiments.finished import Finished
-from experiments.intervals import SEED, difference_intervals
+from experiments.finished import Finished, of_recognition
 from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages, progress
@@ -143,8 +141,8 @@ def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manu
             if len(trained) < len(training.trials):
                 console.print(f"{variant} is not finished; go on with --resume={folder.path}", soft_wrap=True)
                 return commandline.INTERRUPTED
-    scores = mer_results.conclude(folder, dataset, finished, None)
-    compare_all(folder, differences(scores.emotions, folder.path.name))
+    mer_results.conclude(folder, dataset, finished, None)
+    compare_all(folder, of_recognition(folder.path.name, folder))
     return 0
 
 
@@ -178,28 +176,25 @@ def title(variant: str, prior: str) -> str:
     return variant if variant in NO_PRIOR_USED else f"{variant}, {prior}"
 
 
-def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
+def differences(finished: Finished) -> pd.DataFrame:
     """Paired differences: every model to the first, and the priors of one network to each other.
 
     Returns:
       Content of differences.csv, as experiments.compare writes it.
     """
-    models = {str(name): rows for name, rows in emotions.groupby("algorithm", sort=False)}
-    first = next(iter(models))
-    rows = []
-    for other, model in combinations(models, 2):
-        if other != first and other.partition(",")[0] != model.partition(",")[0]:
-            continue
-        names = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
-        rows.append(names | compare.columns_of(difference_intervals(models[model], models[other], seed=SEED)))
-    return pd.DataFrame(rows, columns=compare.DIFFERENCES)
+    first, *_ = finished.algorithms
+    pairs = [
+        compare.difference(finished, model, finished, other)
+        for other, model in combinations(finished.algorithms, 2)
+        if other == first or other.partition(",")[0] == model.partition(",")[0]
+    ]
+    return compare.difference_table(pairs, [finished])
 
 
-def compare_all(folder: RunFolder, pairs: pd.DataFrame) -> None:
+def compare_all(folder: RunFolder, finished: Finished) -> None:
     """Write and show scores and differences, as experiments.compare does."""
-    finished = Finished(folder.path.name, folder.path, report.read(folder))
     facts = compare.facts_of([finished], [], [])
-    compare.conclude(folder, [finished], compare.comparison([finished]), pairs, facts)
+    compare.conclude(folder, [finished], compare.comparison([finished]), differences(finished), facts)
 
 
 def read_settings(folder: RunFolder) -> AblateSettings:

@@ -217,8 +217,10 @@ def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
 
 
 def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
-    table = pd.read_csv(two_runs[1] / "predictions.csv", dtype=str)
-    table[table["clip"] != table["clip"].iloc[0]].to_csv(two_runs[1] / "predictions.csv", index=False)
+    folder = runfolder.RunFolder(two_runs[1])
+    table = folder.read_table("predictions.csv")
+    folder.write_table("predictions.csv", table := table[table["clip"] != table["clip"].iloc[0]])
+    folder.write_table("summary.csv", results.summarise(results.score_repeats(table)))
     assert "the set of tested clips is 120 with" in refused(command(*two_runs, "--output", tmp_path / "compared"))
     _, out, _ = command(*two_runs, "--allow-different", "--output", tmp_path / "compared")
     assert "No paired differences between strong and weak: 2 tested clips are in one of the two only." in out
@@ -247,10 +249,6 @@ def test_a_mistake_is_one_sentence(command, tmp_path):
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'empty'} is no run folder" in refused(command(path, tmp_path / "empty"))
     assert "name at least one run" in refused(command())
-    pretraining = tmp_path / "pretraining"
-    pretraining.mkdir()
-    (pretraining / "config.json").write_text('{"experiment": "pretrain"}')
-    assert "experiments.pretrain, which recognises no emotions" in refused(command(path, pretraining))
     assert "choose another folder with --output" in refused(command(path, "--output", tmp_path / "empty"))
     (path / "predictions.csv").unlink()
     assert "predictions.csv" in refused(command(path))

@@ -15,6 +15,8 @@ from fed_on_random_data import random_dataset
 
 from experiments import ablate, baselines, commandline, fed, loading, mer, mer_results, pretrain, report
 from experiments.chunks import Finished
+from experiments.finished import Finished as Compared
+from experiments.measures import EMOTIONS
 from experiments.runfolder import RunFolder
 from experiments.trials import Trial, folds
 from fedpsyau_jax.priors import published
@@ -139,8 +141,9 @@ def test_an_ablation_that_is_killed_and_resumed_ends_with_the_same_files(command
 
 
 def test_differences_of_a_single_model_are_an_empty_table():
-    one = pd.DataFrame({"algorithm": ["full, published"] * 2})
-    pairs = ablate.differences(one, "run")
+    rows = pd.DataFrame({"algorithm": ["full, published"] * 2})
+    one = Compared("run", Path("run"), {}, True, {"uf1": "UF1"}, rows, [(EMOTIONS, rows)], rows)
+    pairs = ablate.differences(one)
     assert len(pairs) == 0
     assert {"run", "other_algorithm", "uf1_low"} <= set(pairs)
 
