@@ -26,7 +26,7 @@ from experiments import (
     trials,
 )
 from experiments.configs import NetworkSettings, check_priors_named
-from experiments.detectors import check_detector
+from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import with_copies
 from experiments.finished import Finished, of_recognition
 from experiments.loading import loaded
@@ -129,6 +129,7 @@ def check(settings: AblateSettings) -> None:
 def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train every variant, or those that are not trained yet, and compare them."""
     console = Console()
+    refuse_replaced(folder, settings.mer.au_init, replace(settings.mer.network, variant=settings.variants[0]))
     finished: list[chunks.Finished] = []
     with progress() as stages:
         dataset = loaded(settings.mer, data_dir, manual_dir, stages)

@@ -17,7 +17,7 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments import commandline, comparison, starting
 from experiments.configs import PRESETS, FedSettings, check
-from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
+from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects, refuse_replaced
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.pretraining import pretrained_detector
@@ -84,6 +84,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
+    refuse_replaced(folder, settings.au_init, settings.network)
     with progress() as stages:
         dataset, splits, seen = prepared(settings, data_dir, manual_dir, stages)
         for warning in warnings(splits, dataset):
@@ -145,7 +146,7 @@ def detector_source(settings: FedSettings, data_dir: Path | None, stages: Stages
     if settings.au_init is not None:
         path = Path(settings.au_init)
         given = detector_from(path, settings.network)
-        return DetectorSource(detector_subjects(path), lambda _: given)
+        return DetectorSource(detector_subjects(path, settings.database), lambda _: given)
     dataset = loaded_for_pretraining(data_dir, stages)
 
     def pretrained(prior: str) -> ClientState:

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
-from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects
+from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects, refuse_replaced
 from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import PRESETS, MerSettings, check
@@ -89,6 +89,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
+    refuse_replaced(folder, settings.au_init, settings.network)
     with progress() as stages:
         dataset = loaded(settings, data_dir, manual_dir, stages)
         repeats = trials.folds(settings, dataset)
@@ -138,7 +139,7 @@ def au_module(
     if settings.au_init is not None:
         path = Path(settings.au_init)
         detector = Detector(detector_from(path, settings.network), detector_priors(path))
-        module = AUModule(detector, detector_subjects(path))
+        module = AUModule(detector, detector_subjects(path, settings.database))
         trials.refuse_leaking(chosen, dataset, module.subjects)
         return module
     pretraining = loaded_for_pretraining(data_dir, stages)

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,16 @@ from rich.console import Console
 
 from experiments import fed, loading
 from experiments.configs import FedSettings, NetworkSettings
-from experiments.detectors import check_detector, detector_from, detector_priors, detector_subjects, save_detector
+from experiments.detectors import (
+    check_detector,
+    detector_from,
+    detector_priors,
+    detector_subjects,
+    refuse_replaced,
+    save_detector,
+)
 from experiments.progress import progress
-from experiments.runfolder import RunFolder
+from experiments.runfolder import RunFolder, create
 from experiments.tasks import Detector
 from fedpsyau_jax.models.fedpsyau import au_detector
 from fedpsyau_jax.priors import published
@@ -21,7 +29,7 @@ from fedpsyau_jax.types import Batch, ClientState
 
 NETWORK = NetworkSettings(variant="no-transformer-no-gat")
 PRIORS = jax.tree.map(lambda leaf: leaf / 2, published())
-SEEN = ("pretraining00", "pretraining01")
+SEEN = ("synthetic/pretraining00", "synthetic/pretraining01")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +66,8 @@ def same(one: object, other: object) -> bool:
 def test_what_was_saved_is_read(folder: Path, weights: ClientState):
     assert same(detector_from(folder, NETWORK), weights)
     assert same(detector_priors(folder), PRIORS)
-    assert detector_subjects(folder) == list(SEEN)
+    assert detector_subjects(folder, "synthetic") == ["pretraining00", "pretraining01"]
+    assert detector_subjects(folder, "samm") == []
 
 
 OTHERS = {
@@ -90,7 +99,7 @@ def test_the_same_network_is_not_refused(folder: Path):
 
 def test_facts_that_lack_something_are_named(folder: Path):
     (folder / "detector.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"detector.json does not say network and priors and subjects; pretrain again"):
+    with pytest.raises(ValueError, match=r"does not say databases and network and priors and subjects; pretrain again"):
         check_detector(folder, NETWORK, frozen=True)
 
 
@@ -121,8 +130,42 @@ def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     _, ((*clients,),), _ = prepared(settings, folder)
     subjects = random_dataset("synthetic", "federated").subject
     trained, tested = (subjects[getattr(clients[0], side)[0]] for side in ("train", "test"))
-    changed(folder, subjects=[str(trained)])
+    changed(folder, subjects=[f"synthetic/{trained}"])
     prepared(settings, folder)
-    changed(folder, subjects=[str(trained), str(tested)])
+    changed(folder, subjects=[f"synthetic/{trained}", f"synthetic/{tested}"])
     with pytest.raises(ValueError, match=rf"a leak in repeat 0: subject {tested} in the pretraining and the test data"):
         prepared(settings, folder)
+
+
+@pytest.mark.usefixtures("no_pretraining_data")
+def test_a_namesake_in_another_database_is_no_leak(folder: Path):
+    settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
+    everybody = [f"disfa/{name}" for name in random_dataset("synthetic", "federated").subject]
+    changed(folder, subjects=everybody, databases=["disfa"])
+    prepared(settings, folder)
+
+
+def test_a_detector_whose_subjects_have_no_database_is_refused(folder: Path):
+    changed(folder, subjects=["sub01"])
+    with pytest.raises(ValueError, match=r"does not say of which database sub01 is.*pretrain again"):
+        check_detector(folder, NETWORK, frozen=True)
+
+
+def test_a_detector_that_was_replaced_is_noticed(folder: Path, weights: ClientState, tmp_path: Path):
+    run = create(tmp_path / "run")
+    refuse_replaced(run, None, NETWORK)
+    assert not run.has("au_init.json")
+    refuse_replaced(run, str(folder), NETWORK)
+    refuse_replaced(run, str(folder), NETWORK)
+    for part in ("priors", "subjects"):
+        kept = json.loads((folder / "detector.json").read_text())[part]
+        changed(folder, **{part: kept[:-1] if part == "subjects" else [[0.0], *kept[1:]]})
+        with pytest.raises(ValueError, match=r"run began with a detector with fingerprint .* start a new run"):
+            refuse_replaced(run, str(folder), NETWORK)
+        changed(folder, **{part: kept})
+    refuse_replaced(run, str(folder), NETWORK)
+    shutil.rmtree(folder / "detector")
+    other = jax.tree.map(lambda leaf: leaf + 1, weights)
+    save_detector(RunFolder(folder), Detector(other, PRIORS), NETWORK, SEEN, ["synthetic"])
+    with pytest.raises(ValueError, match=r"has .{12} now: put the old one back"):
+        refuse_replaced(run, str(folder), NETWORK)

@@ -91,6 +91,18 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
         pretrain_results.begin(folder, other, divisions)
 
 
+def test_namesakes_of_two_databases_are_two_people():
+    one, other = (random_dataset(name, "pretraining") for name in ("disfa", "ckplus"))
+    both = joined([one, other])
+    assert len(np.unique(both.subject)) == 2 * len(np.unique(one.subject))
+    assert len(np.unique(both.clip)) == 2 * len(one.clip)
+    assert both.subject[0] == f"disfa/{one.subject[0]}"
+    train, validation = split(both, 0.25, (0, 0))
+    assert not set(both.subject[train]) & set(both.subject[validation])
+    alone = split(joined([one]), 0.25, (0, 0))
+    assert np.array_equal(alone[0], train[train < len(one.clip)])
+
+
 def test_a_database_with_a_single_subject_is_refused():
     dataset = random_dataset("synthetic", "pretraining")
     alone = joined([replace(dataset, subject=np.full(len(dataset.subject), "S1"))])
