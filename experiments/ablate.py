@@ -7,6 +7,7 @@ numbers. One program a variant: priors, folds and repeats are one axis of it. do
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +26,7 @@ from experiments import (
     starting,
     trials,
 )
-from experiments.configs import NetworkSettings, check_priors_named
+from experiments.configs import NetworkSettings, check_common, check_priors_named
 from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import with_copies
 from experiments.finished import Finished, of_recognition
@@ -110,7 +111,10 @@ def check(settings: AblateSettings) -> None:
     """
     if not settings.variants or len(set(settings.variants)) < len(settings.variants):
         raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
-    check_priors_named(settings.priors)
+    check_priors_named(settings.priors, "--priors")
+    check_common(settings.mer.seed, settings.mer.network)
+    if not 0 <= settings.mer.weight_decay < inf:
+        raise ValueError(f"--weight-decay={settings.mer.weight_decay}: it must be at least 0, and finite")
     usual, network = NetworkSettings(), settings.mer.network
     if network.prior != usual.prior:
         raise ValueError(f"--prior {' '.join(network.prior)}: an ablation takes its priors as --priors, one or several")

@@ -16,7 +16,7 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, compare_coordination, comparison_page, runfolder
+from experiments import commandline, compare_coordination, comparison_page, runfolder, starting
 from experiments.damage import check_scores
 from experiments.finished import COORDINATION, Finished, kind_of, opened, read, what_differs
 from experiments.intervals import (
@@ -59,24 +59,31 @@ def main(arguments: Sequence[str]) -> int:
     """
     options = tyro.cli(Options, args=arguments, prog="python -m experiments.compare")
     folders = opened(options.runs)
-    output = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
-    if output.exists():
-        raise FileExistsError(f"{output} exists already; choose another folder with --output")
-    if kind_of(folders) == COORDINATION:
-        studies = {label: compare_coordination.read(folder) for label, folder in folders.items()}
-        protocols = {label: compare_coordination.protocol(study) for label, study in studies.items()}
-        differing = differences_allowed(protocols, allow=options.allow_different)
-        compare_coordination.conclude(runfolder.create(output, resumable=False), folders, studies, differing)
-        return 0
+    of_kind = studies_compared if kind_of(folders) == COORDINATION else predictions_compared
+    path = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
+    output = runfolder.create(path, resumable=False)
+    with starting.gone_unless_begun(output, new=True):
+        of_kind(folders, output, allow=options.allow_different)
+    return 0
+
+
+def predictions_compared(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
+    """Compare runs that predict emotions or action units."""
     runs = [read(label, folder) for label, folder in folders.items()]
-    differing = differences_allowed({one.label: one.protocol for one in runs}, allow=options.allow_different)
+    differing = differences_allowed({one.label: one.protocol for one in runs}, allow=allow)
     with progress() as stages:
         with stages.stage("intervals by subject"):
             compared = comparison(runs)
         with stages.stage("paired differences"):
             pairs, unpaired = differences(runs)
-    conclude(runfolder.create(output, resumable=False), runs, compared, pairs, facts_of(runs, differing, unpaired))
-    return 0
+    conclude(output, runs, compared, pairs, facts_of(runs, differing, unpaired))
+
+
+def studies_compared(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
+    """Compare studies of coordination."""
+    studies = {label: compare_coordination.read(folder) for label, folder in folders.items()}
+    protocols = {label: compare_coordination.protocol(study) for label, study in studies.items()}
+    compare_coordination.conclude(output, folders, studies, differences_allowed(protocols, allow=allow))
 
 
 def differences_allowed(protocols: Mapping[str, Mapping[str, Any]], *, allow: bool) -> list[str]:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from experiments import comparison_page, coordination_report, page
 from experiments.coordination_report import Study
+from experiments.damage import MEND
 from experiments.figures import PALETTE, titled_figure
 from experiments.runfolder import RunFolder
 from experiments.tables import number, title, with_interval
@@ -17,6 +18,7 @@ from experiments.tables import number, title, with_interval
 KEYS = ["first", "second", "face_part"]
 SHOWN = ["phi", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "q", "finding"]
 FOUND = ("together", "apart")
+FACTS = {"name", "synthetic", "fingerprint", "au_names", "num_samples", "num_subjects"}
 COLUMNS = {*KEYS, *SHOWN, "num_clips"}
 
 
@@ -29,13 +31,16 @@ def read(folder: RunFolder) -> Study:
     if not folder.has("topology.csv"):
         raise ValueError(f"{folder.path} is not finished: run it again, or leave it out")
     study = coordination_report.read(folder)
+    if missing := sorted(FACTS - set(study.data)):
+        raise ValueError(f"{folder.path}/data.json does not say {missing[0]}; {MEND}")
     if missing := sorted(COLUMNS - set(study.pairs)):
-        raise ValueError(f"{folder.path}/pairs.csv has no column {missing[0]}; restore it, or run again")
+        raise ValueError(f"{folder.path}/pairs.csv has no column {missing[0]}; {MEND}")
+    num_aus = len(study.data["au_names"])
+    if len(study.pairs) != num_aus * (num_aus - 1) // 2 or study.pairs.duplicated(KEYS).any():
+        raise ValueError(f"{folder.path}/pairs.csv does not have each pair of {num_aus} action units once; {MEND}")
     for column in SHOWN[:-1]:
         if not pd.api.types.is_numeric_dtype(study.pairs[column]):
-            raise ValueError(f"{folder.path}/pairs.csv: column {column} is not all numbers; restore it, or run again")
-    if missing := sorted({"name", "synthetic", "fingerprint"} - set(study.data)):
-        raise ValueError(f"{folder.path}/data.json does not say {missing[0]}; restore it, or run again")
+            raise ValueError(f"{folder.path}/pairs.csv: column {column} is not all numbers; {MEND}")
     return study
 
 

@@ -71,8 +71,9 @@ def split(
     for name in dict.fromkeys(corpus.database):
         own = np.flatnonzero(corpus.database == name)
         if len(names := np.unique(corpus.subject[own])) < 2:
+            alone = names[0].removeprefix(f"{name}/")
             raise ValueError(
-                f"{name} has labelled action units of the single subject {names[0].removeprefix(f'{name}/')}, who cannot be trained and "
+                f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
                 "validated on: leave it out of --databases, or give a copy with more subjects"
             )
         trained_on[own] = by_subject(own, corpus.subject[own], 1 - validation_share, generator)

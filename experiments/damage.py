@@ -58,7 +58,7 @@ def check_summary(folder: RunFolder, summary: pd.DataFrame, algorithms: Sequence
     if sorted(trained) != sorted(algorithms):
         raise ValueError(
             f"{folder.path}: summary.csv is about {', '.join(trained) or 'nothing that was trained'}, but predictions "
-            f"are of {', '.join(algorithms)}; {MEND}"
+            f"are of {', '.join(algorithms) or 'nothing'}; {MEND}"
         )
 
 

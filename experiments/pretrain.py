@@ -17,7 +17,14 @@ from rich.console import Console
 
 from data.dataset import load
 from experiments import commandline, pretrain_results, starting
-from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_pretraining, check_priors_named
+from experiments.configs import (
+    FedSettings,
+    NetworkSettings,
+    PretrainingSettings,
+    check_common,
+    check_pretraining,
+    check_priors_named,
+)
 from experiments.corpus import Corpus, joined, split
 from experiments.detectors import save_detector
 from experiments.pretrain_results import Division
@@ -118,6 +125,7 @@ def check(settings: PretrainSettings) -> None:
         raise ValueError(f"--prior {' '.join(settings.network.prior)}: a detector is pretrained with one prior")
     if settings.repeats < 1:
         raise ValueError(f"--repeats={settings.repeats}: it must be at least 1")
+    check_common(settings.seed, settings.network)
     check_pretraining(settings.pretraining)
 
 

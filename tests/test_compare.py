@@ -249,7 +249,7 @@ def test_a_mistake_is_one_sentence(command, tmp_path):
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'empty'} is no run folder" in refused(command(path, tmp_path / "empty"))
     assert "name at least one run" in refused(command())
-    assert "choose another folder with --output" in refused(command(path, "--output", tmp_path / "empty"))
+    assert "choose another with --output" in refused(command(path, "--output", tmp_path / "empty"))
     (path / "predictions.csv").unlink()
     assert "predictions.csv" in refused(command(path))
 

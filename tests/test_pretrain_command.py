@@ -13,7 +13,7 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import pretrain_results, report, runfolder
+from experiments import pretrain, pretrain_results, report, runfolder
 from experiments.corpus import Corpus, joined, split
 from experiments.pretrain_results import Division
 from experiments.runfolder import RunFolder
@@ -89,6 +89,32 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
     other = replace(corpus, datasets=[replace(corpus.datasets[0], fingerprint="f" * 64)])
     with pytest.raises(ValueError, match=r"has ffffffffffff now: the run cannot go on"):
         pretrain_results.begin(folder, other, divisions)
+
+
+DAMAGES = {
+    "no JSON": ("data.json", b"[", r"data.json cannot be read"),
+    "other JSON": ("data.json", b"[]", r"data.json does not name the run's databases; restore it"),
+    "no databases": ("data.json", b'{"databases": []}', r"data.json does not name the run's databases"),
+    "no archive": ("finished/1.npz", b"123", r"1.npz cannot be read .*; delete it, and --resume trains that detector"),
+    "empty archive": ("finished/1.npz", b"", r"1.npz cannot be read"),
+    "half an archive": ("finished/1.npz", b"PK\3\4abc", r"1.npz cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_named_on_resuming(
+    folder: RunFolder, corpus: Corpus, divisions: list[Division], name: str, content: bytes, said: str
+):
+    (folder.path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):  # noqa: PT012
+        pretrain_results.begin(folder, corpus, divisions)
+        pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+
+
+def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):
+    folder.write_json("config.json", {"experiment": "mer", "settings": {}})
+    with pytest.raises(ValueError, match=r"is a run of experiments.mer, not of experiments.pretrain"):
+        pretrain.read_settings(folder)
 
 
 def test_namesakes_of_two_databases_are_two_people():
