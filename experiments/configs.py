@@ -173,10 +173,9 @@ def check(settings: FedSettings) -> None:
     Raises:
       ValueError: which option, its value, what is allowed.
     """
-    at_least_one = ("clients", "rounds", "local_epochs", "batch", "repeats", "devices")
-    for name in at_least_one:
-        if getattr(settings, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')}={getattr(settings, name)}: it must be at least 1")
+    for name in ("clients", "rounds", "local_epochs", "batch", "repeats", "devices"):
+        if (value := getattr(settings, name)) < 1:
+            raise ValueError(f"--{name.replace('_', '-')}={value}: it must be at least 1")
     for name in ("self_weight", "gamma"):
         if not 0 <= (value := getattr(settings, name)) <= 1:
             raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between 0 and 1")
@@ -218,11 +217,7 @@ def check_pretraining(choices: PretrainingSettings) -> None:
 
 
 def check_common(seed: int, network: NetworkSettings) -> None:
-    """Refuse a seed that random generators refuse, and a prior ratio that is no share.
-
-    Raises:
-      ValueError: which option, its value, what is allowed.
-    """
+    """Refuse a seed that random generators refuse, and a prior ratio that is no share; a ValueError says which."""
     if seed < 0:
         raise ValueError(f"--seed={seed}: it must be at least 0")
     if not 0 <= network.prior_ratio <= 1:

@@ -27,6 +27,7 @@ from experiments.configs import (
 )
 from experiments.corpus import Corpus, joined, split
 from experiments.detectors import save_detector
+from experiments.leakage import Origins, refuse_leaks
 from experiments.pretrain_results import Division
 from experiments.pretraining import Saving, quiet_residuals, train_detector
 from experiments.priors import prior_named
@@ -34,6 +35,7 @@ from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector, Task, detect, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.folds import NOBODY, Fold
 from fedpsyau_jax.priors import AnnotationTable, Priors
 from fedpsyau_jax.types import Float, Int
 
@@ -163,6 +165,7 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
             Division(*split(corpus, settings.validation_share, (settings.seed, repeat)))
             for repeat in range(settings.repeats)
         ]
+        refuse_leaking(corpus, divisions)
         pretrain_results.begin(folder, corpus, divisions)
         for repeat, division in enumerate(divisions):
             done = pretrain_results.is_kept(folder, repeat)
@@ -173,6 +176,16 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
     pretrain_results.conclude(folder, corpus, divisions, console)
     console.print(f"Use it with --au-init={folder.path}", soft_wrap=True, highlight=False)
     return 0
+
+
+def refuse_leaking(corpus: Corpus, divisions: Sequence[Division]) -> None:
+    """Let training begin only if nothing of the validation reaches it.
+
+    Raises:
+      ValueError: the first leak.
+    """
+    folds = [Fold(str(repeat), *division, NOBODY) for repeat, division in enumerate(divisions)]
+    refuse_leaks(folds, Origins(corpus.subject, corpus.clip, np.asarray(corpus.examples.flow)), part="repeat")
 
 
 def train(

@@ -91,6 +91,19 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
         pretrain_results.begin(folder, other, divisions)
 
 
+def test_a_picture_or_person_on_both_sides_is_a_leak(corpus: Corpus, divisions: list[Division]):
+    pretrain.refuse_leaking(corpus, divisions)
+    train, validation = divisions[1]
+    shared = Division(train, np.append(validation, train[0]))
+    with pytest.raises(ValueError, match=r"a leak in repeat 1: .* in both the train and the validation data"):
+        pretrain.refuse_leaking(corpus, [divisions[0], shared])
+    flow = np.array(corpus.examples.flow)
+    flow[validation[0]] = flow[train[0]]
+    copied = replace(corpus, examples=corpus.examples._replace(flow=flow))
+    with pytest.raises(ValueError, match=r"with identical flow in both the train and the validation data"):
+        pretrain.refuse_leaking(copied, divisions)
+
+
 DAMAGES = {
     "no JSON": ("data.json", b"[", r"data.json cannot be read"),
     "other JSON": ("data.json", b"[]", r"data.json does not name the run's databases; restore it"),
