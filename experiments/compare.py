@@ -83,7 +83,11 @@ def studies_compared(folders: Mapping[str, RunFolder], output: RunFolder, *, all
     """Compare studies of coordination."""
     studies = {label: compare_coordination.read(folder) for label, folder in folders.items()}
     protocols = {label: compare_coordination.protocol(study) for label, study in studies.items()}
-    compare_coordination.conclude(output, folders, studies, differences_allowed(protocols, allow=allow))
+    differing = differences_allowed(protocols, allow=allow)
+    with progress() as stages, stages.stage("pairs side by side"):
+        compare_coordination.write(output, folders, studies, differing)
+    compare_coordination.show(studies, differing, Console())
+    Console().print(f"Report: {output.path / 'report.html'}", soft_wrap=True)
 
 
 def differences_allowed(protocols: Mapping[str, Mapping[str, Any]], *, allow: bool) -> list[str]:

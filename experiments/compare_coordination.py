@@ -115,10 +115,17 @@ def scatter(studies: Mapping[str, Study], joined: pd.DataFrame) -> Figure:
     return figure
 
 
-def conclude(
+def write(
     folder: RunFolder, folders: Mapping[str, RunFolder], studies: Mapping[str, Study], differing: Sequence[str]
 ) -> None:
-    """Write and show the pairs of all studies."""
+    """Write the pairs of all studies and the page.
+
+    Args:
+      folder: where to.
+      folders: of the runs, by label.
+      studies: of the runs, by label.
+      differing: what they differ in, as phrases.
+    """
     joined = side_by_side(studies)
     facts = {"runs": {label: str(one.path) for label, one in folders.items()}, "differing": list(differing)}
     folder.write_json("comparison.json", facts)
@@ -136,16 +143,20 @@ def conclude(
         synthetic=synthetic,
     )
     folder.write_text("report.html", text)
-    console = Console()
+
+
+def show(studies: Mapping[str, Study], differing: Sequence[str], console: Console) -> None:
+    """Print how many pairs each study found, and on which they disagree."""
+    synthetic = any(study.synthetic for study in studies.values())
     comparison_page.print_table(console, counts(studies), title("Pairs of action units", synthetic=synthetic))
-    if len(differ := edges(studies, joined)):
+    differ = edges(studies, side_by_side(studies))
+    if len(differ):
         found = differ[["pair", *(f"{label}: finding" for label in studies)]]
         comparison_page.print_table(console, found, "Pairs found in one run and not in another")
     elif len(studies) > 1:
         console.print("All runs find the same pairs.")
     for phrase in differing:
         console.print(f"Warning: {phrase}.", style="yellow", highlight=False, soft_wrap=True)
-    console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
 
 def counts(studies: Mapping[str, Study]) -> pd.DataFrame:
