@@ -14,6 +14,11 @@ from experiments.records import POOLED
 from experiments.runfolder import RunFolder
 from experiments.tables import title, with_interval
 
+NAMES = ("run", "algorithm", "difference", "score", "pair")
+NAME_WIDTH = 8
+"""Columns that may be folded, and how narrow; scores are never."""
+ANY_WIDTH = 10_000
+
 
 def write(
     folder: RunFolder,
@@ -117,11 +122,13 @@ def show(
 
 
 def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
-    """Print a table; where it is wider than the terminal, intervals stand below their scores."""
+    """Print a table; one wider than the terminal has its intervals below the scores, and is never cut off."""
+    anything = console.options.update_width(ANY_WIDTH)
     table = _terminal_table(text, heading)
-    if console.measure(table).maximum > console.width:
+    if console.measure(table, options=anything).maximum > console.width:
         table = _terminal_table(text.map(lambda cell: cell.replace(" [", "\n[")), heading)
-    console.print(table)
+    least = console.measure(table, options=anything).minimum
+    console.print(table, width=max(console.width, least), crop=False)
 
 
 def _as_text(
@@ -137,8 +144,10 @@ def _as_text(
 def _terminal_table(text: pd.DataFrame, heading: str) -> Table:
     table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for column in text.columns:
-        named = column in ("run", "algorithm", "difference", "score")
-        table.add_column(str(column), overflow="fold", justify="left" if named else "right", no_wrap=not named)
+        named = column in NAMES
+        width = max(len(line) for cell in [*text[column], ""] for line in str(cell).splitlines() or [""])
+        least = NAME_WIDTH if named else width
+        table.add_column(str(column), overflow="fold", justify="left" if named else "right", min_width=least)
     for row in text.itertuples(index=False):
         table.add_row(*row)
     return table

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments import baselines, commandline, compare, figures, records, results, runfolder
+from experiments.tables import with_interval
 
 CLASSES = ["anger", "fear & co", "surprise"]
 SETTINGS = {"split": "subjects", "clients": 2, "repeats": 2, "seed": 0, "rounds": 3, "learning_rate": 1e-3}
@@ -234,6 +235,17 @@ def test_runs_of_one_name_are_told_apart(command, tmp_path):
     assert status == 0
     assert "anna" in out
     assert set(pd.read_csv(tmp_path / "compared" / "comparison.csv")["run"]) == set(map(str, paths))
+
+
+@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = command(*two_runs, "--output", tmp_path / "compared")
+    for name in ("comparison", "differences"):
+        table = pd.read_csv(tmp_path / "compared" / f"{name}.csv").dropna(subset=["accuracy_low"])
+        for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True):
+            _, interval = with_interval(0, low, high).split(" ", 1)
+            assert interval in out
 
 
 def test_many_models_have_no_curves(command, tmp_path):
