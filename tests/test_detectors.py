@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import fed, loading
+from experiments import ablate, fed, loading, mer
 from experiments.configs import FedSettings, NetworkSettings
 from experiments.detectors import (
     check_detector,
@@ -20,6 +21,7 @@ from experiments.detectors import (
     refuse_replaced,
     save_detector,
 )
+from experiments.mer_settings import MerSettings
 from experiments.progress import progress
 from experiments.runfolder import RunFolder, create
 from experiments.tasks import Detector
@@ -169,3 +171,24 @@ def test_a_detector_that_was_replaced_is_noticed(folder: Path, weights: ClientSt
     save_detector(RunFolder(folder), Detector(other, PRIORS), NETWORK, SEEN, ["synthetic"])
     with pytest.raises(ValueError, match=r"has .{12} now: put the old one back"):
         refuse_replaced(run, str(folder), NETWORK)
+
+
+def runs_of(detector: Path) -> dict[str, Callable[[RunFolder], int]]:
+    """Each experiment that takes --au-init, with one."""
+    federation = FedSettings(network=NETWORK, au_init=str(detector))
+    recognition = MerSettings(network=NETWORK, au_init=str(detector))
+    network_of_variants = replace(recognition, au="finetuned", network=NetworkSettings())
+    ablation = ablate.AblateSettings((NETWORK.variant,), ("published",), network_of_variants)
+    return {
+        "fed": lambda run: fed.run(federation, run, None, None),
+        "mer": lambda run: mer.run(recognition, run, None, None),
+        "ablate": lambda run: ablate.run(ablation, run, None, None),
+    }
+
+
+@pytest.mark.parametrize("experiment", ["fed", "mer", "ablate"])
+def test_no_experiment_goes_on_with_another_detector(folder: Path, tmp_path: Path, experiment: str):
+    run = create(tmp_path / "run")
+    run.write_json("au_init.json", {"folder": str(folder), "fingerprint": "0" * 64})
+    with pytest.raises(ValueError, match=r"run began with a detector with fingerprint 000000000000, but --au-init="):
+        runs_of(folder)[experiment](run)
