@@ -23,6 +23,8 @@ KINDS = {
 """What the runs of each experiment are about: only those of one kind have something to compare."""
 PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
 """Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
+WAY = "how predictions are pooled"
+"""Federations and cross-validations have other settings: where these differ, no setting is named."""
 PROGRESS = {"rounds": "round", "epochs": "epoch"}
 """Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
 
@@ -144,6 +146,7 @@ def of_recognition(label: str, folder: RunFolder) -> Finished:
         tests.append((ACTION_UNITS, run.au_predictions))
     protocol = {
         "data": _named(run.data),
+        WAY: f"over {run.part}s",
         "the list of classes": " ".join(run.data["class_counts"]),
         **_chosen(run.config),
         "the set of tested clips": _tested(run.predictions, ["label"]),
@@ -181,7 +184,10 @@ def what_differs(protocols: Mapping[str, Mapping[str, Any]]) -> list[str]:
       Phrases such as ``seed is 0 in a, c and 1 in b``; none where the runs can be compared.
     """
     phrases = []
+    one_way = len({facts.get(WAY) for facts in protocols.values()}) == 1
     for fact in next(iter(protocols.values())):
+        if fact in PROTOCOL and not one_way:
+            continue
         owners: dict[str, list[str]] = {}
         for label, facts in protocols.items():
             owners.setdefault(str(facts[fact]), []).append(label)

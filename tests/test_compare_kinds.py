@@ -120,6 +120,15 @@ def test_runs_about_different_things_are_refused_even_if_told_to(command, detect
     ) in message
 
 
+def test_a_federation_and_a_cross_validation_are_told_apart_without_naming_every_setting(command, tmp_path):
+    paths = finished_run(tmp_path / "fed"), finished_run(tmp_path / "mer", part="fold", protocol="kfold", clients=None)
+    message = refused(command(*paths))
+    assert (
+        "more than their methods: how predictions are pooled is over clients in fed and over folds in mer." in message
+    )
+    assert command(*paths, "--allow-different", "--output", tmp_path / "compared")[0] == 0
+
+
 def damaged(path, name, change):
     path = path / name
     path.write_text(change(path.read_text()))
