@@ -7,6 +7,7 @@ numbers. One program a variant: priors, folds and repeats are one axis of it. do
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,15 +23,13 @@ from experiments import (
     mer,
     mer_results,
     mer_settings,
-    report,
     starting,
     trials,
 )
-from experiments.configs import NetworkSettings, check_priors_named
-from experiments.detectors import check_detector
+from experiments.configs import NetworkSettings, check_common, check_priors_named
+from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import with_copies
-from experiments.finished import Finished
-from experiments.intervals import SEED, difference_intervals
+from experiments.finished import Finished, of_recognition
 from experiments.loading import loaded
 from experiments.mer_settings import MerSettings
 from experiments.prior_axis import keep_priors
@@ -38,6 +37,7 @@ from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.folds import Fold
 from fedpsyau_jax.models.fedpsyau import VARIANTS
+from fedpsyau_jax.options import parsed
 
 Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
 NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))
@@ -89,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
-    options = tyro.cli(Options, args=arguments, prog="python -m experiments.ablate")
+    options = parsed(Options, arguments, prog="python -m experiments.ablate")
     new = options.resume is None
     if options.resume is None:
         settings = options.settings
@@ -113,7 +113,10 @@ def check(settings: AblateSettings) -> None:
     """
     if not settings.variants or len(set(settings.variants)) < len(settings.variants):
         raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
-    check_priors_named(settings.priors)
+    check_priors_named(settings.priors, "--priors")
+    check_common(settings.mer.seed, settings.mer.network)
+    if not 0 <= settings.mer.weight_decay < inf:
+        raise ValueError(f"--weight-decay={settings.mer.weight_decay}: it must be at least 0, and finite")
     usual, network = NetworkSettings(), settings.mer.network
     if network.prior != usual.prior:
         raise ValueError(f"--prior {' '.join(network.prior)}: an ablation takes its priors as --priors, one or several")
@@ -132,6 +135,7 @@ def check(settings: AblateSettings) -> None:
 def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train every variant, or those that are not trained yet, and compare them."""
     console = Console()
+    refuse_replaced(folder, settings.mer.au_init, replace(settings.mer.network, variant=settings.variants[0]))
     finished: list[chunks.Finished] = []
     with progress() as stages:
         dataset = loaded(settings.mer, data_dir, manual_dir, stages)
@@ -144,8 +148,8 @@ def run(settings: AblateSettings, folder: RunFolder, data_dir: Path | None, manu
             if len(trained) < len(training.trials):
                 console.print(f"{variant} is not finished; go on with --resume={folder.path}", soft_wrap=True)
                 return commandline.INTERRUPTED
-    scores = mer_results.conclude(folder, dataset, finished, None)
-    compare_all(folder, differences(scores.emotions, folder.path.name))
+    mer_results.conclude(folder, dataset, finished, None)
+    compare_all(folder, of_recognition(folder.path.name, folder))
     return 0
 
 
@@ -180,28 +184,25 @@ def title(variant: str, prior: str) -> str:
     return variant if variant in NO_PRIOR_USED else f"{variant}, {prior}"
 
 
-def differences(emotions: pd.DataFrame, run_name: str) -> pd.DataFrame:
+def differences(finished: Finished) -> pd.DataFrame:
     """Paired differences: every model to the first, and the priors of one network to each other.
 
     Returns:
       Content of differences.csv, as experiments.compare writes it.
     """
-    models = {str(name): rows for name, rows in emotions.groupby("algorithm", sort=False)}
-    first = next(iter(models))
-    rows = []
-    for other, model in combinations(models, 2):
-        if other != first and other.partition(",")[0] != model.partition(",")[0]:
-            continue
-        names = {"run": run_name, "algorithm": model, "other_run": run_name, "other_algorithm": other}
-        rows.append(names | compare.columns_of(difference_intervals(models[model], models[other], seed=SEED)))
-    return pd.DataFrame(rows, columns=compare.DIFFERENCES)
+    first, *_ = finished.algorithms
+    pairs = [
+        compare.difference(finished, model, finished, other)
+        for other, model in combinations(finished.algorithms, 2)
+        if other == first or other.partition(",")[0] == model.partition(",")[0]
+    ]
+    return compare.difference_table(pairs, [finished])
 
 
-def compare_all(folder: RunFolder, pairs: pd.DataFrame) -> None:
+def compare_all(folder: RunFolder, finished: Finished) -> None:
     """Write and show scores and differences, as experiments.compare does."""
-    finished = Finished(folder.path.name, folder.path, report.read(folder))
     facts = compare.facts_of([finished], [], [])
-    compare.conclude(folder, [finished], compare.comparison([finished]), pairs, facts)
+    compare.conclude(folder, [finished], compare.comparison([finished]), differences(finished), facts)
 
 
 def read_settings(folder: RunFolder) -> AblateSettings:

@@ -1,10 +1,11 @@
 """Compare finished runs of any experiment: ``python -m experiments.compare RUN [RUN ...]``.
 
 Pooled scores with bootstrap intervals by subject, and paired differences wherever two models were tested on the same
-clips. Runs on other data or by another protocol are refused; docs/compare.md says what counts as that.
+clips; of studies of coordination, their pairs side by side. Runs on other data or by another protocol are refused;
+docs/compare.md says what counts as that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
@@ -15,24 +16,22 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, comparison_page, results, runfolder
-from experiments.finished import Finished, read, what_differs
+from experiments import commandline, compare_coordination, comparison_page, runfolder, starting
+from experiments.damage import check_scores
+from experiments.finished import COORDINATION, Finished, kind_of, opened, read, what_differs
 from experiments.intervals import (
     LEVEL,
     NUM_DRAWS,
-    SCORES,
     SEED,
     Interval,
-    check_pairs,
     difference_intervals,
     score_intervals,
 )
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
+from fedpsyau_jax.options import parsed
 
-DIFFERENCES = ["run", "algorithm", "other_run", "other_algorithm"]
-DIFFERENCES += [f"{metric}{bound}" for metric in SCORES for bound in ("", "_low", "_high")]
-"""Columns of differences.csv."""
+PAIR = ["run", "algorithm", "other_run", "other_algorithm"]
 
 
 @dataclass(frozen=True)
@@ -59,27 +58,52 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
-    options = tyro.cli(Options, args=arguments, prog="python -m experiments.compare")
-    runs = read(options.runs)
-    differing = what_differs(runs)
-    if differing and not options.allow_different:
-        raise ValueError(
-            f"the runs differ in more than their methods: {'; '.join(differing)}. Compare runs of one protocol on the "
-            "same data, or add --allow-different"
-        )
-    output = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
-    if output.exists():
-        raise FileExistsError(f"{output} exists already; choose another folder with --output")
+    options = parsed(Options, arguments, prog="python -m experiments.compare")
+    folders = opened(options.runs)
+    of_kind = studies_compared if kind_of(folders) == COORDINATION else predictions_compared
+    path = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
+    output = runfolder.create(path, resumable=False)
+    with starting.gone_unless_begun(output, new=True):
+        of_kind(folders, output, allow=options.allow_different)
+    return 0
+
+
+def predictions_compared(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
+    """Compare runs that predict emotions or action units."""
+    runs = [read(label, folder) for label, folder in folders.items()]
+    differing = differences_allowed({one.label: one.protocol for one in runs}, allow=allow)
     with progress() as stages:
         with stages.stage("intervals by subject"):
             compared = comparison(runs)
         with stages.stage("paired differences"):
             pairs, unpaired = differences(runs)
-    folder = runfolder.create(output)
-    facts = facts_of(runs, differing, unpaired)
-    folder.write_json("comparison.json", facts)
-    conclude(folder, runs, compared, pairs, facts)
-    return 0
+    conclude(output, runs, compared, pairs, facts_of(runs, differing, unpaired))
+
+
+def studies_compared(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
+    """Compare studies of coordination."""
+    studies = {label: compare_coordination.read(folder) for label, folder in folders.items()}
+    protocols = {label: compare_coordination.protocol(study) for label, study in studies.items()}
+    differing = differences_allowed(protocols, allow=allow)
+    with progress() as stages, stages.stage("pairs side by side"):
+        compare_coordination.write(output, folders, studies, differing)
+    compare_coordination.show(studies, differing, Console())
+    Console().print(f"Report: {output.path / 'report.html'}", soft_wrap=True)
+
+
+def differences_allowed(protocols: Mapping[str, Mapping[str, Any]], *, allow: bool) -> list[str]:
+    """What differs between runs besides their methods.
+
+    Raises:
+      ValueError: something does, and that is not allowed.
+    """
+    differing = what_differs(protocols)
+    if differing and not allow:
+        raise ValueError(
+            f"the runs differ in more than their methods: {'; '.join(differing)}. Compare runs of one protocol on the "
+            "same data, or add --allow-different"
+        )
+    return differing
 
 
 def facts_of(runs: Sequence[Finished], differing: Sequence[str], unpaired: Sequence[str]) -> dict[str, Any]:
@@ -96,13 +120,20 @@ def conclude(
     folder: RunFolder, runs: Sequence[Finished], compared: pd.DataFrame, pairs: pd.DataFrame, facts: dict[str, Any]
 ) -> None:
     """Write and show scores and differences."""
+    folder.write_json("comparison.json", facts)
     folder.write_table("comparison.csv", compared)
     folder.write_table("differences.csv", pairs)
-    synthetic = any(finished.run.synthetic for finished in runs)
-    metrics = {finished.label: finished.run.metrics for finished in runs}
-    page = comparison_page.write(folder, compared, pairs, metrics, facts, synthetic=synthetic)
-    comparison_page.show(compared, pairs, facts, Console(), synthetic=synthetic)
+    synthetic = any(finished.synthetic for finished in runs)
+    metrics = {finished.label: finished.metrics for finished in runs}
+    shown = {metric: heading for metric, heading in shown_in(runs).items() if compared[metric].notna().any()}
+    page = comparison_page.write(folder, compared, pairs, metrics, facts, shown, synthetic=synthetic)
+    comparison_page.show(compared, pairs, facts, shown, Console(), synthetic=synthetic)
     Console().print(f"Report: {page}", soft_wrap=True)
+
+
+def shown_in(runs: Sequence[Finished]) -> dict[str, str]:
+    """Metrics of any of the runs, and their headings."""
+    return {metric: heading for finished in runs for metric, heading in finished.shown.items()}
 
 
 def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
@@ -112,16 +143,19 @@ def comparison(runs: Sequence[Finished]) -> pd.DataFrame:
     """
     rows = []
     for finished in runs:
-        for _, row in finished.run.summary.iterrows():
-            scored = {name: row[name] for metric in results.METRICS for name in (metric, f"{metric}_sd")}
+        for _, row in finished.summary.iterrows():
+            scored = {name: row[name] for metric in finished.shown for name in (metric, f"{metric}_sd")}
             if row["kind"] == "trained":
-                tested = finished.predictions(row["algorithm"])
-                scored |= {f"num_{column}s": tested[column].nunique() for column in ("repeat", "subject", "clip")}
-                scored |= columns_of(score_intervals(tested, seed=SEED, num_draws=NUM_DRAWS))
+                tests = finished.tested(row["algorithm"])
+                scored |= {f"num_{column}s": tests[0][1][column].nunique() for column in ("repeat", "subject", "clip")}
+                for measure, table in tests:
+                    found = score_intervals(table, measure, seed=SEED, num_draws=NUM_DRAWS)
+                    check_scores(finished.path, row, found)
+                    scored |= columns_of(found, finished.shown)
             rows.append({"run": finished.label, "algorithm": row["algorithm"], "kind": row["kind"], **scored})
     sizes = ["num_repeats", "num_subjects", "num_clips"]
-    scores = [f"{metric}{column}" for metric in SCORES for column in ("", "_low", "_high", "_sd")]
-    table = pd.DataFrame(rows, columns=["run", "algorithm", "kind", *sizes, *scores, "au_f1", "au_f1_sd"])
+    scores = [f"{metric}{column}" for metric in shown_in(runs) for column in ("", "_low", "_high", "_sd")]
+    table = pd.DataFrame(rows, columns=["run", "algorithm", "kind", *sizes, *scores])
     table = table.astype(dict.fromkeys(sizes, "Int64")).sort_values("kind", ascending=False, kind="stable")
     shared = table.duplicated(table.columns.difference(["run"]).tolist()) & (table["kind"] == "baseline")
     return table[~shared].reset_index(drop=True)
@@ -144,22 +178,38 @@ def differences(runs: Sequence[Finished]) -> tuple[pd.DataFrame, list[str]]:
         both_have_namesakes = algorithm in other.algorithms and other_algorithm in one.algorithms
         if one is not other and algorithm != other_algorithm and both_have_namesakes:
             continue
-        tables = (one.predictions(algorithm), other.predictions(other_algorithm))
         try:
-            check_pairs(*tables)
+            rows.append(difference(one, algorithm, other, other_algorithm))
         except ValueError as error:
             unpaired[one.label, other.label] = f"No paired differences between {one.label} and {other.label}: {error}."
-            continue
-        names = {"run": one.label, "algorithm": algorithm, "other_run": other.label, "other_algorithm": other_algorithm}
-        rows.append(names | columns_of(difference_intervals(*tables, seed=SEED, num_draws=NUM_DRAWS)))
-    return pd.DataFrame(rows, columns=DIFFERENCES), list(unpaired.values())
+    return difference_table(rows, runs), list(unpaired.values())
 
 
-def columns_of(intervals: dict[str, Interval]) -> dict[str, float]:
-    """Intervals as cells: estimate, lower and upper bound of each metric."""
+def difference(one: Finished, algorithm: str, other: Finished, other_algorithm: str) -> dict[str, Any]:
+    """A row of differences.csv; scores that only one of the two has are left out.
+
+    Raises:
+      ValueError: they were not tested on the same clips.
+    """
+    row: dict[str, Any] = dict(zip(PAIR, (one.label, algorithm, other.label, other_algorithm), strict=True))
+    for (measure, table), (_, other_table) in zip(one.tested(algorithm), other.tested(other_algorithm), strict=False):
+        found = difference_intervals(table, other_table, measure, seed=SEED, num_draws=NUM_DRAWS)
+        row |= columns_of(found, one.shown)
+    return row
+
+
+def difference_table(rows: Sequence[Mapping[str, Any]], runs: Sequence[Finished]) -> pd.DataFrame:
+    """Content of differences.csv."""
+    scores = [f"{metric}{bound}" for metric in shown_in(runs) for bound in ("", "_low", "_high")]
+    return pd.DataFrame(rows, columns=[*PAIR, *scores])
+
+
+def columns_of(intervals: Mapping[str, Interval], shown: Mapping[str, str]) -> dict[str, float]:
+    """Intervals as cells: estimate, lower and upper bound of each metric that is shown."""
     return {
         metric if name == "estimate" else f"{metric}_{name}": value
         for metric, interval in intervals.items()
+        if metric in shown
         for name, value in interval._asdict().items()
     }
 

@@ -1,20 +1,23 @@
 """What a comparison shows: the tables in the terminal, the figures, and one HTML page with all of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from experiments import figures, forest, page
-from experiments.intervals import SCORES
 from experiments.records import POOLED
-from experiments.results import METRICS
 from experiments.runfolder import RunFolder
-from experiments.tables import number, text_table, title, with_interval
+from experiments.tables import title, with_interval
 
-SHOWN = {metric: METRICS[metric] for metric in SCORES}
+NAMES = ("run", "algorithm", "difference", "score", "pair")
+NAME_WIDTH = 8
+"""Columns that may be folded, and how narrow; scores are never."""
+ANY_WIDTH = 10_000
 
 
 def write(
@@ -23,6 +26,7 @@ def write(
     pairs: pd.DataFrame,
     metrics: Mapping[str, pd.DataFrame],
     facts: Mapping[str, Any],
+    shown: Mapping[str, str],
     *,
     synthetic: bool,
 ) -> Path:
@@ -34,15 +38,16 @@ def write(
         pairs: as differences.csv.
         metrics: the metrics.csv of each run, by its label.
         facts: as comparison.json.
+        shown: metrics, and their headings.
         synthetic: whether some of the data are.
 
     Returns:
         Path of the page.
     """
-    drawn = {"scores": forest.scores(compared, SHOWN, heading=title("Test scores", synthetic=synthetic))}
+    drawn = {"scores": forest.scores(compared, shown, heading=title(scores_of(shown), synthetic=synthetic))}
     if len(pairs):
         heading = title("Paired differences", synthetic=synthetic)
-        drawn["differences"] = forest.differences(pairs, SHOWN, heading=heading)
+        drawn["differences"] = forest.differences(pairs, shown, heading=heading)
     if lines := curves(compared, metrics):
         baselines = compared[compared["kind"] == "baseline"]
         drawn["curves"] = figures.curves(pd.concat(lines), baselines, synthetic=synthetic)
@@ -50,8 +55,9 @@ def write(
         "comparison",
         page.written(folder, drawn),
         title=title("FED-PsyAU: comparison of runs", synthetic=synthetic),
-        scores=score_table(compared),
-        differences=difference_table(pairs),
+        scores=score_table(compared, shown),
+        differences=difference_table(pairs, shown),
+        detection=of_detection(shown),
         facts=facts,
         synthetic=synthetic,
     )
@@ -73,36 +79,78 @@ def curves(compared: pd.DataFrame, metrics: Mapping[str, pd.DataFrame]) -> list[
     return lines
 
 
-def score_table(compared: pd.DataFrame) -> pd.DataFrame:
+def of_detection(shown: Mapping[str, str]) -> bool:
+    """Whether action units are scored and not emotions: so many scores that each has a row."""
+    return "uf1" not in shown
+
+
+def scores_of(shown: Mapping[str, str]) -> str:
+    """Heading of the scores."""
+    return "Validation scores of action units" if of_detection(shown) else "Test scores"
+
+
+def score_table(compared: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
     """The comparison as text."""
-    text = pd.DataFrame({"run": compared["run"], "algorithm": compared["algorithm"]})
-    for metric, label in SHOWN.items():
-        text[label] = _with_interval(compared, metric)
-    text[METRICS["au_f1"]] = compared["au_f1"].map(number)
-    return text
+    names = pd.DataFrame({"run": compared["run"], "algorithm": compared["algorithm"]})
+    return _as_text(compared, shown, names, forest.row_names(compared))
 
 
-def difference_table(pairs: pd.DataFrame) -> pd.DataFrame:
+def difference_table(pairs: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
     """The differences as text."""
-    text = pd.DataFrame({"difference": forest.pair_names(pairs)})
-    for metric, label in SHOWN.items():
-        text[label] = _with_interval(pairs, metric)
-    return text
+    names = forest.pair_names(pairs)
+    return _as_text(pairs, shown, pd.DataFrame({"difference": names}), names)
 
 
 def show(
-    compared: pd.DataFrame, pairs: pd.DataFrame, facts: Mapping[str, Any], console: Console, *, synthetic: bool
+    compared: pd.DataFrame,
+    pairs: pd.DataFrame,
+    facts: Mapping[str, Any],
+    shown: Mapping[str, str],
+    console: Console,
+    *,
+    synthetic: bool,
 ) -> None:
     """Print the tables, and what to keep in mind."""
-    console.print(text_table(score_table(compared), title("Test scores", synthetic=synthetic), num_names=2))
+    print_table(console, score_table(compared, shown), title(scores_of(shown), synthetic=synthetic))
     if len(pairs):
-        heading = title("Paired differences", synthetic=synthetic)
-        console.print(text_table(difference_table(pairs), heading, num_names=1))
+        print_table(console, difference_table(pairs, shown), title("Paired differences", synthetic=synthetic))
     console.print("Pooled scores, mean over repeats [95 % bootstrap interval by subject].", style="dim")
     for phrase in facts["differing"]:
         console.print(f"Warning: {phrase}.", style="yellow", highlight=False, soft_wrap=True)
     for sentence in facts["unpaired"]:
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
+
+
+def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
+    """Print a table; one wider than the terminal has its intervals below the scores, and is never cut off."""
+    anything = console.options.update_width(ANY_WIDTH)
+    table = _terminal_table(text, heading)
+    if console.measure(table, options=anything).maximum > console.width:
+        table = _terminal_table(text.map(lambda cell: cell.replace(" [", "\n[")), heading)
+    least = console.measure(table, options=anything).minimum
+    console.print(table, width=max(console.width, least), crop=False)
+
+
+def _as_text(
+    table: pd.DataFrame, shown: Mapping[str, str], names: pd.DataFrame, whole_names: Sequence[str]
+) -> pd.DataFrame:
+    """Scores with their intervals: a column each, or a row each where they are many."""
+    text = {heading: _with_interval(table, metric) for metric, heading in shown.items()}
+    if of_detection(shown):
+        return pd.DataFrame(text, index=list(whole_names)).T.rename_axis("score").reset_index()
+    return names.assign(**text)
+
+
+def _terminal_table(text: pd.DataFrame, heading: str) -> Table:
+    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in text.columns:
+        named = column in NAMES
+        width = max(len(line) for cell in [*text[column], ""] for line in str(cell).splitlines() or [""])
+        least = NAME_WIDTH if named else width
+        table.add_column(str(column), overflow="fold", justify="left" if named else "right", min_width=least)
+    for row in text.itertuples(index=False):
+        table.add_row(*row)
+    return table
 
 
 def _with_interval(table: pd.DataFrame, metric: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Settings of the experiments: frozen, typed, with their presets; strings end in the tables of this file."""
 
 from dataclasses import dataclass, field
+from math import inf
 from typing import Annotated, Literal
 
 import tyro
@@ -144,14 +145,13 @@ def check(settings: FedSettings) -> None:
     Raises:
       ValueError: which option, its value, what is allowed.
     """
-    at_least_one = ("clients", "rounds", "local_epochs", "batch", "repeats", "devices")
-    for name in at_least_one:
-        if getattr(settings, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')}={getattr(settings, name)}: it must be at least 1")
-    for name, low, high in (("self_weight", 0, 1), ("gamma", 0, 1), ("network.prior_ratio", 0, 1)):
-        value = getattr(settings.network if "." in name else settings, name.split(".")[-1])
-        if not low <= value <= high:
-            raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between {low} and {high}")
+    for name in ("clients", "rounds", "local_epochs", "batch", "repeats", "devices"):
+        if (value := getattr(settings, name)) < 1:
+            raise ValueError(f"--{name.replace('_', '-')}={value}: it must be at least 1")
+    for name in ("self_weight", "gamma"):
+        if not 0 <= (value := getattr(settings, name)) <= 1:
+            raise ValueError(f"--{name.replace('_', '-')}={value}: it must be between 0 and 1")
+    check_common(settings.seed, settings.network)
     check_pretraining(settings.pretraining)
     check_database(settings)
     if not 0 < settings.train_share < 1:
@@ -182,8 +182,18 @@ def check_pretraining(choices: PretrainingSettings) -> None:
     for name in ("epochs", "batch"):
         if (value := getattr(choices, name)) < 1:
             raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
-    if not choices.learning_rate > 0:
-        raise ValueError(f"--pretraining.learning-rate={choices.learning_rate}: it must be greater than 0")
+    if not 0 < choices.learning_rate < inf:
+        raise ValueError(f"--pretraining.learning-rate={choices.learning_rate}: it must be greater than 0, and finite")
+    if not 0 <= choices.weight_decay < inf:
+        raise ValueError(f"--pretraining.weight-decay={choices.weight_decay}: it must be at least 0, and finite")
+
+
+def check_common(seed: int, network: NetworkSettings) -> None:
+    """Refuse a seed that random generators refuse, and a prior ratio that is no share; a ValueError says which."""
+    if seed < 0:
+        raise ValueError(f"--seed={seed}: it must be at least 0")
+    if not 0 <= network.prior_ratio <= 1:
+        raise ValueError(f"--network.prior-ratio={network.prior_ratio}: it must be between 0 and 1")
 
 
 def check_priors_of(network: NetworkSettings) -> None:
@@ -201,13 +211,13 @@ def check_priors_of(network: NetworkSettings) -> None:
         )
 
 
-def check_priors_named(names: tuple[str, ...]) -> None:
-    """Refuse a value of ``--prior`` that names no prior, or one twice.
+def check_priors_named(names: tuple[str, ...], option: str = "--prior") -> None:
+    """Refuse a value of ``--prior`` (or of another option for the same) that names no prior, or one twice.
 
     Raises:
       ValueError: which name, and what there is.
     """
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"--prior {' '.join(names)}: name each prior once, and at least one")
+        raise ValueError(f"{option} {' '.join(names)}: name each prior once, and at least one")
     for name in names:
         prior_named(name)

@@ -1,6 +1,6 @@
 """What a detector is pretrained on: several databases as one, divided by subject."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -13,13 +13,22 @@ from fedpsyau_jax.types import Examples, Int
 
 @dataclass(frozen=True)
 class Corpus:
-    """AU-labelled examples of several databases as one."""
+    """AU-labelled examples of several databases as one; subjects and clips are named as ``named`` does."""
 
     datasets: list[Dataset]
     examples: Examples
     subject: np.ndarray
     clip: np.ndarray
     database: np.ndarray
+
+
+def named(database: str, names: Iterable[str]) -> list[str]:
+    """Subjects or clips with their database: two databases may have namesakes, who are two people.
+
+    >>> named("disfa", ["SN001"])
+    ['disfa/SN001']
+    """
+    return [f"{database}/{name}" for name in names]
 
 
 def joined(datasets: list[Dataset]) -> Corpus:
@@ -29,15 +38,18 @@ def joined(datasets: list[Dataset]) -> Corpus:
       ValueError: no AU is labelled at all.
     """
     examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
-    database = np.concatenate([np.full(len(one.clip), one.name.partition("/")[0]) for one in datasets])
-    subject, clip = (np.concatenate([getattr(one, name) for one in datasets]) for name in ("subject", "clip"))
+    names = [one.name.partition("/")[0] for one in datasets]
+    database = np.repeat(names, [len(one.clip) for one in datasets])
+    pairs = list(zip(names, datasets, strict=True))
+    subject = np.concatenate([named(name, one.subject) for name, one in pairs])
+    clip = np.concatenate([named(name, one.clip) for name, one in pairs])
     labelled = np.flatnonzero(examples.au_mask.any(axis=1))
     if not len(labelled):
         raise ValueError("no action unit is labelled in these databases: nothing can be learned from them")
     return Corpus(
         datasets,
         jax.tree.map(lambda leaf: leaf[labelled], examples),
-        *(names[labelled] for names in (subject, clip, database)),
+        *(column[labelled] for column in (subject, clip, database)),
     )
 
 
@@ -59,8 +71,9 @@ def split(
     for name in dict.fromkeys(corpus.database):
         own = np.flatnonzero(corpus.database == name)
         if len(names := np.unique(corpus.subject[own])) < 2:
+            alone = names[0].removeprefix(f"{name}/")
             raise ValueError(
-                f"{name} has labelled action units of the single subject {names[0]}, who cannot be trained and "
+                f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
                 "validated on: leave it out of --databases, or give a copy with more subjects"
             )
         trained_on[own] = by_subject(own, corpus.subject[own], 1 - validation_share, generator)

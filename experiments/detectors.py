@@ -1,5 +1,7 @@
 """Pretrained AU detectors in folders: written by experiments.pretrain, read by ``--au-init``."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +19,8 @@ from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
+BEGAN_WITH = "au_init.json"
+"""In the folder of a run that has ``--au-init``: which detector that was."""
 WEIGHTS_BELONG_TO = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
 SEEN_THROUGH = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
 """Settings of a network that a detector's weights, and one that stays as it is, belong to; and their options."""
@@ -42,8 +46,8 @@ def save_detector(
       folder: of the run.
       detector: its weights, as the network itself has them, and the priors that it was trained with.
       network: which network.
-      subjects: everybody whose pictures decided its weights, validation included.
-      databases: names, for the user.
+      subjects: everybody whose pictures decided its weights, validation included, as database/subject.
+      databases: their names.
     """
     with open_checkpoints(folder.path / WEIGHTS, keep=1) as checkpoints:
         checkpoints.save(0, detector.client)
@@ -97,13 +101,54 @@ def detector_from(path: Path, network: NetworkSettings) -> ClientState:
     return restored.state
 
 
-def detector_subjects(path: Path) -> list[str]:
-    """Whom a detector has seen: they must not be among those whom anything is tested on.
+def detector_subjects(path: Path, database: str) -> list[str]:
+    """Whom of a database a detector has seen: they must not be among those whom anything is tested on.
+
+    Args:
+      path: folder of a run of experiments.pretrain.
+      database: its name; subjects of others are other people, whatever they are called.
 
     Raises:
       ValueError: no detector there.
     """
-    return list(_facts(path)["subjects"])
+    seen = [str(name).partition("/") for name in _facts(path)["subjects"]]
+    return [subject for name, _, subject in seen if name == database]
+
+
+def refuse_replaced(folder: RunFolder, au_init: str | None, network: NetworkSettings) -> None:
+    """Write down which detector a run begins with; in a resumed run, see that it is still the same.
+
+    Args:
+      folder: of the run.
+      au_init: folder of the detector; None where the run has none.
+      network: that it is used in.
+
+    Raises:
+      ValueError: it is another one, or none.
+    """
+    if au_init is None:
+        return
+    now = fingerprint(Path(au_init), network)
+    if not folder.has(BEGAN_WITH):
+        folder.write_json(BEGAN_WITH, {"folder": au_init, "fingerprint": now})
+    elif (before := folder.read_json(BEGAN_WITH)["fingerprint"]) != now:
+        raise ValueError(
+            f"{folder.path} began with a detector with fingerprint {before[:12]}, but --au-init={au_init} has "
+            f"{now[:12]} now: put the old one back, or start a new run"
+        )
+
+
+def fingerprint(path: Path, network: NetworkSettings) -> str:
+    """SHA-256 over weights, priors and subjects of a detector.
+
+    Raises:
+      ValueError: no detector there, one of another network, or one that cannot be read.
+    """
+    facts = _facts(path)
+    digest = hashlib.sha256(json.dumps([facts["subjects"], facts["priors"]]).encode())
+    for leaf in jax.tree.leaves(detector_from(path, network)):
+        digest.update(np.asarray(leaf).tobytes())
+    return digest.hexdigest()
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -112,8 +157,13 @@ def _facts(path: Path) -> dict[str, Any]:
             f"--au-init={path}: there is no {FACTS} in it; give the folder of a finished run of experiments.pretrain"
         )
     facts: dict[str, Any] = RunFolder(path).read_json(FACTS)
-    if missing := {"network", "subjects"} - facts.keys():
+    if missing := {"network", "databases", "subjects", "priors"} - facts.keys():
         raise ValueError(f"--au-init={path}: its {FACTS} does not say {' and '.join(sorted(missing))}; pretrain again")
+    if namesakes := [name for name in facts["subjects"] if str(name).partition("/")[0] not in facts["databases"]]:
+        raise ValueError(
+            f"--au-init={path}: its {FACTS} does not say of which database {namesakes[0]} is, so nobody could tell "
+            "whether it was trained on those who are tested; pretrain again"
+        )
     return facts
 
 

@@ -21,7 +21,7 @@ from experiments import commandline, comparison, starting
 from experiments.comparison import Programs
 from experiments.configs import PRESETS, FedSettings, check
 from experiments.detecting import detect
-from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects
+from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects, refuse_replaced
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import MerSettings
@@ -90,6 +90,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: FedSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
+    refuse_replaced(folder, settings.au_init, settings.network)
     with progress() as stages, ThreadPoolExecutor(1) as thread:
         dataset, splits, priors, source = prepared(settings, data_dir, manual_dir, stages)
         for warning in warnings(splits, dataset):
@@ -166,7 +167,7 @@ def detector_source(settings: FedSettings | MerSettings, data_dir: Path | None, 
     if settings.au_init is not None:
         path = Path(settings.au_init)
         given = detector_from(path, settings.network)
-        return DetectorSource(detector_subjects(path), lambda *_: given)
+        return DetectorSource(detector_subjects(path, settings.database), lambda *_: given)
     dataset = loaded_for_pretraining(data_dir, stages)
 
     def pretrained(prior: str, meanwhile: Callable[[], object]) -> ClientState:

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from experiments.figures import BASELINE_COLOUR, PALETTE
 
 CLEAR, UNCLEAR = PALETTE[0], BASELINE_COLOUR
+MOST_BESIDE = 4
 
 
 def scores(comparison: pd.DataFrame, metrics: Mapping[str, str], *, heading: str) -> Figure:
@@ -70,18 +71,25 @@ def pair_names(differences: pd.DataFrame) -> list[str]:
 def _panels(
     table: pd.DataFrame, names: Sequence[str], metrics: Mapping[str, str], heading: str
 ) -> tuple[Figure, list[Axes]]:
-    width = 3.0 * len(metrics) + 0.075 * max(map(len, names))
-    figure = Figure(figsize=(width, 1.4 + 0.32 * len(table)), layout="constrained")
+    """A panel a metric, at most ``MOST_BESIDE`` beside each other."""
+    num_columns = min(len(metrics), MOST_BESIDE)
+    num_rows = -(-len(metrics) // num_columns)
+    width = 3.0 * num_columns + 0.075 * max(map(len, names))
+    figure = Figure(figsize=(width, 0.6 + num_rows * (0.8 + 0.32 * len(table))), layout="constrained")
     figure.suptitle(heading, fontsize=13)
-    panels = figure.subplots(1, len(metrics), sharex=True, sharey=True, squeeze=False)[0]
-    for axes, label in zip(panels, metrics.values(), strict=True):
+    panels = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, label in zip(panels, metrics.values(), strict=False):
         axes.set_xlabel(label)
         axes.grid(axis="x", color="#e2e5e8")
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right", "left"]].set_visible(False)
     panels[0].set_yticks(range(len(table)), names)
     panels[0].set_ylim(len(table) - 0.5, -0.5)
-    return figure, list(panels)
+    for lowest in panels[: len(metrics)][-num_columns:]:
+        lowest.tick_params(labelbottom=True)
+    for unused in panels[len(metrics) :]:
+        unused.remove()
+    return figure, list(panels[: len(metrics)])
 
 
 def _points(axes: Axes, table: pd.DataFrame, metric: str, colours: Sequence[str]) -> None:

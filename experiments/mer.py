@@ -16,7 +16,7 @@ from rich.console import Console
 
 from data.dataset import Dataset
 from experiments import chunks, commandline, mer_results, starting, trials
-from experiments.detectors import check_detector
+from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.fed import detector_source
 from experiments.loading import loaded
@@ -85,6 +85,7 @@ def main(arguments: Sequence[str]) -> int:
 def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_dir: Path | None) -> int:
     """Train what the settings say, or the rest of it, into a run folder."""
     console = Console()
+    refuse_replaced(folder, settings.au_init, settings.network)
     with progress() as stages:
         dataset = loaded(settings, data_dir, manual_dir, stages)
         repeats = trials.folds(settings, dataset)

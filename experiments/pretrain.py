@@ -17,10 +17,18 @@ from rich.console import Console
 
 from data.dataset import load
 from experiments import commandline, pretrain_results, starting
-from experiments.configs import FedSettings, NetworkSettings, PretrainingSettings, check_pretraining, check_priors_named
+from experiments.configs import (
+    FedSettings,
+    NetworkSettings,
+    PretrainingSettings,
+    check_common,
+    check_pretraining,
+    check_priors_named,
+)
 from experiments.corpus import Corpus, joined, split
 from experiments.detecting import detect
 from experiments.detectors import save_detector
+from experiments.leakage import Origins, refuse_leaks
 from experiments.pretrain_results import Division
 from experiments.pretraining import Saving, quiet_residuals, train_detector
 from experiments.priors import prior_named
@@ -28,6 +36,8 @@ from experiments.progress import Stages, progress
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector, Task, detection
 from fedpsyau_jax.checkpoint import open_checkpoints
+from fedpsyau_jax.folds import NOBODY, Fold
+from fedpsyau_jax.options import parsed
 from fedpsyau_jax.priors import AnnotationTable, Priors
 from fedpsyau_jax.types import Float, Int
 
@@ -87,7 +97,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
       ValueError, OSError: the user's mistake, in one sentence.
     """
-    options = tyro.cli(Options, args=arguments, prog="python -m experiments.pretrain")
+    options = parsed(Options, arguments, prog="python -m experiments.pretrain")
     new = options.resume is None
     if options.resume is None:
         settings = options.settings
@@ -119,6 +129,7 @@ def check(settings: PretrainSettings) -> None:
         raise ValueError(f"--prior {' '.join(settings.network.prior)}: a detector is pretrained with one prior")
     if settings.repeats < 1:
         raise ValueError(f"--repeats={settings.repeats}: it must be at least 1")
+    check_common(settings.seed, settings.network)
     check_pretraining(settings.pretraining)
 
 
@@ -156,6 +167,7 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
             Division(*split(corpus, settings.validation_share, (settings.seed, repeat)))
             for repeat in range(settings.repeats)
         ]
+        refuse_leaking(corpus, divisions)
         pretrain_results.begin(folder, corpus, divisions)
         for repeat, division in enumerate(divisions):
             done = pretrain_results.is_kept(folder, repeat)
@@ -166,6 +178,16 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
     pretrain_results.conclude(folder, corpus, divisions, console)
     console.print(f"Use it with --au-init={folder.path}", soft_wrap=True, highlight=False)
     return 0
+
+
+def refuse_leaking(corpus: Corpus, divisions: Sequence[Division]) -> None:
+    """Let training begin only if nothing of the validation reaches it.
+
+    Raises:
+      ValueError: the first leak.
+    """
+    folds = [Fold(str(repeat), *division, NOBODY) for repeat, division in enumerate(divisions)]
+    refuse_leaks(folds, Origins(corpus.subject, corpus.clip, np.asarray(corpus.examples.flow)), part="repeat")
 
 
 def train(

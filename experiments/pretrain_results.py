@@ -1,8 +1,10 @@
 """What a pretraining leaves behind: predictions of the validation examples and AU scores, beside chance."""
 
 import io
+import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -36,8 +38,7 @@ def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> N
       ValueError: the data is not that of the interrupted run.
     """
     if folder.has("data.json"):
-        before = [facts["fingerprint"] for facts in folder.read_json("data.json")["databases"]]
-        for fingerprint, one in zip(before, corpus.datasets, strict=True):
+        for fingerprint, one in zip(_fingerprints(folder, len(corpus.datasets)), corpus.datasets, strict=True):
             starting.refuse_changed(folder, fingerprint, one)
         return
     folder.write_table("splits.csv", pd.DataFrame(_splits(corpus, divisions)))
@@ -67,8 +68,7 @@ def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], c
     """Write how well AUs are detected, and show it."""
     losses, rows = [], []
     for repeat, division in enumerate(divisions):
-        with np.load(folder.path / _file(repeat)) as kept:
-            loss, logits = kept["loss"], kept["logits"]
+        loss, logits = _kept(folder, repeat, len(division.validation))
         losses.append(pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}))
         rows.append(prediction_rows(repeat, corpus, division.validation, logits))
     predictions = pd.concat(rows, ignore_index=True)
@@ -110,6 +110,32 @@ def macro_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"num_repeats": grouped.size(), "au_f1": grouped.mean(), "au_f1_sd": grouped.std()}
     ).reset_index()
+
+
+def _kept(folder: RunFolder, repeat: int, num_validation: int) -> tuple[np.ndarray, np.ndarray]:
+    """Losses and validation logits of a trained detector."""
+    place = folder.path / _file(repeat)
+    try:
+        with np.load(place) as kept:
+            loss, logits = kept["loss"], kept["logits"]
+    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{place} cannot be read ({error}); delete it, and --resume trains that detector again"
+        ) from None
+    if len(logits) != num_validation:
+        raise ValueError(f"{place} is about other examples; delete it, and --resume trains that detector again")
+    return loss, logits
+
+
+def _fingerprints(folder: RunFolder, num_databases: int) -> list[str]:
+    """Of the databases that a run began with."""
+    try:
+        found = [facts["fingerprint"] for facts in folder.read_json("data.json")["databases"]]
+    except (KeyError, TypeError):
+        found = []
+    if len(found) != num_databases:
+        raise ValueError(f"{folder.path}/data.json does not name the run's databases; restore it, or start a new run")
+    return found
 
 
 def _splits(corpus: Corpus, divisions: Sequence[Division]) -> list[dict[str, object]]:

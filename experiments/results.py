@@ -54,11 +54,17 @@ def confusion(predictions: pd.DataFrame) -> Int[np.ndarray, "classes classes"]:
 
 def detections(au_predictions: pd.DataFrame) -> metrics.Detections:
     """Counts per action unit of these rows; detected = probability above 0.5, unlabelled ones left out."""
+    return metrics.Detections(*(outcome.sum(axis=0) for outcome in outcomes(au_predictions)))
 
-    def block(kind: str) -> np.ndarray:
-        return au_predictions[[f"{kind}_{name}" for name in au_names(au_predictions)]].to_numpy(float)
 
-    return metrics.detection_counts(block("label"), block("probability") > DETECTION_THRESHOLD, block("mask"))
+def outcomes(au_predictions: pd.DataFrame) -> metrics.Detections:
+    """The counts of each row alone, each [rows, aus] of 0 and 1."""
+    label, mask, probability = (
+        au_predictions[[f"{kind}_{name}" for name in au_names(au_predictions)]].to_numpy(float)
+        for kind in ("label", "mask", "probability")
+    )
+    rows = (block.reshape(1, -1) for block in (label, probability > DETECTION_THRESHOLD, mask))
+    return metrics.Detections(*(outcome.reshape(label.shape) for outcome in metrics.detection_counts(*rows)))
 
 
 def count(predictions: pd.DataFrame, au_predictions: pd.DataFrame | None, part: str = "client") -> Counts:

@@ -5,6 +5,7 @@
 | config.json | experiment, command, settings |
 | environment.json | versions, platform, devices, git commit |
 | data.json | name, synthetic, fingerprint, num_samples, num_subjects, class_counts, au_names, drops |
+| au_init.json | folder and fingerprint of the detector of --au-init |
 | clients.csv | repeat, client, subjects, num_train, num_test, train_<class>..., test_<class>... |
 | metrics.csv | round, algorithm, repeat, client, train_loss, test_loss, num_test, accuracy, uf1, uar |
 | predictions.csv | algorithm, repeat, client, clip, subject, label, predicted, p_<class>... |

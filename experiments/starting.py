@@ -165,6 +165,9 @@ def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str,
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
     config = folder.read_json("config.json")
+    wrote = config.get("experiment", experiment) if isinstance(config, dict) else experiment
+    if wrote != experiment:
+        raise ValueError(f"{folder.path} is a run of experiments.{wrote}, not of experiments.{experiment}")
     try:
         values = _with_tuples(config["settings"])
         values["network"] = NetworkSettings(**_with_tuples(values["network"]))

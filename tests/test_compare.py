@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments import baselines, commandline, compare, figures, records, results, runfolder
+from experiments.tables import with_interval
 
 CLASSES = ["anger", "fear & co", "surprise"]
 SETTINGS = {"split": "subjects", "clients": 2, "repeats": 2, "seed": 0, "rounds": 3, "learning_rate": 1e-3}
@@ -217,8 +218,10 @@ def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
 
 
 def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
-    table = pd.read_csv(two_runs[1] / "predictions.csv", dtype=str)
-    table[table["clip"] != table["clip"].iloc[0]].to_csv(two_runs[1] / "predictions.csv", index=False)
+    folder = runfolder.RunFolder(two_runs[1])
+    table = folder.read_table("predictions.csv")
+    folder.write_table("predictions.csv", table := table[table["clip"] != table["clip"].iloc[0]])
+    folder.write_table("summary.csv", results.summarise(results.score_repeats(table)))
     assert "the set of tested clips is 120 with" in refused(command(*two_runs, "--output", tmp_path / "compared"))
     _, out, _ = command(*two_runs, "--allow-different", "--output", tmp_path / "compared")
     assert "No paired differences between strong and weak: 2 tested clips are in one of the two only." in out
@@ -234,6 +237,17 @@ def test_runs_of_one_name_are_told_apart(command, tmp_path):
     assert set(pd.read_csv(tmp_path / "compared" / "comparison.csv")["run"]) == set(map(str, paths))
 
 
+@pytest.mark.parametrize("columns", [30, 60, 80, 200])
+def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = command(*two_runs, "--output", tmp_path / "compared")
+    for name in ("comparison", "differences"):
+        table = pd.read_csv(tmp_path / "compared" / f"{name}.csv").dropna(subset=["accuracy_low"])
+        for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True):
+            _, interval = with_interval(0, low, high).split(" ", 1)
+            assert interval in out
+
+
 def test_many_models_have_no_curves(command, tmp_path):
     path = finished_run(tmp_path / "many", algorithms=tuple(f"model {number}" for number in range(9)))
     assert command(path, "--output", tmp_path / "compared")[0] == 0
@@ -247,11 +261,7 @@ def test_a_mistake_is_one_sentence(command, tmp_path):
     (tmp_path / "empty").mkdir()
     assert f"{tmp_path / 'empty'} is no run folder" in refused(command(path, tmp_path / "empty"))
     assert "name at least one run" in refused(command())
-    pretraining = tmp_path / "pretraining"
-    pretraining.mkdir()
-    (pretraining / "config.json").write_text('{"experiment": "pretrain"}')
-    assert "experiments.pretrain, which recognises no emotions" in refused(command(path, pretraining))
-    assert "choose another folder with --output" in refused(command(path, "--output", tmp_path / "empty"))
+    assert "choose another with --output" in refused(command(path, "--output", tmp_path / "empty"))
     (path / "predictions.csv").unlink()
     assert "predictions.csv" in refused(command(path))
 

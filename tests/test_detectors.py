@@ -1,4 +1,6 @@
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,13 +11,14 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import fed, loading
+from experiments import ablate, fed, loading, mer
 from experiments.configs import FedSettings, NetworkSettings
-from experiments.detectors import check_detector, detector_from, detector_subjects, save_detector
+from experiments.detectors import check_detector, detector_from, detector_subjects, refuse_replaced, save_detector
+from experiments.mer_settings import MerSettings
 from experiments.pretraining import nothing
 from experiments.prior_axis import sight
 from experiments.progress import progress
-from experiments.runfolder import RunFolder
+from experiments.runfolder import RunFolder, create
 from experiments.tasks import Detector
 from fedpsyau_jax.models.fedpsyau import au_detector
 from fedpsyau_jax.priors import published
@@ -23,7 +26,7 @@ from fedpsyau_jax.types import Batch, ClientState
 
 NETWORK = NetworkSettings(variant="no-transformer-no-gat")
 PRIORS = jax.tree.map(lambda leaf: leaf / 2, published())
-SEEN = ("pretraining00", "pretraining01")
+SEEN = ("synthetic/pretraining00", "synthetic/pretraining01")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +62,8 @@ def same(one: object, other: object) -> bool:
 
 def test_what_was_saved_is_read(folder: Path, weights: ClientState):
     assert same(detector_from(folder, NETWORK), weights)
-    assert detector_subjects(folder) == list(SEEN)
+    assert detector_subjects(folder, "synthetic") == ["pretraining00", "pretraining01"]
+    assert detector_subjects(folder, "samm") == []
 
 
 OTHERS = {
@@ -91,7 +95,7 @@ def test_the_same_network_is_not_refused(folder: Path):
 
 def test_facts_that_lack_something_are_named(folder: Path):
     (folder / "detector.json").write_text("{}")
-    with pytest.raises(ValueError, match=r"detector.json does not say network and subjects; pretrain again"):
+    with pytest.raises(ValueError, match=r"does not say databases and network and priors and subjects; pretrain again"):
         check_detector(folder, NETWORK, frozen=True)
 
 
@@ -123,8 +127,63 @@ def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     ((*clients,),) = prepared(settings, folder).splits
     subjects = random_dataset("synthetic", "federated").subject
     trained, tested = (subjects[getattr(clients[0], side)[0]] for side in ("train", "test"))
-    changed(folder, subjects=[str(trained)])
+    changed(folder, subjects=[f"synthetic/{trained}"])
     prepared(settings, folder)
-    changed(folder, subjects=[str(trained), str(tested)])
+    changed(folder, subjects=[f"synthetic/{trained}", f"synthetic/{tested}"])
     with pytest.raises(ValueError, match=rf"a leak in repeat 0: subject {tested} in the pretraining and the test data"):
         prepared(settings, folder)
+
+
+@pytest.mark.usefixtures("no_pretraining_data")
+def test_a_namesake_in_another_database_is_no_leak(folder: Path):
+    settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
+    everybody = [f"disfa/{name}" for name in random_dataset("synthetic", "federated").subject]
+    changed(folder, subjects=everybody, databases=["disfa"])
+    prepared(settings, folder)
+
+
+def test_a_detector_whose_subjects_have_no_database_is_refused(folder: Path):
+    changed(folder, subjects=["sub01"])
+    with pytest.raises(ValueError, match=r"does not say of which database sub01 is.*pretrain again"):
+        check_detector(folder, NETWORK, frozen=True)
+
+
+def test_a_detector_that_was_replaced_is_noticed(folder: Path, weights: ClientState, tmp_path: Path):
+    run = create(tmp_path / "run")
+    refuse_replaced(run, None, NETWORK)
+    assert not run.has("au_init.json")
+    refuse_replaced(run, str(folder), NETWORK)
+    refuse_replaced(run, str(folder), NETWORK)
+    for part in ("priors", "subjects"):
+        kept = json.loads((folder / "detector.json").read_text())[part]
+        changed(folder, **{part: kept[:-1] if part == "subjects" else [[0.0], *kept[1:]]})
+        with pytest.raises(ValueError, match=r"run began with a detector with fingerprint .* start a new run"):
+            refuse_replaced(run, str(folder), NETWORK)
+        changed(folder, **{part: kept})
+    refuse_replaced(run, str(folder), NETWORK)
+    shutil.rmtree(folder / "detector")
+    other = jax.tree.map(lambda leaf: leaf + 1, weights)
+    save_detector(RunFolder(folder), Detector(other, PRIORS), NETWORK, SEEN, ["synthetic"])
+    with pytest.raises(ValueError, match=r"has .{12} now: put the old one back"):
+        refuse_replaced(run, str(folder), NETWORK)
+
+
+def runs_of(detector: Path) -> dict[str, Callable[[RunFolder], int]]:
+    """Each experiment that takes --au-init, with one."""
+    federation = FedSettings(network=NETWORK, au_init=str(detector))
+    recognition = MerSettings(network=NETWORK, au_init=str(detector))
+    network_of_variants = replace(recognition, au="finetuned", network=NetworkSettings())
+    ablation = ablate.AblateSettings((NETWORK.variant,), ("published",), network_of_variants)
+    return {
+        "fed": lambda run: fed.run(federation, run, None, None),
+        "mer": lambda run: mer.run(recognition, run, None, None),
+        "ablate": lambda run: ablate.run(ablation, run, None, None),
+    }
+
+
+@pytest.mark.parametrize("experiment", ["fed", "mer", "ablate"])
+def test_no_experiment_goes_on_with_another_detector(folder: Path, tmp_path: Path, experiment: str):
+    run = create(tmp_path / "run")
+    run.write_json("au_init.json", {"folder": str(folder), "fingerprint": "0" * 64})
+    with pytest.raises(ValueError, match=r"run began with a detector with fingerprint 000000000000, but --au-init="):
+        runs_of(folder)[experiment](run)

@@ -71,6 +71,22 @@ def test_folds_are_balanced_in_samples_and_classes():
     np.testing.assert_allclose(shares, 0.1, atol=0.06)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_folds_are_far_more_even_than_subjects_dealt_at_random(seed):
+    subjects, labels = people(60, 420, np.array([0.27, 0.09, 0.15, 0.13, 0.14, 0.1, 0.12]), seed)
+    shuffled = np.random.default_rng(seed).permutation(np.unique(subjects))
+    at_random = [np.flatnonzero(np.isin(subjects, part)) for part in np.array_split(shuffled, 5)]
+
+    def unevenness(tests):
+        counts = np.array([np.bincount(labels[rows], minlength=7) for rows in tests])
+        return np.abs(counts / counts.sum(axis=0) - 0.2).mean(), np.ptp(counts.sum(axis=1))
+
+    by_class, by_size = unevenness([fold.test for fold in k_fold(subjects, labels, 5, seed)])
+    class_at_random, size_at_random = unevenness(at_random)
+    assert by_class < class_at_random / 2
+    assert by_size < size_at_random / 2
+
+
 def test_folds_follow_the_seed():
     subjects, labels = people(30, 200, CASME3_SHARES)
     again = [k_fold(subjects, labels, 5, seed) for seed in (1, 1, 2)]

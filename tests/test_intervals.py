@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from experiments import intervals, records, results
+from experiments import intervals, measures, records, results
 from experiments.intervals import difference_intervals, interval, score_intervals
 
 CLASSES = ["anger", "fear", "surprise"]
@@ -38,7 +38,7 @@ def scored_row_by_row(table, taken):
                 accuracy_score(labels, predicted),
             ]
         )
-    return dict(zip(intervals.SCORES, np.mean(scores, axis=0), strict=True))
+    return dict(zip(measures.SCORES, np.mean(scores, axis=0), strict=True))
 
 
 def test_every_draw_is_the_score_of_its_rows():
@@ -46,10 +46,64 @@ def test_every_draw_is_the_score_of_its_rows():
     subjects = np.unique(table["subject"])
     drawn = intervals.draws(len(subjects), seed=3, num_draws=20)
     assert (drawn.sum(axis=1) == len(subjects)).all()
-    scores = intervals.scores(intervals.subject_confusions(table, subjects), drawn)
+    counts = measures.subject_confusions(table, subjects)
+    scores = intervals.scores(counts, measures.EMOTIONS, CLASSES, drawn)
     for row in range(20):
         expected = scored_row_by_row(table, np.repeat(subjects, drawn[row]))
         assert {metric: values[row] for metric, values in scores.items()} == pytest.approx(expected)
+
+
+AUS = ["AU1", "AU4", "AU12"]
+
+
+def au_rows(seed, *, repeat=0, num_subjects=8, num_clips=48):
+    draw, marks = np.random.default_rng(seed), np.random.default_rng(7)
+    who = [f"s{place % num_subjects:02d}" for place in range(num_clips)]
+    clips = [f"{name}_{place:03d}" for place, name in enumerate(who)]
+    labels = (marks.random((num_clips, len(AUS))) < (0.5, 0.3, 0.1)).astype(float)
+    mask = (marks.random((num_clips, len(AUS))) < 0.7).astype(float)
+    keys = {"algorithm": "AU detector", "repeat": repeat}
+    return records.au_predictions(keys, clips, who, labels, mask, draw.random((num_clips, len(AUS))), AUS)
+
+
+def test_every_draw_of_action_units_is_the_score_of_its_rows():
+    table = pd.concat([au_rows(seed, repeat=seed) for seed in range(2)])
+    subjects = np.unique(table["subject"])
+    drawn = intervals.draws(len(subjects), seed=3, num_draws=20)
+    scores = intervals.scores(measures.subject_detections(table, subjects), measures.ACTION_UNITS, AUS, drawn)
+    for place in range(20):
+        taken = pd.concat([table[table["subject"] == name] for name in np.repeat(subjects, drawn[place])])
+        by_repeat = []
+        for _, rows in taken.groupby("repeat"):
+            known = [rows[rows[f"mask_{au}"] == 1] for au in AUS]
+            found = [
+                f1_score(one[f"label_{au}"], one[f"probability_{au}"] > 0.5, zero_division=np.nan)
+                for au, one in zip(AUS, known, strict=True)
+            ]
+            by_repeat.append([np.nanmean(found), *found])
+        expected = dict(zip(["au_f1", *AUS], np.nanmean(by_repeat, axis=0), strict=True))
+        assert {metric: values[place] for metric, values in scores.items()} == pytest.approx(expected)
+
+
+def test_the_estimate_of_action_units_is_that_of_the_tables():
+    table = pd.concat([au_rows(seed, repeat=seed) for seed in range(3)])
+    found = score_intervals(table, measures.ACTION_UNITS, seed=0, num_draws=200)
+    for row in results.score_aus(table).itertuples():
+        assert found[row.au].estimate == pytest.approx(row.f1)
+    assert found["au_f1"].low < found["au_f1"].estimate < found["au_f1"].high
+
+
+def test_action_units_are_paired_by_what_is_labelled():
+    one, other = au_rows(0), au_rows(1)
+    found = difference_intervals(one, other, measures.ACTION_UNITS, seed=0, num_draws=50)
+    alone = [score_intervals(table, measures.ACTION_UNITS, seed=0, num_draws=50)["AU4"] for table in (one, other)]
+    assert found["AU4"].estimate == pytest.approx(alone[0].estimate - alone[1].estimate)
+    with pytest.raises(ValueError, match=r"the mask_AU4 of \d+ clips differs"):
+        difference_intervals(one, other.assign(mask_AU4=1), measures.ACTION_UNITS, seed=0, num_draws=50)
+    with pytest.raises(ValueError, match="the action units differ"):
+        difference_intervals(
+            one, other.rename(columns=lambda name: name.replace("AU12", "AU9")), measures.ACTION_UNITS, seed=0
+        )
 
 
 def test_the_estimate_is_the_score_of_the_summary():
@@ -86,14 +140,14 @@ def people_of_one_population(generator, num_subjects=40, clips_each=6):
 
 def test_intervals_cover_the_truth_as_often_as_they_say_and_without_subjects_they_do_not():
     generator, num_studies = np.random.default_rng(0), 150
-    covered = {"by subject": dict.fromkeys(intervals.SCORES, 0), "by clip": dict.fromkeys(intervals.SCORES, 0)}
+    covered = {"by subject": dict.fromkeys(measures.SCORES, 0), "by clip": dict.fromkeys(measures.SCORES, 0)}
     for study in range(num_studies):
         subjects, labels, predicted = people_of_one_population(generator)
         for unit, names in (("by subject", subjects), ("by clip", np.arange(len(subjects)))):
             found = score_intervals(predictions(names, labels, predicted), seed=study, num_draws=400)
             for metric, (_, low, high) in found.items():
                 covered[unit][metric] += low <= 0.5 <= high
-    for metric in intervals.SCORES:
+    for metric in measures.SCORES:
         assert 0.89 <= covered["by subject"][metric] / num_studies <= 0.985
         assert covered["by clip"][metric] / num_studies < 0.83
 

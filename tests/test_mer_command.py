@@ -15,6 +15,8 @@ from fed_on_random_data import random_dataset
 
 from experiments import ablate, baselines, commandline, fed, loading, mer, mer_results, pretrain, report
 from experiments.chunks import Finished
+from experiments.finished import Finished as Compared
+from experiments.measures import EMOTIONS
 from experiments.runfolder import RunFolder
 from experiments.trials import Trial, folds
 from fedpsyau_jax.priors import published
@@ -179,8 +181,9 @@ def test_an_ablation_that_is_killed_and_resumed_ends_with_the_same_files(command
 
 
 def test_differences_of_a_single_model_are_an_empty_table():
-    one = pd.DataFrame({"algorithm": ["full, published"] * 2})
-    pairs = ablate.differences(one, "run")
+    rows = pd.DataFrame({"algorithm": ["full, published"] * 2})
+    one = Compared("run", Path("run"), {}, True, {"uf1": "UF1"}, rows, [(EMOTIONS, rows)], rows)
+    pairs = ablate.differences(one)
     assert len(pairs) == 0
     assert {"run", "other_algorithm", "uf1_low"} <= set(pairs)
 
@@ -228,6 +231,13 @@ MISTAKES = {
     "ablation of a frozen module": (ablate, ["--au=frozen"], r"choose scratch or finetuned"),
     "ablation's prior by another name": (ablate, ["--prior", "uniform"], r"takes its priors as --priors"),
     "ablation's network by another name": (ablate, ["--network.variant=no-gat"], r"its networks as --variants"),
+    "ablation without priors": (ablate, ["--priors"], r"--priors : name each prior once"),
+    "ablation with an impossible seed": (ablate, ["--seed=-1"], r"--seed=-1: it must be at least 0"),
+    "ablation that grows weights": (ablate, ["--weight-decay=-1"], r"--weight-decay=-1.0: it must be at least 0"),
+    "pretraining with an impossible seed": (pretrain, ["--seed=-1"], r"--seed=-1: it must be at least 0"),
+    "pretraining beyond the prior": (pretrain, ["--network.prior-ratio=2"], r"prior-ratio=2.0: it must be between"),
+    "pretraining at an endless rate": (pretrain, ["--pretraining.learning-rate=inf"], r"greater than 0, and finite"),
+    "pretraining that grows weights": (pretrain, ["--pretraining.weight-decay=-1"], r"it must be at least 0, and"),
     "a database twice": (pretrain, ["--databases", "disfa", "disfa"], r"name each database once"),
     "pretraining without epochs": (pretrain, ["--pretraining.epochs=0"], r"--pretraining.epochs=0: it must be at"),
     "pretraining resumed with settings": (pretrain, ["--resume=x", "--seed=1"], r"leave out all others"),

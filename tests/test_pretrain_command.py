@@ -13,7 +13,7 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import pretrain_results, report, runfolder
+from experiments import pretrain, pretrain_results, report, runfolder
 from experiments.corpus import Corpus, joined, split
 from experiments.pretrain_results import Division
 from experiments.runfolder import RunFolder
@@ -89,6 +89,57 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
     other = replace(corpus, datasets=[replace(corpus.datasets[0], fingerprint="f" * 64)])
     with pytest.raises(ValueError, match=r"has ffffffffffff now: the run cannot go on"):
         pretrain_results.begin(folder, other, divisions)
+
+
+def test_a_picture_or_person_on_both_sides_is_a_leak(corpus: Corpus, divisions: list[Division]):
+    pretrain.refuse_leaking(corpus, divisions)
+    train, validation = divisions[1]
+    shared = Division(train, np.append(validation, train[0]))
+    with pytest.raises(ValueError, match=r"a leak in repeat 1: .* in both the train and the validation data"):
+        pretrain.refuse_leaking(corpus, [divisions[0], shared])
+    flow = np.array(corpus.examples.flow)
+    flow[validation[0]] = flow[train[0]]
+    copied = replace(corpus, examples=corpus.examples._replace(flow=flow))
+    with pytest.raises(ValueError, match=r"with identical flow in both the train and the validation data"):
+        pretrain.refuse_leaking(copied, divisions)
+
+
+DAMAGES = {
+    "no JSON": ("data.json", b"[", r"data.json cannot be read"),
+    "other JSON": ("data.json", b"[]", r"data.json does not name the run's databases; restore it"),
+    "no databases": ("data.json", b'{"databases": []}', r"data.json does not name the run's databases"),
+    "no archive": ("finished/1.npz", b"123", r"1.npz cannot be read .*; delete it, and --resume trains that detector"),
+    "empty archive": ("finished/1.npz", b"", r"1.npz cannot be read"),
+    "half an archive": ("finished/1.npz", b"PK\3\4abc", r"1.npz cannot be read"),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "said"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_file_is_named_on_resuming(
+    folder: RunFolder, corpus: Corpus, divisions: list[Division], name: str, content: bytes, said: str
+):
+    (folder.path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=said):  # noqa: PT012
+        pretrain_results.begin(folder, corpus, divisions)
+        pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+
+
+def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):
+    folder.write_json("config.json", {"experiment": "mer", "settings": {}})
+    with pytest.raises(ValueError, match=r"is a run of experiments.mer, not of experiments.pretrain"):
+        pretrain.read_settings(folder)
+
+
+def test_namesakes_of_two_databases_are_two_people():
+    one, other = (random_dataset(name, "pretraining") for name in ("disfa", "ckplus"))
+    both = joined([one, other])
+    assert len(np.unique(both.subject)) == 2 * len(np.unique(one.subject))
+    assert len(np.unique(both.clip)) == 2 * len(one.clip)
+    assert both.subject[0] == f"disfa/{one.subject[0]}"
+    train, validation = split(both, 0.25, (0, 0))
+    assert not set(both.subject[train]) & set(both.subject[validation])
+    alone = split(joined([one]), 0.25, (0, 0))
+    assert np.array_equal(alone[0], train[train < len(one.clip)])
 
 
 def test_a_database_with_a_single_subject_is_refused():
