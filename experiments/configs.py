@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import inf
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 import tyro
 
@@ -156,12 +156,13 @@ def check(settings: FedSettings) -> None:
     check_database(settings)
     if not 0 < settings.train_share < 1:
         raise ValueError(f"--train-share={settings.train_share}: it must be between 0 and 1, both excluded")
-    if not settings.learning_rate > 0:
-        raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
+    check_step(settings)
+    for name in ("warmup_epochs", "head_scale", "checkpoint_seconds"):
+        check_amount(f"--{name.replace('_', '-')}", getattr(settings, name))
     if not settings.algorithms or len(set(settings.algorithms)) < len(settings.algorithms):
         raise ValueError(f"--algorithms {' '.join(settings.algorithms)}: name each algorithm once, and at least one")
     check_priors_of(settings.network)
-    if len(settings.mu) not in (1, settings.clients) or min(settings.mu) < 0:
+    if len(settings.mu) not in (1, settings.clients) or not all(0 <= mu < inf for mu in settings.mu):
         raise ValueError(
             f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
             f"{settings.clients}, none below 0"
@@ -182,10 +183,32 @@ def check_pretraining(choices: PretrainingSettings) -> None:
     for name in ("epochs", "batch"):
         if (value := getattr(choices, name)) < 1:
             raise ValueError(f"--pretraining.{name}={value}: it must be at least 1")
+    check_step(choices, "pretraining.")
+
+
+class Step(Protocol):
+    """Settings that say how large a step of training is."""
+
+    @property
+    def learning_rate(self) -> float:
+        """AdamW's."""
+
+    @property
+    def weight_decay(self) -> float:
+        """AdamW's."""
+
+
+def check_step(choices: Step, prefix: str = "") -> None:
+    """Refuse a learning rate or weight decay that is no number to train with; a ValueError says which."""
     if not 0 < choices.learning_rate < inf:
-        raise ValueError(f"--pretraining.learning-rate={choices.learning_rate}: it must be greater than 0, and finite")
-    if not 0 <= choices.weight_decay < inf:
-        raise ValueError(f"--pretraining.weight-decay={choices.weight_decay}: it must be at least 0, and finite")
+        raise ValueError(f"--{prefix}learning-rate={choices.learning_rate}: it must be greater than 0, and finite")
+    check_amount(f"--{prefix}weight-decay", choices.weight_decay)
+
+
+def check_amount(option: str, value: float) -> None:
+    """Refuse an amount that is negative or no number; a ValueError says which."""
+    if not 0 <= value < inf:
+        raise ValueError(f"{option}={value}: it must be at least 0, and finite")
 
 
 def check_common(seed: int, network: NetworkSettings) -> None:

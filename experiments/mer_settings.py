@@ -6,8 +6,11 @@ from typing import Literal
 from experiments.configs import (
     NetworkSettings,
     PretrainingSettings,
+    check_amount,
+    check_common,
     check_pretraining,
     check_priors_of,
+    check_step,
 )
 from experiments.database_choice import DatabaseChoice, check_database
 
@@ -98,12 +101,12 @@ def check(settings: MerSettings) -> None:
         )
     if settings.protocol == "kfold" and settings.folds < 2:
         raise ValueError(f"--folds={settings.folds}: it must be at least 2")
-    if not settings.learning_rate > 0:
-        raise ValueError(f"--learning-rate={settings.learning_rate}: it must be greater than 0")
+    check_step(settings)
+    check_amount("--head-scale", settings.head_scale)
+    check_amount("--checkpoint-seconds", settings.checkpoint_seconds)
     if not 0 <= settings.gamma <= 1:
         raise ValueError(f"--gamma={settings.gamma}: it must be between 0 and 1")
-    if not 0 <= settings.network.prior_ratio <= 1:
-        raise ValueError(f"--network.prior-ratio={settings.network.prior_ratio}: it must be between 0 and 1")
+    check_common(settings.seed, settings.network)
     if not 0 <= settings.validation_share <= 0.5:
         raise ValueError(f"--validation-share={settings.validation_share}: it must be between 0 and 0.5")
     _check_combinations(settings)

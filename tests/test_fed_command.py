@@ -212,6 +212,10 @@ def test_everything_as_released_runs(fed: Command, tmp_path: Path):
 MISTAKES = {
     "unknown option": (["--cleints=5"], r"unknown option --cleints: did you mean --clients\?"),
     "unknown algorithm": (["--algorithms", "fedagv"], r"--algorithms=fedagv: choose one of local, fedavg"),
+    "infinite rate": (["--learning-rate=inf"], r"--learning-rate=inf: it must be greater than 0, and finite"),
+    "negative decay": (["--weight-decay=-1"], r"--weight-decay=-1.0: it must be at least 0"),
+    "undefined scale": (["--head-scale=nan"], r"--head-scale=nan: it must be at least 0"),
+    "negative seed": (["--seed=-1"], r"--seed=-1: it must be at least 0"),
     "no number": (["--clients=many"], r"--clients: many is not a whole number"),
     "more clients than subjects": (["--clients=9"], r"9 clients .* 8 subjects: choose 1 to 8"),
     "bad mu count": (["--clients=3", "--mu", "0.1", "0.2"], r"--mu 0.1 0.2: .* each of the 3"),
