@@ -65,7 +65,7 @@ class PretrainingSettings:
       weight_decay: AdamW's.
     """
 
-    epochs: int = 20
+    epochs: int = 32
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.01

@@ -3,7 +3,7 @@
 import shutil
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,8 @@ def _by_name(state: PyTree) -> dict[str, Any]:
 
 def _saved(place: Path) -> dict[str, Any]:
     """What orbax knows about the arrays of a checkpoint without reading them."""
-    with ocp.StandardCheckpointer() as checkpointer:
-        return dict(checkpointer.metadata(place / "state").item_metadata.tree)
+    with closing(ocp.StandardCheckpointHandler()) as handler:
+        return dict(handler.metadata(place / "state").tree)
 
 
 def _kinds(leaves: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -48,6 +48,12 @@ def test_nothing_saved_gives_none(tmp_path: Path):
         assert checkpoints.restore(state_after(0)) is None
 
 
+def test_reading_says_nothing(folder: Path, caplog: pytest.LogCaptureFixture):
+    with open_checkpoints(folder) as checkpoints:
+        checkpoints.restore(state_after(0))
+    assert not [record for record in caplog.records if record.levelname not in ("DEBUG", "INFO")]
+
+
 def test_newest_state_comes_back_bit_for_bit_with_its_dtypes(folder: Path):
     with open_checkpoints(folder) as checkpoints:
         restored = checkpoints.restore(jax.eval_shape(lambda: state_after(0)))
