@@ -1,5 +1,6 @@
 """A tfds builder of any database, its dataset made on first use."""
 
+import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -84,7 +85,10 @@ def reading(builder: "MicroExpressionBuilder") -> Iterator[Sequence[Mapping[str,
 
 def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
     wanted = {**builder.demands(), **demands}
-    return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
+    try:
+        return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
+    except json.JSONDecodeError as error:
+        raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from openpyxl import load_workbook
 
 from data import pipeline
 from data.apex import APEX_KINDS, midpoint, spot
-from data.building import quiet_tfds
+from data.building import builder_of, quiet_tfds
 from data.clips import Clip
 from data.dataset import Dataset, from_builder, load, with_classes
 from data.labels import THREE
@@ -178,8 +178,9 @@ def test_a_dataset_whose_files_are_broken_is_named(made: tuple[Path, Dataset], t
     data_dir = Path(shutil.copytree(made[0], tmp_path / "tfds"))
     folder = data_dir / "samm" / "all" / "1.0.0"
     (folder / file).write_text("{")
-    with pytest.raises(OSError, match=rf"{folder}: cannot be read .*; delete this folder and run again"):
-        load("samm", data_dir=data_dir)
+    for demands in ({}, {"apex": "drop"}):
+        with pytest.raises(OSError, match=rf"{folder}: cannot be read .*; delete this folder and run again"):
+            from_builder(builder_of("samm", None, data_dir), demands)
 
 
 KILLED = """
