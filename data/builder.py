@@ -17,6 +17,7 @@ from google.protobuf.json_format import ParseError
 
 from data.annotations import Dropped
 from data.apex import APEX_KINDS
+from data.building import unreadable
 from data.clips import Clip
 from data.labels import NO_EMOTION
 from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepare_all
@@ -62,7 +63,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         try:
             super().__init__(file_format=file_format, **options)
         except (ParseError, json.JSONDecodeError) as error:
-            raise OSError(f"{self._data_dir}: cannot be read ({error}); delete this folder and run again") from error
+            raise unreadable(self._data_dir, error) from error
         self.progress, self.num_workers = progress, num_workers
 
     @property

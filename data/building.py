@@ -80,7 +80,7 @@ def reading(builder: "MicroExpressionBuilder") -> Iterator[Sequence[Mapping[str,
         with quiet_tfds():
             yield builder.as_data_source(split="train")
     except Exception as error:
-        raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
+        raise unreadable(builder.data_dir, error) from error
 
 
 def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
@@ -88,7 +88,12 @@ def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> b
     try:
         return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
     except json.JSONDecodeError as error:
-        raise OSError(f"{builder.data_dir}: cannot be read ({error}); delete this folder and run again") from error
+        raise unreadable(builder.data_dir, error) from error
+
+
+def unreadable(folder: str | Path, error: Exception) -> OSError:
+    """What to say of a dataset on disk that is broken."""
+    return OSError(f"{folder}: cannot be read ({error}); delete this folder and run again")
 
 
 @contextmanager
