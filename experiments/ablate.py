@@ -216,7 +216,7 @@ def read_settings(folder: RunFolder) -> AblateSettings:
         variants, priors = values.pop("variants"), values.pop("priors")
         return AblateSettings(variants, priors, MerSettings(**values))
 
-    return starting.read_settings(folder, "ablate", build)
+    return starting.read_settings(folder, "ablate", build, check)
 
 
 if __name__ == "__main__":

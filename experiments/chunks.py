@@ -1,6 +1,5 @@
 """Training of many trials, chunk by chunk: what is finished is kept in a file, what is not in checkpoints."""
 
-import io
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import commandline, starting
+from experiments import commandline, kept, starting
 from experiments.cross_validation import Program, TrialState, compiled, trials_at_once
 from experiments.example_store import ExampleStore
 from experiments.mer_settings import MerSettings
@@ -21,7 +20,7 @@ from experiments.runfolder import RunFolder
 from experiments.trials import Trial, TrialData, trial_data
 from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.priors import released_decay
-from fedpsyau_jax.types import Array, Float
+from fedpsyau_jax.types import Array, Float, Int
 
 COUNTED = ("loss_sum", "num_examples", "validation")
 History = dict[str, np.ndarray]
@@ -59,8 +58,20 @@ class Training:
             context = Context(self.examples.store, self.trials[0].priors, jnp.float32(0))
             size = trials_at_once(self.settings, self.recognition, context, len(self.trials))
             self.folder.write_json(file, {"trials_at_once": size})
-        size = self.folder.read_json(file)["trials_at_once"]
+        size = self._size(file)
         return [list(self.trials[start : start + size]) for start in range(0, len(self.trials), size)]
+
+    def _size(self, file: str) -> int:
+        try:
+            size = self.folder.read_facts(file, "trials_at_once")["trials_at_once"]
+            if isinstance(size, int) and size > 0:
+                return size
+        except ValueError:
+            pass
+        raise ValueError(
+            f"{self.folder.path / file} does not say how many folds train at once; delete it, and --resume chooses "
+            "anew (folds that were trained in groups of another size are trained again)"
+        )
 
     def data(self, chunk: Sequence[Trial], size: int) -> TrialData:
         """A chunk as arrays; trials that do nothing fill it up to the size."""
@@ -93,7 +104,7 @@ def train(training: Training, stages: Stages) -> list[Finished]:
     """
     chunks, settings = training.chunks(), training.settings
     size = len(chunks[0])
-    done = [number for number in range(len(chunks)) if training.folder.has(_file(training, number))]
+    done = {number: found for number, chunk in enumerate(chunks) if (found := _found(training, number, chunk))}
     if len(done) < len(chunks):
         with stages.stage(f"compiling {training.name} (once; later starts read the cache)"):
             program = compiled(
@@ -109,15 +120,11 @@ def train(training: Training, stages: Stages) -> list[Finished]:
             stages.stage(f"training {training.name}", total, done=done_epochs, unit="epoch") as stage,
             commandline.stopping_gently(stage.stopping) as stop,
         ):
-            for number in range(len(chunks)):
+            for number, chunk in enumerate(chunks):
                 if number not in done and not stop.asked:
-                    _train_chunk(training, number, chunks[number], size, program, stage, stop)
-    return [
-        finished
-        for number, chunk in enumerate(chunks)
-        if training.folder.has(_file(training, number))
-        for finished in _read(training, number, chunk)
-    ]
+                    _train_chunk(training, number, chunk, size, program, stage, stop)
+                    done |= {number: arrays} if (arrays := _found(training, number, chunk)) else {}
+    return [finished for number in sorted(done) for finished in _of_each(chunks[number], done[number])]
 
 
 def ratio_of(settings: MerSettings) -> Callable[[int], Float[Array, ""]]:
@@ -139,8 +146,9 @@ def _train_chunk(
 ) -> None:
     settings, data, ratio = training.settings, training.data(chunk, size), ratio_of(training.settings)
     folder = training.folder.checkpoints / f"{training.name}-{number}"
+    origin = kept.origin(training.folder, _whose(training, chunk))
     with open_checkpoints(folder, keep=2) as checkpoints:
-        states, history, first = _start(settings, program, data, checkpoints)
+        states, history, first = _start(settings, program, data, checkpoints, origin)
         stage.done += first
         saved = stage.elapsed
         for epoch in range(first, settings.epochs):
@@ -151,24 +159,33 @@ def _train_chunk(
                 values[epoch] = counts[name]
             stage.advance(loss=float(counts["loss_sum"].sum() / counts["num_examples"].sum()))
             if stop.asked or stage.elapsed - saved > settings.checkpoint_seconds:
-                checkpoints.save(epoch + 1, (states, history))
+                checkpoints.save(epoch + 1, (states, history, origin))
                 saved = stage.elapsed
             if stop.asked:
                 return
         logits = jax.device_get(program.test(states, data, ratio(settings.epochs - 1)))
-    _write(training, number, history, logits)
+    arrays = {f"history_{name}": values for name, values in history.items()}
+    arrays |= {f"logits_{name}": values for name, values in logits.items()}
+    kept.write(training.folder, _file(training, number), _whose(training, chunk), arrays)
     shutil.rmtree(folder)
 
 
 def _start(
-    settings: MerSettings, program: Program, data: TrialData, checkpoints: Checkpoints
+    settings: MerSettings,
+    program: Program,
+    data: TrialData,
+    checkpoints: Checkpoints,
+    origin: Int[np.ndarray, "bytes"],
 ) -> tuple[TrialState, History, int]:
     """States to go on from, what was counted so far, and how many epochs that was."""
     counted = {name: program.counts[name] for name in COUNTED if name in program.counts}
     history = {name: np.zeros((settings.epochs, *like.shape), like.dtype) for name, like in counted.items()}
-    if (found := starting.restored(checkpoints, (program.like, history))) is None:
+    if (found := starting.restored(checkpoints, (program.like, history, origin))) is None:
         return program.init(data), history, 0
-    epochs_done, (states, history) = found
+    epochs_done, (states, history, was) = found
+    if not np.array_equal(was, origin):
+        place = checkpoints.manager.directory
+        raise ValueError(f"{place} is of another run, or of other folds; delete it, and --resume trains these anew")
     return states, jax.tree.map(np.array, history), epochs_done
 
 
@@ -185,18 +202,20 @@ def _file(training: Training, number: int) -> str:
     return f"finished/{training.name}-{number}.npz"
 
 
-def _write(training: Training, number: int, history: History, logits: dict[str, np.ndarray]) -> None:
-    file = io.BytesIO()
-    arrays: dict[str, Any] = {f"history_{name}": values for name, values in history.items()}
-    arrays |= {f"logits_{name}": values for name, values in logits.items()}
-    np.savez(file, **arrays)
-    training.folder.write_bytes(_file(training, number), file.getvalue())
+def _whose(training: Training, chunk: Sequence[Trial]) -> list[Any]:
+    """What the arrays of a chunk are of."""
+    return [training.name, [(trial.algorithm, trial.repeat, trial.fold.name) for trial in chunk]]
 
 
-def _read(training: Training, number: int, chunk: Sequence[Trial]) -> list[Finished]:
-    with np.load(training.folder.path / _file(training, number)) as arrays:
-        stored = dict(arrays)
-    pick = partial(_with_prefix, stored)
+def _found(training: Training, number: int, chunk: Sequence[Trial]) -> dict[str, np.ndarray] | None:
+    """What a finished chunk kept; None if it must be trained."""
+    so = "its folds are trained again, with the same numbers"
+    return kept.found(training.folder, _file(training, number), _whose(training, chunk), so)
+
+
+def _of_each(chunk: Sequence[Trial], arrays: dict[str, np.ndarray]) -> list[Finished]:
+    """The trials of a chunk with what it kept of each."""
+    pick = partial(_with_prefix, arrays)
     return [
         Finished(
             trial,

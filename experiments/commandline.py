@@ -37,7 +37,8 @@ def guarded(main: Callable[[], int]) -> int:
 def sentence(error: BaseException) -> str:
     """The message of an error; of an operating-system error, with the file that it is about."""
     if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
+        about = error.filename2 or error.filename  # where something is moved to, not from
+        where = f"{about}: " if about else ""
         return f"{where}{error.strerror}; give another place, or make this one accessible"
     return str(error)
 

@@ -131,7 +131,7 @@ def refuse_replaced(folder: RunFolder, au_init: str | None, network: NetworkSett
     now = fingerprint(Path(au_init), network)
     if not folder.has(BEGAN_WITH):
         folder.write_json(BEGAN_WITH, {"folder": au_init, "fingerprint": now})
-    elif (before := folder.read_json(BEGAN_WITH)["fingerprint"]) != now:
+    elif (before := str(folder.read_facts(BEGAN_WITH, "fingerprint")["fingerprint"])) != now:
         raise ValueError(
             f"{folder.path} began with a detector with fingerprint {before[:12]}, but --au-init={au_init} has "
             f"{now[:12]} now: put the old one back, or start a new run"

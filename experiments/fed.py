@@ -184,7 +184,7 @@ def read_settings(folder: RunFolder) -> FedSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    return starting.read_settings(folder, "fed", lambda values: FedSettings(**values))
+    return starting.read_settings(folder, "fed", lambda values: FedSettings(**values), check)
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def read_settings(folder: RunFolder) -> MerSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    return starting.read_settings(folder, "mer", lambda values: MerSettings(**values))
+    return starting.read_settings(folder, "mer", lambda values: MerSettings(**values), check)
 
 
 if __name__ == "__main__":

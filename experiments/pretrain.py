@@ -236,7 +236,7 @@ def read_settings(folder: RunFolder) -> PretrainSettings:
     Raises:
       ValueError: the folder is not one of this experiment, or of another version of it.
     """
-    return starting.read_settings(folder, "pretrain", lambda values: PretrainSettings(**values))
+    return starting.read_settings(folder, "pretrain", lambda values: PretrainSettings(**values), check)
 
 
 if __name__ == "__main__":

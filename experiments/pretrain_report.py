@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import figures, page, tables
+from experiments import figures, page, runfolder, tables
 from experiments.runfolder import RunFolder
 
 MEAN = "mean"
@@ -39,9 +39,9 @@ def read(folder: RunFolder) -> Pretraining:
       ValueError: a file is missing or broken; the sentence names it.
     """
     return Pretraining(
-        config=folder.read_json("config.json"),
-        environment=folder.read_json("environment.json"),
-        databases=folder.read_json("data.json")["databases"],
+        config=folder.read_facts("config.json", "experiment", "command", "settings"),
+        environment=folder.read_facts("environment.json", *runfolder.ENVIRONMENT),
+        databases=folder.read_facts("data.json", "databases")["databases"],
         splits=folder.read_table("splits.csv"),
         annotated=folder.read_table("action_units.csv"),
         metrics=folder.read_table("metrics.csv"),

@@ -1,10 +1,7 @@
 """What a pretraining leaves behind: predictions of the validation examples and AU scores, beside chance."""
 
-import io
-import zlib
 from collections.abc import Sequence
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -13,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import expit as sigmoid
 
-from experiments import pretrain_report, records, results, runfolder, starting, tables
+from experiments import kept, pretrain_report, records, results, starting, tables
 from experiments.corpus import Corpus
 from experiments.runfolder import RunFolder
 from fedpsyau_jax import metrics
@@ -35,15 +32,14 @@ def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> N
     data.json comes last: once it is there, everything is.
 
     Raises:
-      ValueError: the data is not that of the interrupted run.
+      ValueError: the data or the divisions are not those of the interrupted run, or a file is damaged.
     """
     if folder.has("data.json"):
         for fingerprint, one in zip(_fingerprints(folder, len(corpus.datasets)), corpus.datasets, strict=True):
             starting.refuse_changed(folder, fingerprint, one)
-        return
-    folder.write_table("splits.csv", pd.DataFrame(_splits(corpus, divisions)))
-    folder.write_table("action_units.csv", pd.DataFrame(_annotated(corpus, divisions)))
-    folder.write_json("environment.json", runfolder.environment())
+    starting.write_unless_same(folder, "splits.csv", pd.DataFrame(_splits(corpus, divisions)))
+    starting.write_unless_same(folder, "action_units.csv", pd.DataFrame(_annotated(corpus, divisions)))
+    starting.write_environment(folder)
     folder.write_json("data.json", {"databases": [starting.facts_of(one) for one in corpus.datasets]})
 
 
@@ -54,21 +50,21 @@ def keep(
     logits: Float[np.ndarray, "validation_examples aus"],
 ) -> None:
     """Write what a trained detector is scored by; from then on it need not be trained again."""
-    file = io.BytesIO()
-    np.savez(file, loss=loss, logits=logits)
-    folder.write_bytes(_file(repeat), file.getvalue())
+    kept.write(folder, _file(repeat), repeat, {"loss": loss, "logits": logits})
 
 
 def is_kept(folder: RunFolder, repeat: int) -> bool:
-    """Whether the detector of this repeat is trained and validated."""
-    return folder.has(_file(repeat))
+    """Whether the detector of this repeat is trained and validated; a damaged file is put aside, with a warning."""
+    so = "this detector is trained again, with the same numbers"
+    return kept.found(folder, _file(repeat), repeat, so) is not None
 
 
 def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], console: Console) -> None:
     """Write how well AUs are detected, and show it."""
     losses, rows = [], []
     for repeat, division in enumerate(divisions):
-        loss, logits = _kept(folder, repeat, len(division.validation))
+        arrays = kept.read(folder, _file(repeat), repeat)
+        loss, logits = arrays["loss"], arrays["logits"]
         losses.append(pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}))
         rows.append(prediction_rows(repeat, corpus, division.validation, logits))
     predictions = pd.concat(rows, ignore_index=True)
@@ -110,21 +106,6 @@ def macro_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {"num_repeats": grouped.size(), "au_f1": grouped.mean(), "au_f1_sd": grouped.std()}
     ).reset_index()
-
-
-def _kept(folder: RunFolder, repeat: int, num_validation: int) -> tuple[np.ndarray, np.ndarray]:
-    """Losses and validation logits of a trained detector."""
-    place = folder.path / _file(repeat)
-    try:
-        with np.load(place) as kept:
-            loss, logits = kept["loss"], kept["logits"]
-    except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{place} cannot be read ({error}); delete it, and --resume trains that detector again"
-        ) from None
-    if len(logits) != num_validation:
-        raise ValueError(f"{place} is about other examples; delete it, and --resume trains that detector again")
-    return loss, logits
 
 
 def _fingerprints(folder: RunFolder, num_databases: int) -> list[str]:

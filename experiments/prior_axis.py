@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from experiments import kept
 from experiments.priors import prior_named
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
@@ -125,12 +126,17 @@ def refuse_changed_priors(folder: RunFolder, name: str, priors: Sequence[tuple[s
     """See that priors are those that ``keep_priors`` wrote, if it did.
 
     Raises:
-        ValueError: which one is not.
+        ValueError: which one is not; or the file is damaged.
     """
     if not folder.has(file := _file(name)):
         return
-    with np.load(folder.path / file) as kept:
-        before = kept["priors"]
+    try:
+        before = kept.arrays_in(folder.path / file)["priors"].astype(float)
+    except (KeyError, ValueError) as error:
+        raise ValueError(
+            f"{folder.path / file} does not hold the priors of this run ({error}); restore it; or, if the function "
+            "that makes them and the code are still those of the run, delete it"
+        ) from None
     now = _numbers([prior for _, prior in priors])
     same = before.shape == now.shape and np.isclose(before, now, rtol=0, atol=SAME).all(axis=1)
     if not np.all(same):

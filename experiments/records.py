@@ -14,6 +14,8 @@ from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
 
 POOLED = "pooled"
+FACTS = ("name", "synthetic", "fingerprint", "num_samples", "num_subjects", "class_counts", "au_names", "drops")
+"""What data.json says."""
 
 
 def class_predictions(

@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from tyro.conf import Positional
 
-from experiments import baselines, commandline, figures, page, pretrain_report, results, runfolder, tables
+from experiments import baselines, commandline, figures, page, pretrain_report, records, results, runfolder, tables
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.options import parsed
 
@@ -58,9 +58,9 @@ def read(folder: RunFolder) -> Run:
     """
     with_aus = folder.has("au_predictions.csv")
     return Run(
-        config=folder.read_json("config.json"),
-        environment=folder.read_json("environment.json"),
-        data=folder.read_json("data.json"),
+        config=folder.read_facts("config.json", "experiment", "command", "settings"),
+        environment=folder.read_facts("environment.json", *runfolder.ENVIRONMENT),
+        data=folder.read_facts("data.json", *records.FACTS),
         splits=folder.read_table("clients.csv"),
         metrics=folder.read_table("metrics.csv"),
         predictions=folder.read_table("predictions.csv"),

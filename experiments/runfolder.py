@@ -47,6 +47,8 @@ PACKAGES = (
     "pandas",
     "matplotlib",
 )
+ENVIRONMENT = ("python", "platform", "num_cpus", "devices", "packages", "git_commit")
+"""What environment.json says."""
 TEXT_COLUMNS = (
     *("algorithm", "client", "fold", "subject", "subjects", "clip", "label", "predicted", "kind"),
     *("graph", "emotion", "receiver", "sender"),
@@ -88,8 +90,8 @@ class RunFolder:
         self.write_text(name, json.dumps(value, indent=2) + "\n")
 
     def write_table(self, name: str, table: pd.DataFrame) -> None:
-        """Replace a CSV file in one step; numbers are written with all their digits, NaN as an empty cell."""
-        self.write_text(name, table.to_csv(index=False, lineterminator="\n"))
+        """Replace a CSV file in one step."""
+        self.write_text(name, as_csv(table))
 
     def read_json(self, name: str) -> Any:
         """Read a JSON file.
@@ -98,6 +100,21 @@ class RunFolder:
             ValueError: it is missing or not JSON; the sentence names it.
         """
         return self._read(name, lambda path: json.loads(path.read_text()))
+
+    def read_facts(self, name: str, *facts: str) -> dict[str, Any]:
+        """Read a JSON file that says something by name.
+
+        Args:
+            name: of the file.
+            facts: that it has to say, whatever else it says.
+
+        Raises:
+            ValueError: it is missing or not JSON, or does not say one of them; the sentence names it.
+        """
+        found = self.read_json(name)
+        if missing := [fact for fact in facts if not isinstance(found, dict) or fact not in found]:
+            raise ValueError(f"{self.path / name} does not say {missing[0]}; restore it, or run again.")
+        return dict(found)
 
     def read_table(self, name: str) -> pd.DataFrame:
         """Read a CSV file, identities and class names as text ("None" and "001" stay what they are).
@@ -170,6 +187,11 @@ def environment() -> dict[str, Any]:
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "git_commit": _git_commit(Path(__file__).parents[1]),
     }
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as it is written; numbers have all their digits, NaN is an empty cell."""
+    return table.to_csv(index=False, lineterminator="\n")
 
 
 def _version(package: str) -> str | None:

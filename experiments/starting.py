@@ -4,13 +4,15 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from data.dataset import Dataset
 from experiments import records, runfolder
@@ -95,7 +97,7 @@ def restored(checkpoints: Checkpoints, like: PyTree, unit: str = "epoch") -> tup
 
 
 def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[str, Any]]) -> None:
-    """Write what a run depends on; in a resumed run, see that it is still the same.
+    """Write what a run depends on; in a resumed run, see that it is still the same, and complete what is missing.
 
     data.json comes last: once it is there, everything is.
 
@@ -105,14 +107,39 @@ def write_facts(folder: RunFolder, dataset: Dataset, splits: Sequence[Mapping[st
       splits: rows of clients.csv.
 
     Raises:
-      ValueError: the data is not that of the interrupted run.
+      ValueError: the data or the splits are not those of the interrupted run, or a file is damaged.
     """
     if folder.has("data.json"):
-        refuse_changed(folder, folder.read_json("data.json")["fingerprint"], dataset)
-        return
-    folder.write_table("clients.csv", pd.DataFrame(splits))
-    folder.write_json("environment.json", runfolder.environment())
+        refuse_changed(folder, folder.read_facts("data.json", "fingerprint")["fingerprint"], dataset)
+    write_unless_same(folder, "clients.csv", pd.DataFrame(splits))
+    write_environment(folder)
     folder.write_json("data.json", facts_of(dataset))
+
+
+def write_unless_same(folder: RunFolder, name: str, table: pd.DataFrame) -> None:
+    """Write a table that follows from settings and data; in a resumed run, see that it still does.
+
+    Raises:
+      ValueError: another one is there.
+    """
+    if not folder.has(name):
+        folder.write_table(name, table)
+    elif (folder.path / name).read_bytes() != runfolder.as_csv(table).encode():
+        raise ValueError(
+            f"{folder.path / name} is not what the settings and the data of this run give now: if the file was damaged "
+            "or edited, delete it; if the code has changed, go back to its earlier version, or start a new run"
+        )
+
+
+def write_environment(folder: RunFolder) -> None:
+    """Write environment.json, unless a resumed run has it.
+
+    Raises:
+      ValueError: it is damaged.
+    """
+    if not folder.has("environment.json"):
+        folder.write_json("environment.json", runfolder.environment())
+    folder.read_facts("environment.json", *runfolder.ENVIRONMENT)
 
 
 def facts_of(dataset: Dataset) -> dict[str, Any]:
@@ -153,16 +180,23 @@ def refuse_changed(
         )
 
 
-def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str, Any]], Settings]) -> Settings:
+def read_settings(
+    folder: RunFolder,
+    experiment: str,
+    build: Callable[[dict[str, Any]], Settings],
+    check: Callable[[Settings], None],
+) -> Settings:
     """The settings of an earlier run.
 
     Args:
       folder: of the run.
       experiment: that it must be of.
       build: from the values of config.json, where tuples, ``network`` and ``pretraining`` are what they were.
+      check: raises a ValueError for settings that cannot be run.
 
     Raises:
-      ValueError: the folder is not one of this experiment, or of another version of it.
+      ValueError: the folder is not one of this experiment, or of another version of it, or somebody edited its
+        settings into some that cannot be run.
     """
     config = folder.read_json("config.json")
     wrote = config.get("experiment", experiment) if isinstance(config, dict) else experiment
@@ -172,11 +206,34 @@ def read_settings(folder: RunFolder, experiment: str, build: Callable[[dict[str,
         values = _with_tuples(config["settings"])
         values["network"] = NetworkSettings(**_with_tuples(values["network"]))
         values["pretraining"] = PretrainingSettings(**values["pretraining"])
-        return build(values)
-    except (KeyError, TypeError) as error:
+        settings = build(values)
+        refuse_mistyped(settings)
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{folder.path}/config.json is not that of a run of experiments.{experiment} ({error})"
+            f"{folder.path}/config.json is not that of a run of experiments.{experiment} ({error}); restore it"
         ) from None
+    try:
+        check(settings)
+    except ValueError as error:
+        raise ValueError(f"{folder.path}/config.json has {error}") from None
+    return settings
+
+
+def refuse_mistyped(settings: object) -> None:
+    """See that each field holds what its type says, in nested settings too.
+
+    Raises:
+      TypeError: which one does not.
+    """
+    for name, hint in get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if is_dataclass(value):
+            refuse_mistyped(value)
+            continue
+        try:
+            check_type(value, hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        except TypeCheckError:
+            raise TypeError(f"{name} is {value!r}") from None
 
 
 def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:

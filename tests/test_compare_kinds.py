@@ -147,7 +147,7 @@ DAMAGES = {
     "binary": ("predictions.csv", lambda _: "\0\1", "predictions.csv"),
     "empty": ("predictions.csv", lambda _: "", "predictions.csv cannot be read"),
     "no JSON": ("data.json", lambda text: text[:40], "data.json cannot be read"),
-    "other JSON": ("data.json", lambda _: "[]", "its files are not those of a finished run"),
+    "other JSON": ("data.json", lambda _: "[]", "data.json does not say name; restore it"),
     "no settings": ("config.json", lambda _: '{"experiment": "fed"}', "names no experiment and its settings"),
     "a list": ("config.json", lambda _: "[1]", "names no experiment and its settings"),
     "unknown experiment": ("config.json", lambda t: t.replace('"fed"', '"cook"'), "experiments.cook: runs of fed, mer"),

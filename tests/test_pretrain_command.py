@@ -108,9 +108,12 @@ DAMAGES = {
     "no JSON": ("data.json", b"[", r"data.json cannot be read"),
     "other JSON": ("data.json", b"[]", r"data.json does not name the run's databases; restore it"),
     "no databases": ("data.json", b'{"databases": []}', r"data.json does not name the run's databases"),
-    "no archive": ("finished/1.npz", b"123", r"1.npz cannot be read .*; delete it, and --resume trains that detector"),
-    "empty archive": ("finished/1.npz", b"", r"1.npz cannot be read"),
-    "half an archive": ("finished/1.npz", b"PK\3\4abc", r"1.npz cannot be read"),
+    "other splits": (
+        "splits.csv",
+        b"repeat,database\n0,synthetic\n",
+        r"splits.csv is not what .* give now.* delete it",
+    ),
+    "no environment": ("environment.json", b"{}", r"environment.json does not say python"),
 }
 
 
@@ -119,9 +122,20 @@ def test_a_damaged_file_is_named_on_resuming(
     folder: RunFolder, corpus: Corpus, divisions: list[Division], name: str, content: bytes, said: str
 ):
     (folder.path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=said):  # noqa: PT012
+    with pytest.raises(ValueError, match=said):
         pretrain_results.begin(folder, corpus, divisions)
-        pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+
+
+@pytest.mark.parametrize("damage", ["no archive", "that of the other repeat"])
+def test_a_damaged_detector_is_told_and_trained_again(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str], damage: str
+):
+    first, second = (folder.path / "finished" / f"{repeat}.npz" for repeat in (0, 1))
+    second.write_bytes(b"PK\3\4abc" if damage == "no archive" else first.read_bytes())
+    assert [pretrain_results.is_kept(folder, repeat) for repeat in (0, 1)] == [True, False]
+    warning = " ".join(capsys.readouterr().err.split())
+    assert f"Warning: {second}" in warning
+    assert warning.endswith("and this detector is trained again, with the same numbers.")
 
 
 def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):

@@ -168,6 +168,20 @@ def test_a_prior_that_changed_is_refused_when_going_on(tmp_path: Path) -> None:
         keep_priors(folder, "fed", pairs[:2])
 
 
+@pytest.mark.parametrize("damage", ["empty", "half", "other arrays", "text"])
+def test_a_damaged_file_of_priors_is_named(tmp_path: Path, damage: str) -> None:
+    folder, pairs = RunFolder(tmp_path), named(FITTED)
+    keep_priors(folder, "fed", pairs)
+    place = tmp_path / "priors" / "fed.npz"
+    if damage in ("empty", "half"):
+        whole = place.read_bytes()
+        place.write_bytes(whole[: len(whole) // 2] if damage == "half" else b"")
+    else:
+        np.savez(place, **{"other" if damage == "other arrays" else "priors": np.array(["a"])})
+    with pytest.raises(ValueError, match=r"fed.npz does not hold the priors of this run \(.*\); restore it; or, if"):
+        keep_priors(folder, "fed", pairs)
+
+
 def test_predictions_of_a_frozen_detector_are_those_of_the_rows_prior() -> None:
     begins = np.array([[0, 0], [COUNT, 2 * COUNT]])
     (both,) = federations(SETTINGS, SPLITS, begins)
