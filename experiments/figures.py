@@ -106,10 +106,10 @@ def client_scores(predictions: pd.DataFrame, summary: pd.DataFrame, *, synthetic
 
 
 def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str = "test") -> Figure:
-    """F1 of each class or action unit: grouped bars per algorithm, whiskers of one sd over repeats.
+    """F1 of each class or action unit: grouped bars per algorithm; whiskers: intervals, else one sd over repeats.
 
     Args:
-        scores: as ``results.score_classes`` or ``results.score_aus``.
+        scores: as ``results.score_classes`` or ``results.score_aus``, perhaps with columns f1_low and f1_high.
         by: "class" or "au".
         synthetic: whether the data are.
         split: whose scores they are.
@@ -124,7 +124,10 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str =
         centres = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
         f1 = rows.set_index(by).loc[names]
         axes.bar(centres, f1["f1"], width * 0.92, color=colour, label=algorithm)
-        axes.errorbar(centres, f1["f1"], f1["f1_sd"], fmt="none", ecolor="#222222", elinewidth=1)
+        low, high = (
+            (f1["f1_low"], f1["f1_high"]) if "f1_low" in f1 else (f1["f1"] - f1["f1_sd"], f1["f1"] + f1["f1_sd"])
+        )
+        axes.vlines(centres, low, high, colors="#222222", lw=1)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"{split} F1")

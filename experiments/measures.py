@@ -95,6 +95,24 @@ def _emotion_scores(confusion: np.ndarray, _: Sequence[str]) -> dict[str, np.nda
     return {metric: np.asarray(score(confusion)) for metric, score in SCORES.items()}
 
 
+def of_class(score: str, name: str) -> str:
+    """What a score of one class is called.
+
+    >>> of_class("f1", "fear")
+    'f1 of fear'
+    """
+    return f"{score} of {name}"
+
+
+def _class_scores(confusion: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    by_score = {"f1": metrics.f1_per_class(confusion), "recall": metrics.recall_per_class(confusion)}
+    return {
+        of_class(score, name): np.asarray(values[..., place])
+        for score, values in by_score.items()
+        for place, name in enumerate(names)
+    }
+
+
 def _detection_scores(outcomes: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     f1 = np.asarray(metrics.detection_f1(metrics.Detections(*np.moveaxis(outcomes, -1, 0))))
     each = {name: f1[..., place] for place, name in enumerate(names)}
@@ -103,6 +121,8 @@ def _detection_scores(outcomes: np.ndarray, names: Sequence[str]) -> dict[str, n
 
 EMOTIONS = Measure("classes", results.class_names, lambda _: ["label"], subject_confusions, _emotion_scores)
 """UF1, UAR and accuracy of predictions.csv."""
+CLASSES = EMOTIONS._replace(scores=_class_scores)
+"""F1 and recall of each class, as ``of_class`` names them, of predictions.csv."""
 ACTION_UNITS = Measure(
     "action units",
     results.au_names,

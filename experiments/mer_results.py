@@ -10,8 +10,9 @@ from scipy.special import expit as sigmoid
 from scipy.special import softmax
 
 from data.dataset import Dataset
-from experiments import baselines, intervals, records, report, results, starting, tables
+from experiments import baselines, interval_tables, records, report, results, starting, tables
 from experiments.chunks import Finished
+from experiments.interval_tables import Intervals
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.folds import Fold
 from fedpsyau_jax.types import Float
@@ -20,11 +21,11 @@ PART = "fold"
 
 
 class Scores(NamedTuple):
-    """Rows of predictions.csv and summary.csv, and the intervals of each algorithm."""
+    """Rows of predictions.csv and summary.csv, and the intervals of the pooled scores of each algorithm."""
 
     emotions: pd.DataFrame
     summary: pd.DataFrame
-    intervals: dict[str, dict[str, intervals.Interval]]
+    intervals: Intervals
 
 
 def begin(folder: RunFolder, dataset: Dataset, repeats: Sequence[Sequence[Fold]]) -> None:
@@ -68,11 +69,10 @@ def conclude(
     folder.write_table("metrics.csv", epoch_rows(finished))
     folder.write_table("predictions.csv", emotions)
     folder.write_table("au_predictions.csv", aus)
-    scored = {
-        str(name): intervals.score_intervals(rows, seed=intervals.SEED)
-        for name, rows in emotions.groupby("algorithm", sort=False)
-    }
-    folder.write_table("intervals.csv", interval_rows(scored))
+    scored = interval_tables.scored(emotions, aus)
+    folder.write_table("intervals.csv", interval_tables.interval_rows(scored.pooled))
+    folder.write_table("class_scores.csv", scored.classes)
+    folder.write_table("au_scores.csv", scored.aus)
     splits = folder.read_table("clients.csv")
     summary = results.summarise(
         [
@@ -83,7 +83,7 @@ def conclude(
         ]
     )
     folder.write_table("summary.csv", summary)
-    return Scores(emotions, summary, scored)
+    return Scores(emotions, summary, scored.pooled)
 
 
 def show(scores: Scores, folder: RunFolder, console: Console, *, synthetic: bool) -> None:
@@ -146,17 +146,6 @@ def epoch_rows(finished: Sequence[Finished]) -> pd.DataFrame:
     ]
     renamed = {"round": "epoch", "client": PART, "num_test": "num_validation"}
     return pd.concat(rows, ignore_index=True).drop(columns="test_loss").rename(columns=renamed)
-
-
-def interval_rows(scored: dict[str, dict[str, intervals.Interval]]) -> pd.DataFrame:
-    """Content of intervals.csv: pooled scores with the bounds of their bootstrap intervals by subject."""
-    return pd.DataFrame(
-        [
-            {"algorithm": name, "metric": metric, **interval._asdict()}
-            for name, by_metric in scored.items()
-            for metric, interval in by_metric.items()
-        ]
-    )
 
 
 def _keys(finished: Finished) -> dict[str, str | int]:

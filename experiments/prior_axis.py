@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
@@ -130,13 +131,7 @@ def refuse_changed_priors(folder: RunFolder, name: str, priors: Sequence[tuple[s
     """
     if not folder.has(file := _file(name)):
         return
-    try:
-        before = kept.arrays_in(folder.path / file)["priors"].astype(float)
-    except (KeyError, ValueError) as error:
-        raise ValueError(
-            f"{folder.path / file} does not hold the priors of this run ({error}); restore it; or, if the function "
-            "that makes them and the code are still those of the run, delete it"
-        ) from None
+    before = _kept_numbers(folder.path / file)
     now = _numbers([prior for _, prior in priors])
     same = before.shape == now.shape and np.isclose(before, now, rtol=0, atol=SAME).all(axis=1)
     if not np.all(same):
@@ -149,6 +144,18 @@ def refuse_changed_priors(folder: RunFolder, name: str, priors: Sequence[tuple[s
 
 def _numbers(priors: Sequence[Priors]) -> Float[np.ndarray, "priors numbers"]:
     return np.stack([np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(prior)]) for prior in priors])
+
+
+def _kept_numbers(place: Path) -> Float[np.ndarray, "priors numbers"]:
+    try:
+        return kept.arrays_in(place)["priors"].astype(float)
+    except kept.Damaged as error:
+        reason = str(error)
+    except (KeyError, ValueError):
+        reason = f"{place} holds no priors"
+    raise ValueError(
+        f"{reason}; restore it; or, if the function that makes them and the code are still those of the run, delete it"
+    )
 
 
 def _file(name: str) -> str:

@@ -6,16 +6,18 @@ draws ``figures/*.png`` and writes ``report.html`` again, for example after an u
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from tyro.conf import Positional
 
 from experiments import baselines, commandline, figures, page, pretrain_report, records, results, runfolder, tables
+from experiments.intervals import LEVEL, NUM_DRAWS, SEED
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.options import parsed
 
@@ -32,6 +34,8 @@ class Run:
     predictions: pd.DataFrame
     au_predictions: pd.DataFrame | None
     summary: pd.DataFrame
+    class_scores: pd.DataFrame
+    au_scores: pd.DataFrame | None
     intervals: pd.DataFrame | None = None
 
     @property
@@ -45,6 +49,11 @@ class Run:
         return "fold" if "fold" in self.predictions else "client"
 
     @property
+    def bounded(self) -> bool:
+        """Whether scores of classes and action units have intervals."""
+        return "f1_low" in self.class_scores
+
+    @property
     def time(self) -> str:
         """What training advances by: "round" or "epoch"."""
         return "epoch" if "epoch" in self.metrics else "round"
@@ -56,18 +65,28 @@ def read(folder: RunFolder) -> Run:
     Raises:
         ValueError: a file is missing or broken; the sentence names it.
     """
-    with_aus = folder.has("au_predictions.csv")
+    predictions = folder.read_table("predictions.csv")
+    aus = folder.read_table("au_predictions.csv") if folder.has("au_predictions.csv") else None
     return Run(
         config=folder.read_facts("config.json", "experiment", "command", "settings"),
         environment=folder.read_facts("environment.json", *runfolder.ENVIRONMENT),
         data=folder.read_facts("data.json", *records.FACTS),
         splits=folder.read_table("clients.csv"),
         metrics=folder.read_table("metrics.csv"),
-        predictions=folder.read_table("predictions.csv"),
-        au_predictions=folder.read_table("au_predictions.csv") if with_aus else None,
+        predictions=predictions,
+        au_predictions=aus,
         summary=folder.read_table("summary.csv"),
+        class_scores=_kept(folder, "class_scores.csv", results.score_classes, predictions),
+        au_scores=None if aus is None else _kept(folder, "au_scores.csv", results.score_aus, aus),
         intervals=folder.read_table("intervals.csv") if folder.has("intervals.csv") else None,
     )
+
+
+def _kept(
+    folder: RunFolder, name: str, scored: Callable[[pd.DataFrame], pd.DataFrame], predictions: pd.DataFrame
+) -> pd.DataFrame:
+    """Scores as the run wrote them, with intervals; without, where it wrote none."""
+    return folder.read_table(name) if folder.has(name) else scored(predictions)
 
 
 def draw(run: Run) -> dict[str, Figure]:
@@ -77,17 +96,15 @@ def draw(run: Run) -> dict[str, Figure]:
         "curves": figures.curves(run.metrics, run.summary, synthetic=synthetic),
         "confusion": figures.confusion_matrices(run.predictions, synthetic=synthetic),
         f"{run.part}s": figures.client_scores(run.predictions, run.summary, synthetic=synthetic, part=run.part),
-        "classes": figures.class_scores(results.score_classes(run.predictions), "class", synthetic=synthetic),
+        "classes": figures.class_scores(run.class_scores, "class", synthetic=synthetic),
     }
-    if run.au_predictions is not None:
-        scores = results.score_aus(run.au_predictions)
-        drawn["action_units"] = figures.class_scores(scores, "au", synthetic=synthetic)
+    if run.au_scores is not None:
+        drawn["action_units"] = figures.class_scores(run.au_scores, "au", synthetic=synthetic)
     return drawn
 
 
 def render(run: Run, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    aus = run.au_predictions
     return page.rendered(
         "report",
         images,
@@ -97,8 +114,10 @@ def render(run: Run, images: Mapping[str, bytes]) -> str:
         sheet=tables.summary_sheet(run.summary),
         num_repeats=run.predictions["repeat"].nunique(),
         scores_by_part=_wide(results.score_parts(run.predictions, part=run.part), "uf1", ["repeat", run.part]),
-        scores_by_class=_wide(results.score_classes(run.predictions), "f1", ["class"]),
-        scores_by_au=None if aus is None else _wide(results.score_aus(aus), "f1", ["au"]),
+        f1_by_class=_wide(run.class_scores, "f1", ["class"]),
+        recall_by_class=_wide(run.class_scores, "recall", ["class"]),
+        f1_by_au=None if run.au_scores is None else _wide(run.au_scores, "f1", ["au"]),
+        whisker="95 % bootstrap interval by subject" if run.bounded else "one standard deviation over repeats",
         intervals=None if run.intervals is None else interval_table(run.intervals),
         num_steps=run.metrics[run.time].max(),
         num_wanted=run.config["settings"].get(f"{run.time}s"),
@@ -131,6 +150,11 @@ def limits(run: Run) -> list[str]:
         sentences.append(
             f"± is the standard deviation over {num_repeats} repeats (split and initial weights differ),"
             " not a confidence interval."
+        )
+    if run.intervals is not None:
+        sentences.append(
+            f"Intervals: {LEVEL:.0%} percentile bootstrap by subject, {NUM_DRAWS:,} draws with seed {SEED}. They say"
+            " how far a score depends on who was tested, and nothing of the random numbers of training."
         )
     split = run.config["settings"].get("split")
     if split == "examples":
@@ -190,9 +214,10 @@ def main(run_folder: Positional[Path]) -> int:
 
 
 def _wide(scores: pd.DataFrame, score: str, rows: list[str]) -> pd.DataFrame:
-    """One column per algorithm, in the order of appearance; scores as text."""
-    wide = scores.set_index([*rows, "algorithm"])[score].unstack(sort=False)
-    return wide.map(tables.number).reset_index()
+    """One column per algorithm, in the order of appearance; scores as text, with their intervals if they have them."""
+    bounds = [scores.get(f"{score}{end}", scores[score] * np.nan) for end in ("_low", "_high")]
+    text = [tables.with_interval(*values) for values in zip(scores[score], *bounds, strict=True)]
+    return scores.assign(text=text).set_index([*rows, "algorithm"])["text"].unstack(sort=False).reset_index()
 
 
 if __name__ == "__main__":

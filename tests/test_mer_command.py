@@ -24,6 +24,7 @@ from fedpsyau_jax.priors import published
 HERE = Path(__file__).parent
 CHEAP = ("--protocol=loso", "--epochs=2", "--batch=16", "--folds-at-once=3", "--checkpoint-seconds=0")
 RESULTS = ("metrics.csv", "predictions.csv", "au_predictions.csv", "summary.csv", "clients.csv", "intervals.csv")
+RESULTS = (*RESULTS, "class_scores.csv", "au_scores.csv")
 
 
 class Command:
@@ -291,8 +292,12 @@ def test_perfect_predictions_score_one_and_the_report_speaks_of_folds(tmp_path: 
     assert scores.intervals["perfect"]["uf1"] == (1, 1, 1)
     report.write(folder)
     page = (tmp_path / "report.html").read_text()
-    for text in ("2 epochs, 1 repeat", "Scores of each fold", "after the last epoch", "1.000 [1.000, 1.000]"):
+    for text in ("2 epochs, 1 repeat", "Scores of each fold", "after the last epoch", "10,000 draws with seed 0"):
         assert text in page
+    for heading, num_rows in (("F1 of each class", 7), ("Recall of each class", 7), ("F1 of each action unit", 12)):
+        _, _, after = page.partition(f"<summary>{heading} as a table</summary>")
+        assert after.partition("</details>")[0].count("<td>1.000 [1.000, 1.000]</td>") == num_rows
+    assert "whisker: 95 % bootstrap interval by subject" in page
     assert "rounds" not in page
 
 
