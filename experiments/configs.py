@@ -20,6 +20,8 @@ TITLES = {
     "centralised": "Centralised",
 }
 MASKINGS = {"neighbours": neighbours, "released": released}
+SEEDS = 2**31
+"""So many seeds are told apart by all random generators, with a repeat added."""
 
 
 @dataclass(frozen=True)
@@ -213,8 +215,8 @@ def check_amount(option: str, value: float) -> None:
 
 def check_common(seed: int, network: NetworkSettings) -> None:
     """Refuse a seed that random generators refuse, and a prior ratio that is no share; a ValueError says which."""
-    if seed < 0:
-        raise ValueError(f"--seed={seed}: it must be at least 0")
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"--seed={seed}: it must be at least 0, and below {SEEDS}")
     if not 0 <= network.prior_ratio <= 1:
         raise ValueError(f"--network.prior-ratio={network.prior_ratio}: it must be between 0 and 1")
 

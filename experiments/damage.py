@@ -11,7 +11,8 @@ from experiments.runfolder import RunFolder
 
 KEYS = ("algorithm", "repeat", "clip", "subject")
 CLASSES = ("label", "predicted")
-NUMBERS = ("repeat", "p_", "label_", "mask_", "probability_")
+AU_KINDS = ("label_", "mask_", "probability_")
+NUMBERS = ("repeat", "p_", *AU_KINDS)
 MEND = "restore it, or run again"
 
 
@@ -28,7 +29,7 @@ def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes
       ValueError: what is wrong, and where.
     """
     place = folder.path / name
-    if missing := [column for column in (*KEYS, *(CLASSES if classes else ())) if column not in table]:
+    if missing := [column for column in (*KEYS, *(CLASSES if classes else _of_each_au(table))) if column not in table]:
         raise ValueError(f"{place} has no column {missing[0]}; {MEND}")
     if not len(table):
         raise ValueError(f"{place} has no rows; {MEND}")
@@ -43,6 +44,12 @@ def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes
             raise ValueError(f"{place}, line {strange[0] + 2}: {told}; {MEND}")
     if (twice := np.flatnonzero(table.duplicated(["algorithm", "repeat", "clip"]))).size:
         raise ValueError(f"{place}, line {twice[0] + 2}: a clip that was predicted before in this repeat; {MEND}")
+
+
+def _of_each_au(table: pd.DataFrame) -> list[str]:
+    """Columns that a table must have, as it has one of each action unit."""
+    names = dict.fromkeys(column.partition("_")[2] for column in map(str, table) if column.startswith(AU_KINDS))
+    return [f"{kind}{name}" for name in names for kind in AU_KINDS]
 
 
 def check_summary(folder: RunFolder, summary: pd.DataFrame, algorithms: Sequence[str], metrics: Sequence[str]) -> None:

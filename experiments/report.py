@@ -6,13 +6,14 @@ draws ``figures/*.png`` and writes ``report.html`` again, for example after an u
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jinja2 import UndefinedError
 from matplotlib.figure import Figure
 from tyro.conf import Positional
 
@@ -21,10 +22,12 @@ from experiments.intervals import LEVEL, NUM_DRAWS, SEED
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.options import parsed
 
+SD = "one standard deviation over repeats"
+
 
 @dataclass(frozen=True)
 class Run:
-    """Everything a folder says about its run."""
+    """Everything a folder says about its run; ``intervals``, ``classes`` and ``aus`` if it has intervals."""
 
     config: dict[str, Any]
     environment: dict[str, Any]
@@ -34,9 +37,9 @@ class Run:
     predictions: pd.DataFrame
     au_predictions: pd.DataFrame | None
     summary: pd.DataFrame
-    class_scores: pd.DataFrame
-    au_scores: pd.DataFrame | None
     intervals: pd.DataFrame | None = None
+    classes: pd.DataFrame | None = None
+    aus: pd.DataFrame | None = None
 
     @property
     def synthetic(self) -> bool:
@@ -49,9 +52,16 @@ class Run:
         return "fold" if "fold" in self.predictions else "client"
 
     @property
-    def bounded(self) -> bool:
-        """Whether scores of classes and action units have intervals."""
-        return "f1_low" in self.class_scores
+    def class_scores(self) -> pd.DataFrame:
+        """Scores of each class."""
+        return results.score_classes(self.predictions) if self.classes is None else self.classes
+
+    @property
+    def au_scores(self) -> pd.DataFrame | None:
+        """Scores of each action unit, if any was detected."""
+        if self.au_predictions is None or self.aus is not None:
+            return self.aus
+        return results.score_aus(self.au_predictions)
 
     @property
     def time(self) -> str:
@@ -65,28 +75,23 @@ def read(folder: RunFolder) -> Run:
     Raises:
         ValueError: a file is missing or broken; the sentence names it.
     """
-    predictions = folder.read_table("predictions.csv")
-    aus = folder.read_table("au_predictions.csv") if folder.has("au_predictions.csv") else None
+
+    def if_there(name: str) -> pd.DataFrame | None:
+        return folder.read_table(name) if folder.has(name) else None
+
     return Run(
         config=folder.read_facts("config.json", "experiment", "command", "settings"),
         environment=folder.read_facts("environment.json", *runfolder.ENVIRONMENT),
         data=folder.read_facts("data.json", *records.FACTS),
         splits=folder.read_table("clients.csv"),
         metrics=folder.read_table("metrics.csv"),
-        predictions=predictions,
-        au_predictions=aus,
+        predictions=folder.read_table("predictions.csv"),
+        au_predictions=if_there("au_predictions.csv"),
         summary=folder.read_table("summary.csv"),
-        class_scores=_kept(folder, "class_scores.csv", results.score_classes, predictions),
-        au_scores=None if aus is None else _kept(folder, "au_scores.csv", results.score_aus, aus),
-        intervals=folder.read_table("intervals.csv") if folder.has("intervals.csv") else None,
+        intervals=if_there("intervals.csv"),
+        classes=if_there("class_scores.csv"),
+        aus=if_there("au_scores.csv"),
     )
-
-
-def _kept(
-    folder: RunFolder, name: str, scored: Callable[[pd.DataFrame], pd.DataFrame], predictions: pd.DataFrame
-) -> pd.DataFrame:
-    """Scores as the run wrote them, with intervals; without, where it wrote none."""
-    return folder.read_table(name) if folder.has(name) else scored(predictions)
 
 
 def draw(run: Run) -> dict[str, Figure]:
@@ -117,7 +122,9 @@ def render(run: Run, images: Mapping[str, bytes]) -> str:
         f1_by_class=_wide(run.class_scores, "f1", ["class"]),
         recall_by_class=_wide(run.class_scores, "recall", ["class"]),
         f1_by_au=None if run.au_scores is None else _wide(run.au_scores, "f1", ["au"]),
-        whisker="95 % bootstrap interval by subject" if run.bounded else "one standard deviation over repeats",
+        whisker="95 % bootstrap interval by subject"
+        if run.classes is not None
+        else "one standard deviation over repeats",
         intervals=None if run.intervals is None else interval_table(run.intervals),
         num_steps=run.metrics[run.time].max(),
         num_wanted=run.config["settings"].get(f"{run.time}s"),
@@ -208,8 +215,13 @@ def main(run_folder: Positional[Path]) -> int:
         ValueError, OSError: it is none, or a file of it is missing or broken.
     """
     folder = runfolder.existing(run_folder)
-    of_pretraining = folder.read_json("config.json").get("experiment") == "pretrain"
-    print((pretrain_report.write if of_pretraining else write)(folder))
+    config = folder.read_facts("config.json", "experiment", "command", "settings")
+    try:
+        print((pretrain_report.write if config["experiment"] == "pretrain" else write)(folder))
+    except (LookupError, TypeError, AttributeError, ArithmeticError, UndefinedError) as error:
+        raise ValueError(
+            f"{folder.path}: its files are not those of a finished run ({error}); restore them, or run again"
+        ) from None
     return 0
 
 

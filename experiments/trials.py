@@ -53,8 +53,14 @@ class TrialData(NamedTuple):
 
 
 def folds(settings: MerSettings, dataset: Dataset) -> list[list[Fold]]:
-    """[repeats][folds] over the examples with an emotion, with validation if the settings ask for it."""
+    """[repeats][folds] over the examples with an emotion, with validation if the settings ask for it.
+
+    Raises:
+      ValueError: there are too few of them, or of their subjects.
+    """
     labelled = np.flatnonzero(dataset.examples.emotion >= 0)
+    if not len(labelled):
+        raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
     subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
     repeats = []
     for repeat in range(settings.repeats):

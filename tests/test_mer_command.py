@@ -209,6 +209,7 @@ MISTAKES = {
     "no epochs": (mer, ["--epochs=0"], r"--epochs=0: it must be at least 1"),
     "one fold": (mer, ["--folds=1"], r"--folds=1: it must be at least 2"),
     "more folds than subjects": (mer, ["--folds=9"], r"9 folds .* 8 subjects"),
+    "a seed of too many digits": (mer, ["--seed=4294967296"], r"--seed=4294967296: it must be .* below 2147483648"),
     "selection without validation": (mer, ["--select"], r"add, for example, --validation-share=0.2"),
     "decay of a frozen module": (mer, ["--prior-schedule=decay"], r"add --au=finetuned"),
     "priors where none acts": (

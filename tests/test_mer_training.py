@@ -183,6 +183,12 @@ def test_a_loss_that_is_not_finite_names_fold_and_epoch(dataset: Dataset, tmp_pa
         trained(dataset, tmp_path, replace(SETTINGS, learning_rate=float("inf")))
 
 
+def test_a_database_without_emotions_is_refused(dataset: Dataset):
+    unlabelled = replace(dataset, examples=dataset.examples._replace(emotion=np.full(32, -1)))
+    with pytest.raises(ValueError, match=r"synthetic/federated/0.0.0 has no example with an emotion"):
+        trials.folds(SETTINGS, unlabelled)
+
+
 def test_a_prior_from_annotations_sees_the_training_rows_alone(dataset: Dataset):
     (found,) = trials.folds(SETTINGS, dataset)
     first, *_ = trials.trials([found], dataset, [("a", "co-occurrence")])

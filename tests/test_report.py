@@ -195,3 +195,19 @@ def test_limits_say_what_one_repeat_is_worth(finished):
     one = report.Run(**{**vars(run), "predictions": run.predictions[run.predictions["repeat"] == 0]})
     assert any("confidence interval" in sentence for sentence in report.limits(run))
     assert any(sentence.startswith("One repeat") for sentence in report.limits(one))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("metrics.csv", "a,b\n1,2\n"),
+        ("clients.csv", "repeat\n0\n"),
+        ("class_scores.csv", "algorithm,class,f1,recall\n"),
+    ],
+)
+def test_tables_of_something_else_are_one_sentence(tmp_path, capsys, name, content):
+    folder = made_up_run(tmp_path / "run")
+    folder.write_text(name, content)
+    assert commandline.guarded(lambda: report.main(folder.path)) == 2
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"Error: {folder.path}: its files are not those of a finished run (")
