@@ -157,7 +157,8 @@ def _facts(path: Path) -> dict[str, Any]:
             f"--au-init={path}: there is no {FACTS} in it; give the folder of a finished run of experiments.pretrain"
         )
     facts: dict[str, Any] = RunFolder(path).read_json(FACTS)
-    if missing := {"network", "databases", "subjects", "priors"} - facts.keys():
+    kinds = {"network": dict, "databases": list, "subjects": list, "priors": list}
+    if missing := [n for n, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(n), kind)]:
         raise ValueError(f"--au-init={path}: its {FACTS} does not say {' and '.join(sorted(missing))}; pretrain again")
     if namesakes := [name for name in facts["subjects"] if str(name).partition("/")[0] not in facts["databases"]]:
         raise ValueError(

@@ -67,9 +67,14 @@ def found(folder: RunFolder, name: str, of: Any, so: str) -> dict[str, np.ndarra
     try:
         return read(folder, name, of)
     except Damaged as error:
-        told = f"Warning: {error}; it is put aside as {_put_aside(folder, name)}, and {so}."
-        Console(stderr=True).print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        warn(f"{error}; it is put aside as {_put_aside(folder, name)}, and {so}")
         return None
+
+
+def warn(sentence: str) -> None:
+    """Say on standard error what was damaged, and what happens instead."""
+    told = f"Warning: {sentence}."
+    Console(stderr=True).print(told, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def arrays_in(place: Path) -> dict[str, np.ndarray]:

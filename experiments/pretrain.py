@@ -170,7 +170,7 @@ def run(settings: PretrainSettings, folder: RunFolder, data_dir: Path | None, co
         refuse_leaking(corpus, divisions)
         pretrain_results.begin(folder, corpus, divisions)
         for repeat, division in enumerate(divisions):
-            done = pretrain_results.is_kept(folder, repeat)
+            done = pretrain_results.is_kept(folder, repeat, settings.network)
             if not (done or train(settings, folder, corpus, repeat, division, stages)):
                 trained = f"{repeat} of {settings.repeats} detectors are trained"
                 console.print(f"{trained}; go on with --resume={folder.path}", soft_wrap=True, highlight=False)

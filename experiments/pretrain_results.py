@@ -11,7 +11,9 @@ from rich.table import Table
 from scipy.special import expit as sigmoid
 
 from experiments import kept, pretrain_report, records, results, starting, tables
+from experiments.configs import NetworkSettings
 from experiments.corpus import Corpus
+from experiments.detectors import detector_from
 from experiments.runfolder import RunFolder
 from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
@@ -53,10 +55,19 @@ def keep(
     kept.write(folder, _file(repeat), repeat, {"loss": loss, "logits": logits})
 
 
-def is_kept(folder: RunFolder, repeat: int) -> bool:
-    """Whether the detector of this repeat is trained and validated; a damaged file is put aside, with a warning."""
+def is_kept(folder: RunFolder, repeat: int, network: NetworkSettings) -> bool:
+    """Whether the detector of this repeat is trained and validated; a warning says if a file of it is damaged."""
     so = "this detector is trained again, with the same numbers"
-    return kept.found(folder, _file(repeat), repeat, so) is not None
+    if kept.found(folder, _file(repeat), repeat, so) is None:
+        return False
+    if repeat > 0:  # the first one is for use
+        return True
+    try:
+        detector_from(folder.path, network)
+    except ValueError:
+        kept.warn(f"{folder.path} does not hold its detector as it was saved; {so}")
+        return False
+    return True
 
 
 def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], console: Console) -> None:

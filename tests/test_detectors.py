@@ -93,8 +93,9 @@ def test_the_same_network_is_not_refused(folder: Path):
     check_detector(folder, NETWORK, frozen=True)
 
 
-def test_facts_that_lack_something_are_named(folder: Path):
-    (folder / "detector.json").write_text("{}")
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"network": 1, "databases": null, "subjects": "a", "priors": {}}'])
+def test_facts_that_lack_something_are_named(folder: Path, content: str):
+    (folder / "detector.json").write_text(content)
     with pytest.raises(ValueError, match=r"does not say databases and network and priors and subjects; pretrain again"):
         check_detector(folder, NETWORK, frozen=True)
 

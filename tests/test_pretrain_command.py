@@ -1,12 +1,15 @@
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,9 +17,13 @@ from fed_on_random_data import random_dataset
 from rich.console import Console
 
 from experiments import pretrain, pretrain_results, report, runfolder
+from experiments.configs import NetworkSettings
 from experiments.corpus import Corpus, joined, split
+from experiments.detectors import detector_like, save_detector
 from experiments.pretrain_results import Division
 from experiments.runfolder import RunFolder
+from experiments.tasks import Detector
+from fedpsyau_jax.priors import published
 
 HERE = Path(__file__).parent
 CHEAP = ("--pretraining.epochs=4", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
@@ -126,16 +133,30 @@ def test_a_damaged_file_is_named_on_resuming(
         pretrain_results.begin(folder, corpus, divisions)
 
 
-@pytest.mark.parametrize("damage", ["no archive", "that of the other repeat"])
+DETECTOR_DAMAGES: dict[str, Callable[[Path], object]] = {
+    "no archive": lambda run: (run / "finished" / "0.npz").write_bytes(b"PK\3\4abc"),
+    "that of the other repeat": lambda run: shutil.copy(run / "finished" / "1.npz", run / "finished" / "0.npz"),
+    "no facts": lambda run: (run / "detector.json").unlink(),
+    "other facts": lambda run: (run / "detector.json").write_text("[]"),
+    "no weights": lambda run: shutil.rmtree(run / "detector"),
+    "half the weights": lambda run: shutil.rmtree(run / "detector" / "0" / "state"),
+}
+
+
+@pytest.mark.parametrize("damage", DETECTOR_DAMAGES.values(), ids=DETECTOR_DAMAGES)
 def test_a_damaged_detector_is_told_and_trained_again(
-    folder: RunFolder, capsys: pytest.CaptureFixture[str], damage: str
+    folder: RunFolder, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], object]
 ):
-    first, second = (folder.path / "finished" / f"{repeat}.npz" for repeat in (0, 1))
-    second.write_bytes(b"PK\3\4abc" if damage == "no archive" else first.read_bytes())
-    assert [pretrain_results.is_kept(folder, repeat) for repeat in (0, 1)] == [True, False]
+    network = NetworkSettings(variant="no-transformer-no-gat")
+    weights = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), detector_like(network))
+    save_detector(folder, Detector(weights, published()), network, ["synthetic/a"], ["synthetic"])
+    assert [pretrain_results.is_kept(folder, repeat, network) for repeat in (0, 1)] == [True, True]
+    assert capsys.readouterr().err == ""
+    damage(folder.path)
+    assert [pretrain_results.is_kept(folder, repeat, network) for repeat in (0, 1)] == [False, True]
     warning = " ".join(capsys.readouterr().err.split())
-    assert f"Warning: {second}" in warning
-    assert warning.endswith("and this detector is trained again, with the same numbers.")
+    assert warning.startswith(f"Warning: {folder.path}")
+    assert warning.endswith("this detector is trained again, with the same numbers.")
 
 
 def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):
