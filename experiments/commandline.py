@@ -1,5 +1,7 @@
 """What all commands share: options from frozen dataclasses, one sentence for a mistake, a clean way to stop."""
 
+import errno
+import logging
 import os
 import signal
 import sys
@@ -13,6 +15,8 @@ import jax
 from rich.console import Console
 
 MISTAKE, INTERRUPTED = 2, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OTHER_PLACE = "give another place, or make this one accessible"
 
 
 def guarded(main: Callable[[], int]) -> int:
@@ -37,9 +41,10 @@ def guarded(main: Callable[[], int]) -> int:
 def sentence(error: BaseException) -> str:
     """The message of an error; of an operating-system error, with the file that it is about."""
     if isinstance(error, OSError) and error.strerror:
+        mend = "make room there, or give another place" if error.errno in FULL else OTHER_PLACE
         about = error.filename2 or error.filename  # where something is moved to, not from
         where = f"{about}: " if about else ""
-        return f"{where}{error.strerror}; give another place, or make this one accessible"
+        return f"{where}{error.strerror}; {mend}"
     return str(error)
 
 
@@ -108,5 +113,12 @@ def preset_of(arguments: Sequence[str], presets: Sequence[str]) -> str:
 
 
 def exit_with(main: Callable[[Sequence[str]], int]) -> None:
-    """Run ``main`` on the process's arguments and leave with its status."""
+    """Run ``main`` on the process's arguments and leave with its status; what goes wrong is told by us alone.
+
+    Orbax logs every failed read or write with its stack, and its destructors fail after that.
+    """
+    if not os.environ.get("FEDPSYAU_TRACEBACK"):
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        sys.unraisablehook = lambda _: None
     sys.exit(guarded(lambda: main(sys.argv[1:])))

@@ -75,15 +75,23 @@ class RunFolder:
         self.write_bytes(name, text.encode())
 
     def write_bytes(self, name: str, content: bytes) -> None:
-        """Replace a file in one step; its folder is made if it is missing."""
+        """Replace a file in one step; its folder is made if it is missing.
+
+        Raises:
+            OSError: it cannot be written, for example as the disk is full; the old file, if any, is still there.
+        """
         path = self.path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{path.name}.unfinished")
-        with unfinished.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     def write_json(self, name: str, value: Any) -> None:
         """Replace a JSON file in one step."""

@@ -42,14 +42,24 @@ class Checkpoints:
         """Write the state after ``step`` rounds, replacing one of the same step; returns when it is on disk.
 
         Waiting is what lets the caller donate the state's memory to the next round.
+
+        Raises:
+          OSError: it cannot be written, for example as the disk is full.
         """
         if step in self.manager.all_steps():
             self._remove(step)
         content = ocp.args.Composite(
             state=ocp.args.StandardSave(_by_name(state)), checks=ocp.args.JsonSave(_checksums(state))
         )
-        self.manager.save(step, args=content)
-        self.manager.wait_until_finished()
+        try:
+            self.manager.save(step, args=content)
+            self.manager.wait_until_finished()
+        except Exception as error:  # orbax and tensorstore raise whatever they like
+            reason = "no space left" if "No space left" in str(error) else _first_line(error)
+            raise OSError(
+                f"no checkpoint can be written to {self.manager.directory} ({reason}); make room there, or give "
+                "another place; what was saved before is still good"
+            ) from None
 
     def restore(self, like: PyTree) -> Restored | None:
         """The newest state that is whole.
@@ -71,8 +81,7 @@ class Checkpoints:
             except OtherState:
                 raise
             except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
-                reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                passed_over.append(f"the checkpoint of round {step} is corrupt ({reason})")
+                passed_over.append(f"the checkpoint of round {step} is corrupt ({_first_line(error)})")
                 if not self.read_only:
                     self._put_aside(step)
         return Restored(0, None, tuple(passed_over)) if passed_over else None
@@ -117,6 +126,10 @@ def open_checkpoints(directory: Path, keep: int = 2, *, read_only: bool = False)
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, create=not read_only)
     with ocp.CheckpointManager(directory.resolve(), options=options) as manager:
         yield Checkpoints(manager, read_only)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
 def _by_name(state: PyTree) -> dict[str, Any]:
