@@ -160,7 +160,7 @@ def limits(run: Run) -> list[str]:
         )
     if run.intervals is not None:
         sentences.append(
-            f"Intervals: {LEVEL:.0%} percentile bootstrap by subject, {NUM_DRAWS:,} draws with seed {SEED}. They say"
+            f"Intervals: {100 * LEVEL:g} % percentile bootstrap by subject, {NUM_DRAWS:,} draws with seed {SEED}. They say"
             " how far a score depends on who was tested, and nothing of the random numbers of training."
         )
     split = run.config["settings"].get("split")

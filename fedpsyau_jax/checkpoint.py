@@ -57,8 +57,8 @@ class Checkpoints:
         except Exception as error:  # orbax and tensorstore raise whatever they like
             reason = "no space left" if "No space left" in str(error) else _first_line(error)
             raise OSError(
-                f"no checkpoint can be written to {self.manager.directory} ({reason}); make room there, or give "
-                "another place; what was saved before is still good"
+                f"no checkpoint can be written to {self.manager.directory} ({reason}); make room there, or make it "
+                "accessible; what was saved before is still good"
             ) from None
 
     def restore(self, like: PyTree) -> Restored | None:
