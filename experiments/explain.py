@@ -128,8 +128,8 @@ def reader_of(folder: RunFolder) -> Reader:
     name = config.get("experiment") if isinstance(config, dict) else None
     if name not in READERS:
         raise ValueError(
-            f"{folder.path} is a run of experiments.{name}, and only runs of {' and '.join(READERS)} keep the networks "
-            "that attention is read from: give one of these"
+            f"{folder.path} is a run of experiments.{name}, and attention is read from the networks of runs of "
+            f"{' and '.join(READERS)}: give one of these"
         )
     return READERS[name]
 

@@ -51,6 +51,19 @@ def read(folder: RunFolder, name: str, number: int, like: ClientState) -> Client
     return jax.tree.unflatten(jax.tree.structure(like), [stored[place] for place in wanted])
 
 
+def read_all(folder: RunFolder, name: str, count: int, like: ClientState) -> ClientState:
+    """Read the first ``count`` networks, leaves [networks, ...], one after the other: they may fill half the memory.
+
+    Raises:
+      ValueError: one is missing, damaged, or another network.
+    """
+    together: ClientState = jax.tree.map(lambda leaf: np.empty((count, *leaf.shape), leaf.dtype), like)
+    for number in range(count):
+        own = read(folder, name, number, like)
+        jax.tree.map(lambda all_, one, number=number: np.copyto(all_[number, ...], one), together, own)
+    return together
+
+
 def megabytes(folder: RunFolder) -> float:
     """How much room the networks of a run take."""
     return sum(path.stat().st_size for path in (folder.path / FOLDER).glob("*.npz")) / 1e6

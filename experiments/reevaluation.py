@@ -57,7 +57,7 @@ def reevaluation(run: TrainedRun) -> Callable[[float], list[Reevaluated]]:
     material = Material(
         jax.tree.map(jnp.asarray, run.dataset.examples._replace(emotion=emotion)),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *run.detectors),
-        [group.clients for group in run.groups],
+        jax.device_put([group.clients for group in run.groups]),
         [group.tests for group in run.groups],
     )
 

@@ -110,8 +110,7 @@ def _networks(
 ) -> Networks:
     """Those of all trials, which are ordered by row, repeat and fold."""
     like, axes = _like(settings, dataset), (len(titles), settings.repeats)
-    networks = [kept_networks.read(folder, NAME, number, like) for number in range(len(chosen))]
-    clients = jax.tree.map(lambda *leaves: np.stack(leaves), *networks)
+    clients = kept_networks.read_all(folder, NAME, len(chosen), like)
     tests = trials.trial_data(chosen, np.arange(len(dataset.subject)), settings.seed).test
     of_each = len(chosen) // (len(titles) * settings.repeats)
     parts = [trial.fold.test for trial in chosen]

@@ -270,7 +270,7 @@ def folder_of(path: Path, experiment: str = "fed", checkpoint: bool = True, **ne
 MISTAKES = {
     "another experiment": (
         {"experiment": "ablate"},
-        r"is a run of experiments.ablate, .*only runs of fed and mer keep",
+        r"is a run of experiments.ablate, .*networks of runs of fed and mer",
     ),
     "no checkpoint": ({"checkpoint": False}, r"has no checkpoint yet"),
     "no graph": ({"variant": "no-gat"}, r"--network.variant=no-gat, which has no graph attention"),

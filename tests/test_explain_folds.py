@@ -1,8 +1,10 @@
 """experiments.explain on runs of experiments.mer: every example is shown by the network of the fold that tested it."""
 
+import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -61,59 +63,60 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder.path
 
 
-@pytest.fixture
-def command(kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., int]]:
     """The command in this process, on random data and a random detector."""
-    monkeypatch.setattr(loading, "load", random_dataset)
-    monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
-    monkeypatch.setattr(trained_folds, "frozen_detectors", lambda *_: [random_detector()] * len(PRIORS))
-    (tmp_path / "data" / DATASET.name).mkdir(parents=True)
+    data = tmp_path_factory.mktemp("data")
+    (data / DATASET.name).mkdir(parents=True)
 
     def command(folder: Path, *options: str) -> int:
-        arguments = [str(folder), f"--data-dir={tmp_path / 'data'}", "--ratios", "0", "1", *options]
+        arguments = [str(folder), f"--data-dir={data}", "--ratios", "0", "1", *options]
         return commandline.guarded(lambda: explain.main(arguments))
 
-    return command
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(loading, "load", random_dataset)
+        patched.setattr(commandline, "cache_compilations", lambda: None)
+        patched.setattr(trained_folds, "frozen_detectors", lambda *_: [random_detector()] * len(PRIORS))
+        yield command
+
+
+@pytest.fixture(scope="module")
+def explained(kept: Path, command: Callable[..., int]) -> tuple[Path, str]:
+    """The folder of the results, and what the command said."""
+    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*")}
+    output, said = kept.parent / "explained", io.StringIO()
+    with redirect_stdout(said):
+        assert command(kept, f"--output={output}") == 0
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*")} == before
+    return output, said.getvalue()
 
 
 def test_every_example_is_shown_by_the_network_of_the_fold_that_tested_it(
-    kept: Path, command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kept: Path, explained: tuple[Path, str]
 ) -> None:
-    before = {path: path.stat().st_mtime_ns for path in kept.rglob("*")}
-    output = tmp_path / "explained"
-    assert command(kept, f"--output={output}") == 0
-    shown = capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in kept.rglob("*")} == before
-    scores = pd.read_csv(output / "sensitivity.csv")
+    scores = pd.read_csv(explained[0] / "sensitivity.csv")
     assert sorted(scores["ratio"].unique()) == [0, 0.4, 1]
     assert list(scores["algorithm"].unique()) == TITLES
     pooled = results.score_repeats(RunFolder(kept).read_table("predictions.csv"), part="fold")
     pooled = pooled[pooled["view"] == "pooled"].set_index("algorithm")["uf1"]
     own = scores[scores["ratio"] == 0.4].set_index("algorithm")["uf1"]
     np.testing.assert_allclose(own[TITLES], pooled[TITLES])
-    facts = json.loads((output / "data.json").read_text())
+    facts = json.loads((explained[0] / "data.json").read_text())
     assert facts["largest_difference"] < 1e-6
     assert (facts["run"]["part"], facts["run"]["parts"], facts["run"]["prior_ratio"]) == ("fold", 2, 0.4)
-    page = (output / "report.html").read_text()
+
+
+def test_the_page_speaks_of_folds_and_the_tables_fit_80_columns(explained: tuple[Path, str]) -> None:
+    page = (explained[0] / "report.html").read_text()
     for said in ("networks of 2 folds after 10\nepochs", "never trained on it", "mer &lt;b&gt;"):
         assert said in page
     assert "rounds" not in page
     assert "clients" not in page
-    assert max(map(len, shown.splitlines()[:-1])) <= 80
-    swapped = tmp_path / "swapped"
-    shutil.copytree(kept, swapped)
-    for one, other in ((0, 1), (1, 0)):
-        shutil.copy(kept / f"networks/folds-{one}.npz", swapped / f"networks/folds-{other}.npz")
-    assert command(swapped) == 2
-    assert "do not give its predictions any more" in capsys.readouterr().err
-    assert not (swapped / "explain").exists()
+    assert max(map(len, explained[1].splitlines()[:-1])) <= 80
 
 
-def test_attention_is_seen_through_the_prior_of_each_fold(
-    kept: Path, command: Callable[..., int], tmp_path: Path
-) -> None:
-    assert command(kept, f"--output={tmp_path / 'explained'}") == 0
-    table = pd.read_csv(tmp_path / "explained" / "attention.csv")
+def test_attention_is_seen_through_the_prior_of_each_fold(explained: tuple[Path, str]) -> None:
+    table = pd.read_csv(explained[0] / "attention.csv")
     assert list(table["algorithm"].unique()) == TITLES
     labels = np.asarray(DATASET.examples.emotion)
     for title, of_prior in zip(TITLES, (TRIALS[:2], TRIALS[2:]), strict=True):
@@ -222,3 +225,11 @@ def test_the_commands_one_after_the_other(process: Command, tmp_path: Path, kind
     facts = json.loads((run / "explain/data.json").read_text())
     assert facts["largest_difference"] < 1e-3
     assert facts["run"]["frozen"] == (kind == "frozen")
+    networks = [run / f"networks/folds-{number}.npz" for number in (0, 1)]
+    exchanged = networks[0].read_bytes()
+    shutil.copy(networks[1], networks[0])
+    networks[1].write_bytes(exchanged)
+    refused = process.start("explain", str(run), "--ratios", "0", "1", f"--output={run / 'again'}")
+    assert "do not give its predictions any more: a probability differs" in refused.communicate()[1]
+    assert refused.returncode == 2
+    assert not (run / "again").exists()
