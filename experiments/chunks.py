@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import commandline, starting
-from experiments.cross_validation import Program, TrialState, compiled, trials_at_once
+from experiments import commandline, kept_networks, starting
+from experiments.cross_validation import Program, TrialState, compiled, networks, trials_at_once
 from experiments.example_store import ExampleStore
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages
@@ -156,6 +156,8 @@ def _train_chunk(
             if stop.asked:
                 return
         logits = jax.device_get(program.test(states, data, ratio(settings.epochs - 1)))
+    if settings.keep_networks:
+        _keep_networks(training, number * size, len(chunk), states)
     _write(training, number, history, logits)
     shutil.rmtree(folder)
 
@@ -179,6 +181,14 @@ def _refuse_diverged(diverged: np.ndarray, chunk: Sequence[Trial], epoch: int) -
             f"the loss or a weight of {trial.algorithm}, repeat {trial.repeat}, fold {trial.fold.name}, was not finite "
             f"in epoch {epoch + 1}; training stopped there; a smaller --learning-rate usually helps"
         )
+
+
+def _keep_networks(training: Training, first: int, count: int, states: TrialState) -> None:
+    unpacked = jax.jit(training.recognition.unpacked)
+    tested = networks(states)
+    for place in range(count):
+        client = unpacked(jax.tree.map(lambda leaf, place=place: leaf[place], tested))
+        kept_networks.write(training.folder, training.name, first + place, client)
 
 
 def _file(training: Training, number: int) -> str:
