@@ -57,7 +57,7 @@ class AblateSettings:
     variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
     priors: tuple[str, ...] = ("published", "co-occurrence", "uniform", "shuffled", "none")
     mer: Annotated[MerSettings, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: MerSettings(au="scratch", folds=2, epochs=4, repeats=2)
+        default_factory=lambda: MerSettings(au="scratch", folds=2, epochs=4, repeats=2, keep_networks=False)
     )
 
 

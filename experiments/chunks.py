@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import commandline, kept, starting
-from experiments.cross_validation import Program, TrialState, compiled, trials_at_once
+from experiments import commandline, kept, kept_networks, starting
+from experiments.cross_validation import Program, TrialState, compiled, networks, trials_at_once
 from experiments.example_store import ExampleStore
 from experiments.mer_settings import MerSettings
 from experiments.progress import Stages
@@ -164,9 +164,9 @@ def _train_chunk(
             if stop.asked:
                 return
         logits = jax.device_get(program.test(states, data, ratio(settings.epochs - 1)))
-    arrays = {f"history_{name}": values for name, values in history.items()}
-    arrays |= {f"logits_{name}": values for name, values in logits.items()}
-    kept.write(training.folder, _file(training, number), _whose(training, chunk), arrays)
+    if settings.keep_networks:
+        _keep_networks(training, number * size, len(chunk), states)
+    _write(training, number, chunk, history, logits)
     shutil.rmtree(folder)
 
 
@@ -198,6 +198,14 @@ def _refuse_diverged(diverged: np.ndarray, chunk: Sequence[Trial], epoch: int) -
         )
 
 
+def _keep_networks(training: Training, first: int, count: int, states: TrialState) -> None:
+    unpacked = jax.jit(training.recognition.unpacked)
+    tested = networks(states)
+    for place in range(count):
+        client = unpacked(jax.tree.map(lambda leaf, place=place: leaf[place], tested))
+        kept_networks.write(training.folder, training.name, first + place, client)
+
+
 def _file(training: Training, number: int) -> str:
     return f"finished/{training.name}-{number}.npz"
 
@@ -205,6 +213,14 @@ def _file(training: Training, number: int) -> str:
 def _whose(training: Training, chunk: Sequence[Trial]) -> list[Any]:
     """What the arrays of a chunk are of."""
     return [training.name, [(trial.algorithm, trial.repeat, trial.fold.name) for trial in chunk]]
+
+
+def _write(
+    training: Training, number: int, chunk: Sequence[Trial], history: History, logits: dict[str, np.ndarray]
+) -> None:
+    arrays = {f"history_{name}": values for name, values in history.items()}
+    arrays |= {f"logits_{name}": values for name, values in logits.items()}
+    kept.write(training.folder, _file(training, number), _whose(training, chunk), arrays)
 
 
 def _found(training: Training, number: int, chunk: Sequence[Trial]) -> dict[str, np.ndarray] | None:

@@ -187,6 +187,11 @@ def _tested(recognition: Recognition, states: TrialState, store: PyTree, data: T
     return jax.lax.map(one, (states, data))
 
 
+def networks(states: TrialState) -> ClientState:
+    """[trials, ...] the networks that are tested, packed: the selected or last ones."""
+    return jax.tree.map(lambda leaf: leaf[:, 0], states.training.clients) if states.best is None else states.best
+
+
 def trials_at_once(settings: MerSettings, recognition: Recognition, context: Context, num_trials: int) -> int:
     """Trials of a chunk: as chosen, or as many as half of the memory holds; then equally many in each chunk."""
     chosen = settings.folds_at_once or _fitting(settings, recognition, context)

@@ -1,31 +1,55 @@
 """What networks made of their prior: ``python -m experiments.explain RUN``.
 
-Learned against prior attention for each emotion, and UF1 at other prior ratios, of a run of experiments.fed. Nothing is
-trained. Attention is how much a node takes from another one; it is no explanation of why a network decides as it does.
-docs/explain.md says what the files and figures mean.
+Learned against prior attention for each emotion, and UF1 at other prior ratios, of a run of experiments.fed or mer.
+Nothing is trained. Attention is how much a node takes from another one; it is no explanation of why a network decides
+as it does. docs/explain.md says what the files and figures mean.
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import jax
 import numpy as np
 import tyro
 from rich.console import Console
-from scipy.special import softmax
 
-from experiments import commandline, explain_page, explain_tables, runfolder, starting
+from experiments import (
+    commandline,
+    explain_page,
+    explain_tables,
+    runfolder,
+    starting,
+    trained_federations,
+    trained_folds,
+)
 from experiments.progress import Stages, progress
 from experiments.reevaluation import Reevaluated, reevaluation
 from experiments.runfolder import RunFolder
-from experiments.trained_networks import TrainedRun, read_run, settings_of
+from experiments.trained_networks import TrainedRun
 from fedpsyau_jax.options import parsed
 
 MOST_DIFFERENT = 0.01
 """Largest difference of a probability between a run and its repetition that rounding can explain."""
+
+
+class Reader(NamedTuple):
+    """How the networks of the runs of one experiment are read; each raises a ValueError that says what is wrong.
+
+    ``check(folder)``: whether a run can be looked into at all; ``read(folder, data_dir, stages)``: the run.
+    """
+
+    check: Callable[[RunFolder], object]
+    read: Callable[[RunFolder, Path | None, Stages], TrainedRun]
+
+
+READERS = {
+    "fed": Reader(trained_federations.settings_of, trained_federations.read_run),
+    "mer": Reader(trained_folds.settings_of, trained_folds.read_run),
+}
+"""The experiments whose networks stay in their folders."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +65,12 @@ class ExplainSettings:
 
 @dataclass(frozen=True)
 class Options:
-    """Show what the networks of a run of experiments.fed made of their prior: attention, and UF1 by prior ratio.
+    """Show what the networks of a run of experiments.fed or mer made of their prior: attention, and UF1 by prior ratio.
 
     Attention is reported as attention, not as an explanation of what causes a decision.
 
     Attributes:
-      run: Folder of the run, finished or not.
+      run: Folder of the run; of experiments.mer a finished one.
       settings: What is shown.
       output: Folder for the results; it must not exist. By default RUN/explain.
       data_dir: Folder of the run's data; by default TFDS_DATA_DIR, else tfds's own.
@@ -70,12 +94,13 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(Options, arguments, prog="python -m experiments.explain")
     check(options.settings)
     earlier = runfolder.existing(options.run)
-    settings_of(earlier)
+    reader = reader_of(earlier)
+    reader.check(earlier)
     commandline.cache_compilations()
     output = options.output or earlier.path / "explain"
     folder = starting.started("explain", arguments, asdict(options.settings), output, resumable=False)
     try:
-        explain(earlier, options.settings.ratios, folder, options.data_dir)
+        explain(reader, earlier, options.settings.ratios, folder, options.data_dir)
     except BaseException:
         shutil.rmtree(folder.path)  # nothing half done is kept
         raise
@@ -93,20 +118,37 @@ def check(settings: ExplainSettings) -> None:
             raise ValueError(f"--ratios: {ratio} is not between 0 and 1")
 
 
-def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data_dir: Path | None) -> None:
+def reader_of(folder: RunFolder) -> Reader:
+    """How to read the networks of a run.
+
+    Raises:
+      ValueError: it is of an experiment that keeps none.
+    """
+    config = folder.read_json("config.json")
+    name = config.get("experiment") if isinstance(config, dict) else None
+    if name not in READERS:
+        raise ValueError(
+            f"{folder.path} is a run of experiments.{name}, and attention is read from the networks of runs of "
+            f"{' and '.join(READERS)}: give one of these"
+        )
+    return READERS[name]
+
+
+def explain(
+    reader: Reader, earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data_dir: Path | None
+) -> None:
     """Test the networks of a run again at these prior ratios, and write what comes out."""
     with progress() as stages:
         with stages.stage("reading the run"):
-            run = read_run(earlier, data_dir, stages)
-        own = run.settings.network.prior_ratio
-        wanted = sorted({*map(float, ratios), own})
+            run = reader.read(earlier, data_dir, stages)
+        wanted = sorted({*map(float, ratios), run.ratio})
         found = dict(zip(wanted, retested(run, wanted, stages), strict=True))
     console = Console()
     for sentence in run.passed_over:
-        console.print(f"Warning: {sentence}; round {run.rounds} is shown.", style="yellow", highlight=False)
-    difference = refuse_others(run, found[own])
+        console.print(f"Warning: {sentence}; round {run.progress.done} is shown.", style="yellow", highlight=False)
+    difference = refuse_others(run, found[run.ratio])
     folder.write_table("sensitivity.csv", explain_tables.sensitivity(run, found))
-    folder.write_table("attention.csv", explain_tables.attention(run, found[own]))
+    folder.write_table("attention.csv", explain_tables.attention(run, found[run.ratio]))
     folder.write_json("data.json", explain_tables.facts(run, difference))
     folder.write_json("environment.json", runfolder.environment())
     page = explain_page.write(folder)
@@ -115,7 +157,7 @@ def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data
 
 
 def retested(run: TrainedRun, ratios: Sequence[float], stages: Stages) -> list[list[Reevaluated]]:
-    """What each federation's networks do at each of these prior ratios; the first takes longest, as it compiles."""
+    """What each group of networks does at each of these prior ratios; the first takes longest, as it compiles."""
     program = reevaluation(run)
     with stages.stage("testing again", total=len(ratios), unit="ratio") as stage:
         found = []
@@ -134,15 +176,9 @@ def refuse_others(run: TrainedRun, again: Sequence[Reevaluated]) -> float:
     Raises:
       ValueError: they do not, so that they, their detector or their prior are not those of the run.
     """
-    pairs = zip(run.evaluations, again, strict=True)
-    difference = float(
-        np.max(
-            [
-                np.abs(softmax(before["emotion"], axis=-1) - softmax(now.evaluation["emotion"], axis=-1)).max()
-                for before, now in pairs
-            ]
-        )
-    )
+    emotions, _ = explain_tables.predictions(run, again)
+    columns = [f"p_{name}" for name in run.dataset.class_names]
+    difference = float(np.abs(emotions[columns].to_numpy() - run.before[columns].to_numpy()).max())
     if not difference <= MOST_DIFFERENT:
         how = "some are undefined" if np.isnan(difference) else f"a probability differs by {difference:.2g}"
         raise ValueError(

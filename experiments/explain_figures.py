@@ -19,14 +19,21 @@ SHOWN_METRICS = ("uf1", "uar", "au_f1")
 DIFFERENCE, SHARE = "RdBu_r", "Blues"
 WIDEST = 3.6
 PRIOR_COLUMN = "the prior"
+HEAT_MAPS = {
+    "learned": "learned",
+    "mixed": "as used",
+    "difference": "learned less prior",
+    "learned_sd": "sd of learned",
+}
 
 
-def sensitivity(scores: pd.DataFrame, own_ratio: float, *, synthetic: bool) -> Figure:
+def sensitivity(scores: pd.DataFrame, own_ratio: float, part: str, *, synthetic: bool) -> Figure:
     """Scores against the prior ratio: mean over repeats, band of one sd; that of the run is marked.
 
     Args:
         scores: as sensitivity.csv.
         own_ratio: prior ratio of the run.
+        part: what is pooled over, "client" or "fold".
         synthetic: whether the data are.
     """
     shown = [metric for metric in SHOWN_METRICS if scores[metric].notna().any()]
@@ -36,10 +43,10 @@ def sensitivity(scores: pd.DataFrame, own_ratio: float, *, synthetic: bool) -> F
     for axes, metric in zip(panels, shown, strict=True):
         for colour, (algorithm, rows) in coloured(scores.groupby("algorithm", sort=False)):
             line_with_band(axes, rows.groupby("ratio")[metric], str(algorithm), colour)
-        axes.axvline(own_ratio, color="#222222", ls=":", lw=1.3, label=f"ratio of the run, {own_ratio:g}")
+        axes.axvline(own_ratio, color="#222222", ls=":", lw=1.3, label=f"ratio of the run, {own_ratio:.3g}")
         axes.set_xlabel("prior ratio")
-        axes.set_ylabel(f"test {METRICS[metric]} (pooled over clients)")
-        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"test {METRICS[metric]} (pooled over {part}s)")
+        axes.set_ylim(0, max(1.15 * scores[metric].max(), 0.05))
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure
 
@@ -74,7 +81,7 @@ def faces(links: pd.DataFrame, heading: str, *, synthetic: bool) -> Figure:
 
 
 def heat_maps(links: pd.DataFrame, names: Sequence[str], heading: str, *, synthetic: bool) -> Figure:
-    """The prior, and for each emotion learned attention, attention as used, and learned less prior; rows attend.
+    """The prior, and for each emotion what is in ``HEAT_MAPS``, as far as it is known; rows attend.
 
     Args:
         links: rows of attention.csv of one algorithm, graph and layer.
@@ -83,28 +90,41 @@ def heat_maps(links: pd.DataFrame, names: Sequence[str], heading: str, *, synthe
         synthetic: whether the data are.
     """
     emotions = list(links["emotion"].unique())
+    shown = links.assign(difference=links["learned"] - links["prior"])
+    kinds = [kind for kind in HEAT_MAPS if shown[kind].notna().any()]
     side = 0.55 + 0.13 * len(names)
-    width, height = 1.6 + side * (1 + len(emotions)), 1.1 + 3 * (side + 0.1)
+    width, height = 1.6 + side * (1 + len(emotions)), 1.1 + len(kinds) * (side + 0.1)
     figure = titled_figure(width, height, title(heading, synthetic=synthetic))
-    panels = figure.subplots(3, 1 + len(emotions), squeeze=False)
-    most = float(links[["learned", "prior", "mixed"]].to_numpy().max())
-    differences = links.assign(difference=links["learned"] - links["prior"])
-    farthest = float(differences["difference"].abs().max())
-    rows = {"learned": (SHARE, 0.0, most), "mixed": (SHARE, 0.0, most)}
-    rows |= {"difference": (DIFFERENCE, -farthest, farthest)}
-    labels = {"learned": "learned", "mixed": "as used", "difference": "learned less prior"}
-    for row, (kind, (colour, low, high)) in enumerate(rows.items()):
+    panels = figure.subplots(len(kinds), 1 + len(emotions), squeeze=False)
+    for row, kind in enumerate(kinds):
+        colours, low, high = _scale(shown, kind)
         for column, emotion in enumerate(emotions, 1):
-            values = _square(differences[differences["emotion"] == emotion], kind, names)
-            image = _panel(panels[row, column], values, names, colour, low, high)
-        panels[row, 1].set_ylabel(labels[kind], fontsize=10)
+            values = _square(shown[shown["emotion"] == emotion], kind, names)
+            image = _panel(panels[row, column], values, names, colours, low, high)
+        panels[row, 1].set_ylabel(HEAT_MAPS[kind], fontsize=10)
         figure.colorbar(image, ax=list(panels[row]), shrink=0.8, pad=0.01)
-    _panel(panels[0, 0], _square(links[links["emotion"] == emotions[0]], "prior", names), names, SHARE, 0.0, most)
+    _panel(panels[0, 0], _square(_mean_prior(links), "prior", names), names, *_scale(shown, "prior"))
     for column, heading_ in enumerate([PRIOR_COLUMN, *emotions]):
         panels[0, column].set_title(heading_, fontsize=10)
     for unused in panels[1:, 0]:
         unused.set_axis_off()
     return figure
+
+
+def _scale(links: pd.DataFrame, kind: str) -> tuple[str, float, float]:
+    """Colours, and the values of the first and the last; all shares of attention have one scale."""
+    if kind == "difference":
+        farthest = float(links[kind].abs().max())
+        return DIFFERENCE, -farthest, farthest
+    together = [kind] if kind == "learned_sd" else ["learned", "prior", "mixed"]
+    return SHARE, 0.0, float(links[together].max().max())
+
+
+def _mean_prior(links: pd.DataFrame) -> pd.DataFrame:
+    """The prior of each link over all emotions: clients or folds may have one each, and not the same emotions."""
+    weighted = links.assign(prior=links["prior"] * links["num_examples"])
+    sums = weighted.groupby(["receiver", "sender"], as_index=False)[["prior", "num_examples"]].sum()
+    return sums.assign(prior=sums["prior"] / sums["num_examples"])
 
 
 def _one_graph_a_link(links: pd.DataFrame) -> pd.DataFrame:

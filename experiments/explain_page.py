@@ -70,7 +70,8 @@ def write(folder: RunFolder) -> Path:
 
 def draw(found: Explained) -> dict[str, Figure]:
     """The figures by file name without ending; those of attention show the first layer, by number of the algorithm."""
-    drawn = {"sensitivity": figures.sensitivity(found.sensitivity, found.ratio, synthetic=found.synthetic)}
+    part = found.data["run"]["part"]
+    drawn = {"sensitivity": figures.sensitivity(found.sensitivity, found.ratio, part, synthetic=found.synthetic)}
     first = found.attention[found.attention["layer"] == 1]
     for number, (algorithm, links) in enumerate(first.groupby("algorithm", sort=False)):
         heading = f"Attention, {algorithm}"
@@ -137,17 +138,22 @@ def _distances(links: pd.DataFrame) -> dict[str, float]:
 def scores_sheet(found: Explained) -> pd.DataFrame:
     """Scores without prior, at the ratio of the run, and with all of it, as far as these ratios were tested."""
     scores = found.sensitivity
-    tested = [ratio for ratio in sorted({0.0, found.ratio, 1.0}) if (scores["ratio"] == ratio).any()]
+    tested = [ratio for ratio in sorted({0.0, found.ratio, 1.0}) if _at(scores, ratio).any()]
     rows = []
     for metric, name in SENSITIVE.items():
         for algorithm, group in scores.groupby("algorithm", sort=False):
             row = {"algorithm": str(algorithm), "score": name}
             for ratio in tested:
-                values = group.loc[group["ratio"] == ratio, metric]
-                heading = f"ratio {ratio:g}{' (the run)' if ratio == found.ratio else ''}"
+                values = group.loc[_at(group, ratio), metric]
+                heading = f"ratio {ratio:.3g}{' (the run)' if ratio == found.ratio else ''}"
                 row[heading] = str(tables.Cell(tables.number(values.mean()), tables.number(values.std())))
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _at(scores: pd.DataFrame, ratio: float) -> "pd.Series[bool]":
+    """Which rows are of this ratio, as near as a table in a file can say."""
+    return pd.Series(np.isclose(scores["ratio"], ratio, rtol=1e-9, atol=0), scores.index)
 
 
 def distances_sheet(found: Explained) -> pd.DataFrame:

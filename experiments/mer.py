@@ -15,7 +15,7 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset
-from experiments import chunks, commandline, mer_results, starting, trials
+from experiments import chunks, commandline, kept_networks, mer_results, starting, trials
 from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.fed import detector_source
@@ -110,6 +110,9 @@ def run(settings: MerSettings, folder: RunFolder, data_dir: Path | None, manual_
         return commandline.INTERRUPTED
     scores = mer_results.conclude(folder, dataset, finished, probabilities)
     mer_results.show(scores, folder, console, synthetic=dataset.synthetic)
+    if settings.keep_networks:
+        place, size = folder.path / kept_networks.FOLDER, kept_networks.megabytes(folder)
+        console.print(f"Networks of all folds, {size:.0f} MB, for experiments.explain: {place}", soft_wrap=True)
     return 0
 
 

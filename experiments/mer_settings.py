@@ -43,6 +43,7 @@ class MerSettings(DatabaseChoice):
       seed: Of everything random.
       folds_at_once: Folds that train together in one program; by default as many as fit into memory.
       checkpoint_seconds: At least so long between two checkpoints.
+      keep_networks: Leave the trained network of every fold, about 15 MB each, for experiments.explain.
       network: Which network.
       pretraining: How its AU detector is pretrained.
     """
@@ -66,6 +67,7 @@ class MerSettings(DatabaseChoice):
     seed: int = 0
     folds_at_once: int | None = None
     checkpoint_seconds: float = 20.0
+    keep_networks: bool = True
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 

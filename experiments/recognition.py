@@ -43,11 +43,13 @@ class Context(NamedTuple):
 class Recognition(NamedTuple):
     """A network to be trained, as functions of a context; its state is packed.
 
-    ``init(key, context) -> ClientState``; ``loss(context)`` and ``predict(context)`` take batches of indices into the
-    store; ``rates()``: how fast each weight learns, relative to the learning rate, packed.
+    ``init(key, context) -> ClientState``; ``unpacked(client)``: the network's own weights; ``loss(context)`` and
+    ``predict(context)`` take batches of indices into the store; ``rates()``: how fast each weight learns, relative to
+    the learning rate, packed.
     """
 
     init: Callable[[PRNGKeyArray, Context], ClientState]
+    unpacked: Callable[[ClientState], ClientState]
     loss: Callable[[Context], LossFn]
     predict: Callable[[Context], Predict]
     rates: Callable[[], Packed]
@@ -119,4 +121,4 @@ def _packed(
     def packed_rates() -> Packed:
         return packed.params.pack(module_rates(shapes.params, rates))
 
-    return Recognition(packed_init, packed_loss, packed_predict, packed_rates)
+    return Recognition(packed_init, packed.unpack, packed_loss, packed_predict, packed_rates)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.tasks import CHUNK, Detector, Sighted, look_up, look_up_sighted
-from experiments.trained_networks import TrainedRun
+from experiments.trained_networks import TrainedRun, by_rows
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.attention import Attention
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, detect_attending, emotion_classifier
@@ -19,10 +19,10 @@ Attentions = dict[str, tuple[Attention, ...]]
 
 
 class Reevaluated(NamedTuple):
-    """What the networks of one federation do with their test examples.
+    """What a group of networks does with its test examples.
 
-    ``evaluation``: logits "emotion" and "au" [rows, repeats, clients, test examples, ...]; ``attention``: summed over
-    the test examples of each emotion, leaves [rows, repeats, clients, classes, aus, aus].
+    ``evaluation``: logits "emotion" and "au" [rows, repeats, parts, test examples, ...]; ``attention``: summed over the
+    test examples of each emotion, leaves [rows, repeats, parts, classes, aus, aus].
     """
 
     evaluation: dict[str, Array]
@@ -32,8 +32,7 @@ class Reevaluated(NamedTuple):
 class Material(NamedTuple):
     """All arrays that the program reads.
 
-    ``detectors``: [detectors, ...]; ``clients``: of each federation [algorithms, runs, clients, ...]; ``tests``: of
-    each federation [runs, clients, ...].
+    ``detectors``: [detectors, ...]; ``clients``, ``tests``: of each group [rows, repeats, parts, ...].
     """
 
     examples: Examples
@@ -53,18 +52,18 @@ Predict = Callable[[ClientState, Batch], tuple[PyTree, Attentions]]
 
 
 def reevaluation(run: TrainedRun) -> Callable[[float], list[Reevaluated]]:
-    """A function from the prior ratio to what the networks of each federation do with it; it compiles once."""
+    """A function from the prior ratio to what each group of networks does with it; it compiles once."""
     emotion = jnp.asarray(run.dataset.examples.emotion.astype(np.int32))
     material = Material(
         jax.tree.map(jnp.asarray, run.dataset.examples._replace(emotion=emotion)),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *run.detectors),
-        run.clients,
-        [federation.data().test for federation in run.federations],
+        jax.device_put([group.clients for group in run.groups]),
+        [group.tests for group in run.groups],
     )
 
     @jax.jit
     def program(ratio: Float[Array, ""], material: Material) -> list[Reevaluated]:
-        kind = own_detector if run.settings.train_au else frozen_detector
+        kind = frozen_detector if run.frozen else own_detector
         predict = kind(run, ratio, material)
         parts = zip(material.clients, material.tests, strict=True)
         return [_tested(run, predict, material.examples, clients, tests) for clients, tests in parts]
@@ -107,7 +106,7 @@ def own_detector(run: TrainedRun, ratio: Float[Array, ""], material: Material) -
 
 
 def _look(run: TrainedRun, ratio: Float[Array, ""], client: ClientState, batch: Batch, priors: PyTree) -> Looked:
-    outputs, attention = detect_attending(run.settings.network.architecture(), client, batch, priors, ratio)
+    outputs, attention = detect_attending(run.network.architecture(), client, batch, priors, ratio)
 
     def of_layer(layer: Attention) -> Attention:
         learned, mixed = layer.learned.mean(axis=-3), layer.mixed.mean(axis=-3)
@@ -126,21 +125,18 @@ def _classified(
 
 
 def _tested(run: TrainedRun, predict: Predict, examples: Examples, clients: ClientState, tests: Batch) -> Reevaluated:
-    """Every client on its own test examples, one client after another."""
-    num_algorithms, num_runs, num_clients = jax.tree.leaves(clients)[0].shape[:3]
-    num_test, num_classes = tests.mask.shape[-1], len(run.dataset.class_names)
+    """Every network on its own test examples, one after another."""
+    num_rows, num_repeats, _, num_test = tests.mask.shape
+    num_classes = len(run.dataset.class_names)
 
     def one(client_and_test: tuple[ClientState, Batch]) -> Reevaluated:
         client, test = client_and_test
         chunked = in_chunks(predict, min(num_test, CHUNK))
-        evaluation, attention = chunked(run.task.unpacked(client), test)
+        evaluation, attention = chunked(run.unpacked(client), test)
         labels = examples.emotion[test.examples % len(examples.emotion)]
         of_class = jax.nn.one_hot(labels, num_classes) * test.mask[:, None]
         return Reevaluated(evaluation, jax.tree.map(lambda leaf: jnp.einsum("ec,eij->cij", of_class, leaf), attention))
 
-    flat_clients = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[3:]), clients)
-    flat_tests = jax.tree.map(lambda leaf: jnp.tile(leaf.reshape(-1, leaf.shape[-1]), (num_algorithms, 1)), tests)
-    num_repeats = run.settings.repeats
-    shape = (num_algorithms * num_runs // num_repeats, num_repeats, num_clients)
-    tested = jax.lax.map(one, (flat_clients, flat_tests))
-    return jax.tree.map(lambda leaf: leaf.reshape(*shape, *leaf.shape[1:]), tested)
+    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[3:]), (clients, tests))
+    tested: Reevaluated = by_rows(jax.lax.map(one, flat), num_rows, num_repeats)
+    return tested

@@ -160,8 +160,8 @@ def limits(run: Run) -> list[str]:
         )
     if run.intervals is not None:
         sentences.append(
-            f"Intervals: {100 * LEVEL:g} % percentile bootstrap by subject, {NUM_DRAWS:,} draws with seed {SEED}. They say"
-            " how far a score depends on who was tested, and nothing of the random numbers of training."
+            f"Intervals: {100 * LEVEL:g} % percentile bootstrap by subject, {NUM_DRAWS:,} draws with seed {SEED}. They"
+            " say how far a score depends on who was tested, and nothing of the random numbers of training."
         )
     split = run.config["settings"].get("split")
     if split == "examples":

@@ -14,7 +14,7 @@
 | figures/*.png, report.html, checkpoints/ | |
 
 A cross-validation has ``fold`` in place of ``client``, and in metrics.csv ``epoch`` and ``num_validation`` in place of
-``round`` and ``num_test``; intervals.csv beside it: algorithm, metric, estimate, low, high.
+``round`` and ``num_test``; intervals.csv beside it: algorithm, metric, estimate, low, high; networks/*.npz: weights.
 
 Identities (client, subject, clip) and class names are text, also where they look like numbers.
 """

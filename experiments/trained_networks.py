@@ -1,33 +1,67 @@
-"""The trained networks of a finished run of experiments.fed, read back with the data that they were tested on."""
+"""What experiments.explain needs of a finished run, whatever experiment it is of; and what such a run must have."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import SingleDeviceSharding
+import pandas as pd
 
 from data.dataset import Dataset
 from experiments import commandline, fed, starting
-from experiments.configs import FedSettings
+from experiments.configs import FedSettings, NetworkSettings
 from experiments.detectors import detector_like
-from experiments.federation import Federation, saved_like
-from experiments.leakage import together
 from experiments.loading import loaded, loaded_for_pretraining
+from experiments.mer_settings import MerSettings
 from experiments.pretraining import kept_detector, nothing
-from experiments.prior_axis import fitted, named, refuse_changed_priors, sight
-from experiments.priors import annotations_of
 from experiments.progress import Stages
 from experiments.runfolder import RunFolder
-from experiments.splitting import federations, repeated_splits
-from experiments.tasks import Detector, Task, end_to_end, unseen
-from fedpsyau_jax.batching import ClientSplit
-from fedpsyau_jax.checkpoint import Restored, open_checkpoints
-from fedpsyau_jax.types import ClientState, PyTree
+from experiments.tasks import Detector
+from fedpsyau_jax.types import Batch, ClientState, Int, PyTree
 
-READABLE = "fed"
-"""The experiment whose networks stay in its folder."""
+Evaluations = Sequence[dict[str, np.ndarray]]
+"""For each group of networks its predictions: logits [rows, repeats, parts, test examples, ...]."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Networks of one shape, each with test examples of its own: of the clients of a federation, or of folds.
+
+    Attributes:
+      titles: [rows] what they are called in tables; with several priors, a row has one of them.
+      tested: [repeats][parts] the examples that the networks of a client or fold are tested on.
+      clients: their weights, leaves [rows, repeats, parts, ...].
+      tests: the same examples as indices, padded, [rows, repeats, parts, test examples]; as the n-th detector sees
+        them, the examples begin at n times their number.
+    """
+
+    titles: Sequence[str]
+    tested: Sequence[Sequence[Int[np.ndarray, "examples"]]]
+    clients: ClientState
+    tests: Batch
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the training of a run got.
+
+    Attributes:
+      part, unit: "client" and "round", or "fold" and "epoch".
+      parts: how many there are.
+      done, wanted: rounds or epochs.
+      repeats: of everything.
+      decayed: whether the prior ratio decayed from 1, instead of being the same throughout.
+    """
+
+    part: str
+    unit: str
+    parts: int
+    done: int
+    wanted: int
+    repeats: int
+    decayed: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,93 +70,53 @@ class TrainedRun:
 
     Attributes:
       folder: of the run.
-      settings: that it was run with.
-      dataset: that its clients were trained and tested on.
-      federations: its algorithms, priors, repeats and clients.
-      detectors: through which the examples are seen; where clients train their own, only the priors are of use.
-      task: what a client trains; its features are empty where the detector is frozen.
-      clients: of each federation [algorithms, runs, clients, ...], packed.
-      evaluations: test predictions of each federation, as saved.
-      rounds: of training that the networks have behind them.
+      dataset: that its networks were trained and tested on.
+      network: its settings.
+      ratio: prior ratio that its networks were tested with.
+      detectors: through which the examples are seen; where networks train their own, only the priors are of use.
+      frozen: what all rows together are called whose detectors are frozen; None where each network trains its own.
+      unpacked: from the weights of ``groups`` to the network's own.
+      groups: its networks; those of one group are of one shape.
+      predictions: from logits to rows of predictions.csv and au_predictions.csv.
+      before: predictions.csv, or what it would be after the last round that was saved.
+      progress: how far its training got.
       passed_over: a sentence for each newer checkpoint that cannot be read.
     """
 
     folder: RunFolder
-    settings: FedSettings
     dataset: Dataset
-    federations: list[Federation]
+    network: NetworkSettings
+    ratio: float
     detectors: list[Detector]
-    task: Task
-    clients: list[ClientState]
-    evaluations: list[dict[str, np.ndarray]]
-    rounds: int
-    passed_over: tuple[str, ...]
+    frozen: str | None
+    unpacked: Callable[[ClientState], ClientState]
+    groups: list[Networks]
+    predictions: Callable[[Evaluations], tuple[pd.DataFrame, pd.DataFrame]]
+    before: pd.DataFrame
+    progress: Progress
+    passed_over: tuple[str, ...] = ()
 
 
-def read_run(folder: RunFolder, data_dir: Path | None, stages: Stages) -> TrainedRun:
-    """Read a run back; nothing in its folder changes.
-
-    Args:
-      folder: of the run.
-      data_dir: folder of the databases.
-      stages: where progress is shown.
-
-    Raises:
-      ValueError: the folder is not one of such a run, its networks or data are not there, or the data are others.
-    """
-    settings = settings_of(folder)
-    dataset = same_data(folder, settings, data_dir, stages)
-    splits = repeated_splits(settings, dataset)
-    priors, weights = _priors_and_detectors(folder, settings, dataset, splits, data_dir, stages)
-    refuse_changed_priors(folder, "fed", named(priors))
-    seen = sight(priors, weights)
-    found = federations(settings, splits, seen.which * len(dataset.subject))
-    if settings.train_au:
-        task = end_to_end(settings, dataset, seen.detectors)
-    else:
-        task = unseen(settings, dataset, len(seen.detectors))
-    restored = _restored(folder, [saved_like(settings, federation, task) for federation in found])
-    states, evaluations = jax.device_get(restored.state)
-    clients = [state.clients for state in states]
-    return TrainedRun(
-        folder,
-        settings,
-        dataset,
-        found,
-        seen.detectors,
-        task,
-        clients,
-        evaluations,
-        restored.step,
-        restored.passed_over,
-    )
+def by_rows(tree: PyTree, rows: int, repeats: int) -> PyTree:
+    """Leaves [rows * repeats * parts, ...] as [rows, repeats, parts, ...]."""
+    return jax.tree.map(lambda leaf: leaf.reshape(rows, repeats, -1, *leaf.shape[1:]), tree)
 
 
-def settings_of(folder: RunFolder) -> FedSettings:
-    """The settings of a run whose networks can be looked into.
+def refuse_without_attention(folder: RunFolder, network: NetworkSettings) -> None:
+    """See that priors act in a network.
 
     Raises:
-      ValueError: it is of another experiment, or nothing was trained, or it has no graph attention.
+      ValueError: they do not.
     """
-    name = folder.read_json("config.json").get("experiment")
-    if name != READABLE:
-        raise ValueError(
-            f"{folder.path} is a run of experiments.{name}, and only runs of experiments.{READABLE} keep the networks "
-            "that attention is read from: give one of these"
-        )
-    settings = fed.read_settings(folder)
-    if not folder.has("data.json") or not any(folder.checkpoints.glob("[0-9]*")):
-        raise ValueError(f"{folder.path} has no checkpoint yet: let its first round end, or --resume it")
-    choices = settings.network.architecture()
+    choices = network.architecture()
     if not choices.regional and not choices.global_:
         raise ValueError(
-            f"{folder.path} was run with --network.variant={settings.network.variant}, which has no graph attention: "
-            "no prior acts in it, and there is nothing to show"
+            f"{folder.path} was run with --network.variant={network.variant}, which has no graph attention: no prior "
+            "acts in it, and there is nothing to show"
         )
-    return settings
 
 
-def same_data(folder: RunFolder, settings: FedSettings, data_dir: Path | None, stages: Stages) -> Dataset:
+def same_data(folder: RunFolder, settings: FedSettings | MerSettings, data_dir: Path | None, stages: Stages) -> Dataset:
     """The database of a run.
 
     Raises:
@@ -139,24 +133,18 @@ def same_data(folder: RunFolder, settings: FedSettings, data_dir: Path | None, s
     return dataset
 
 
-def _priors_and_detectors(
-    folder: RunFolder,
-    settings: FedSettings,
-    dataset: Dataset,
-    splits: list[list[ClientSplit]],
-    data_dir: Path | None,
-    stages: Stages,
-) -> tuple[list[Any], list[ClientState]]:
-    """Of each prior, its value in each repeat and the detector that was pretrained with it."""
-    names, annotations = settings.network.prior, annotations_of(dataset)
-    training = [together(str(repeat), clients).train for repeat, clients in enumerate(splits)]
-    priors = [fitted(name, annotations, training) for name in names]
-    if settings.train_au:
-        empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), detector_like(settings.network))
-        return priors, [empty] * len(names)
+def frozen_detectors(
+    folder: RunFolder, settings: FedSettings | MerSettings, data_dir: Path | None, stages: Stages
+) -> list[ClientState]:
+    """[priors] the detector that a run saw through with each prior.
+
+    Raises:
+      ValueError: one is not there any more.
+    """
+    names: Sequence[str] = settings.network.prior
     if settings.au_init is not None:
         source = fed.detector_source(settings, data_dir, stages)
-        return priors, [source.weights(name, nothing) for name in names]
+        return [source.weights(name, nothing) for name in names]
     detector_data = loaded_for_pretraining(data_dir, stages)
     clients = []
     for name in names:
@@ -168,21 +156,10 @@ def _priors_and_detectors(
                 "the run's data with --data-dir, on the kind of device and with the version of JAX that it ran with"
             )
         clients.append(kept.client)
-    return priors, clients
+    return clients
 
 
-def _restored(folder: RunFolder, like: list[tuple[PyTree, PyTree]]) -> Restored:
-    """The newest good checkpoint, on one device, whatever number it was written from.
-
-    Raises:
-      ValueError: none can be read.
-    """
-    here = SingleDeviceSharding(jax.devices()[0])
-    wanted = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here), like)
-    states, evaluations = (list(part) for part in zip(*wanted, strict=True))
-    with open_checkpoints(folder.checkpoints, read_only=True) as checkpoints:
-        restored = checkpoints.restore((states, evaluations))
-    if restored is None or restored.state is None:
-        why = f" ({'; '.join(restored.passed_over)})" if restored else ""
-        raise ValueError(f"no checkpoint of {folder.path} can be read{why}: run it again")
-    return restored
+def no_detectors(network: NetworkSettings) -> list[Any]:
+    """[priors] weights that stand for those of a detector where each network has its own."""
+    empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), detector_like(network))
+    return [empty] * len(network.prior)

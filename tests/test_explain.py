@@ -14,7 +14,7 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import commandline, explain, explain_page, explain_tables, loading
+from experiments import commandline, comparison, explain, explain_page, explain_tables, loading
 from experiments.configs import FedSettings, NetworkSettings
 from experiments.detecting import detect
 from experiments.detectors import detector_like
@@ -22,7 +22,9 @@ from experiments.reevaluation import Reevaluated, reevaluation
 from experiments.runfolder import RunFolder
 from experiments.splitting import federations, repeated_splits
 from experiments.tasks import CHUNK, Detector, frozen
+from experiments.trained_federations import of_federations
 from experiments.trained_networks import TrainedRun
+from fedpsyau_jax.checkpoint import Restored
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.attention import attention_dense
 from fedpsyau_jax.models.dpk_gat import DPKGAT
@@ -90,8 +92,10 @@ def run() -> TrainedRun:
     like, draw = jax.eval_shape(task.init, jax.random.key(0)), np.random.default_rng(4)
     shape = (2, 4, 2)  # algorithms, runs, clients
     clients = jax.tree.map(lambda leaf: jnp.asarray(draw.uniform(0.0, 0.1, (*shape, *leaf.shape)), leaf.dtype), like)
-    folder = RunFolder(Path("somewhere"))
-    return TrainedRun(folder, settings, DATASET, found, detectors, task, [clients], [], 1, ())
+    experiment = comparison.Experiment(settings, RunFolder(Path("somewhere")), DATASET, found)
+    length = found[0].data().test.mask.shape[-1]
+    logits = {"emotion": np.zeros((4, 2, 2, length, len(DATASET.class_names)))}
+    return of_federations(experiment, detectors, task, [clients], [logits], Restored(1, None, ()))
 
 
 def reversed_links() -> Priors:
@@ -107,19 +111,17 @@ def again(run: TrainedRun) -> dict[float, list[Reevaluated]]:
 def test_networks_do_again_what_they_did_after_their_training(
     run: TrainedRun, again: dict[float, list[Reevaluated]]
 ) -> None:
-    outputs = detect(run.settings, run.detectors, DATASET.examples)
-    task = frozen(run.settings, DATASET, outputs.features)
-    tests = run.federations[0].data().test
-    predict = jax.jit(in_chunks(task.predict(task.store), min(tests.mask.shape[-1], CHUNK)))
+    outputs = detect(SETTINGS, run.detectors, DATASET.examples)
+    task = frozen(SETTINGS, DATASET, outputs.features)
+    (group,) = run.groups
+    predict = jax.jit(in_chunks(task.predict(task.store), min(group.tests.mask.shape[-1], CHUNK)))
     (seen,) = again[0.4]
-    for algorithm, number, client in [(0, 0, 0), (1, 1, 1), (0, 2, 1), (1, 3, 0)]:
-        own = jax.tree.map(lambda leaf, at=(algorithm, number, client): leaf[at], run.clients[0])
-        test = jax.tree.map(lambda leaf, at=(number, client): leaf[at], tests)
-        row, repeat = algorithm * 2 + number // 2, number % 2
+    for at in [(0, 0, 0), (2, 1, 1), (1, 0, 1), (3, 1, 0)]:
+        own, test = jax.tree.map(lambda leaf, at=at: leaf[at], (group.clients, group.tests))
         expected = predict(own, test)["emotion"]
-        np.testing.assert_allclose(seen.evaluation["emotion"][row, repeat, client], expected, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(seen.evaluation["emotion"][at], expected, rtol=1e-4, atol=1e-5)
         logits = np.asarray(outputs.logits)[np.asarray(test.examples)]
-        np.testing.assert_allclose(seen.evaluation["au"][row, repeat, client], logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(seen.evaluation["au"][at], logits, rtol=1e-4, atol=1e-5)
     assert np.ptp(expected) > 1e-3
 
 
@@ -142,7 +144,7 @@ def test_attention_is_the_mean_of_each_emotions_test_examples(
     keys = ["algorithm", "graph", "layer", "emotion", "receiver"]
     sums = table.groupby(keys)[["learned", "prior", "mixed"]].sum()
     np.testing.assert_allclose(sums, 1, rtol=1e-4)
-    tested = np.concatenate([client.test for clients in run.federations[0].splits for client in clients])
+    tested = np.concatenate([own for clients in run.groups[0].tested for own in clients])
     counts = table.drop_duplicates("emotion").set_index("emotion")["num_examples"]
     assert counts.sum() == len(tested)
     links = table[(table["algorithm"] == "every algorithm, published prior") & (table["graph"] == "global")]
@@ -167,15 +169,15 @@ def negated(evaluation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def test_networks_that_are_not_those_of_the_run_are_refused(
     run: TrainedRun, again: dict[float, list[Reevaluated]]
 ) -> None:
-    before = [{"emotion": one.evaluation["emotion"]} for one in again[0.4]]
-    same = replace(run, evaluations=before)
-    assert explain.refuse_others(same, again[0.4]) == 0
-    other = replace(run, evaluations=[{"emotion": 5 * np.eye(7)[0] + before[0]["emotion"]}])
+    before, _ = explain_tables.predictions(run, again[0.4])
+    assert explain.refuse_others(replace(run, before=before), again[0.4]) == 0
+    probabilities = [f"p_{name}" for name in DATASET.class_names]
+    other = replace(run, before=before.assign(**{probabilities[0]: before[probabilities[0]] + 0.1}))
     with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: a probability differs"):
         explain.refuse_others(other, again[0.4])
-    undefined = replace(run, evaluations=[*before, {"emotion": np.full_like(before[0]["emotion"], np.nan)}])
+    undefined = replace(run, before=before.assign(**{probabilities[0]: np.nan}))
     with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: some are undefined"):
-        explain.refuse_others(undefined, again[0.4] * 2)
+        explain.refuse_others(undefined, again[0.4])
 
 
 def test_distances_are_total_variations() -> None:
@@ -203,7 +205,7 @@ def test_the_page_is_one_file_and_says_what_attention_is_not(
     table = explain_tables.attention(run, again[0.4])
     two = table["emotion"].isin(DATASET.class_names[:2]) & table["algorithm"].str.contains("published")
     folder.write_table("attention.csv", table[two])
-    about = {"command": "fed <b>", "rounds": 1, "wanted_rounds": 4, "repeats": 2, "train_au": False}
+    about = {"command": "fed <b>", **asdict(replace(run.progress, wanted=4)), "frozen": True}
     facts = {"name": "random", "synthetic": True, "fingerprint": "f", "au_names": list(DATASET.au_names)}
     facts |= {"run": about | {"prior_ratio": 0.4, "beta": 0.3}, "largest_difference": 1e-6}
     folder.write_json("data.json", facts)
@@ -266,7 +268,10 @@ def folder_of(path: Path, experiment: str = "fed", checkpoint: bool = True, **ne
 
 
 MISTAKES = {
-    "another experiment": ({"experiment": "mer"}, r"is a run of experiments.mer, .*only runs of experiments.fed keep"),
+    "another experiment": (
+        {"experiment": "ablate"},
+        r"is a run of experiments.ablate, .*networks of runs of fed and mer",
+    ),
     "no checkpoint": ({"checkpoint": False}, r"has no checkpoint yet"),
     "no graph": ({"variant": "no-gat"}, r"--network.variant=no-gat, which has no graph attention"),
     "no data": ({}, r"synthetic/federated/0.0.0, which is not in .*--data-dir"),

@@ -50,6 +50,7 @@ def linear() -> Recognition:
 
     return Recognition(
         init=lambda key, context: ClientState(jax.random.normal(key, (6, 7)), ()),
+        unpacked=lambda client: client,
         loss=loss,
         predict=lambda context: lambda client, batch: {"emotion": logits(client.params, context, batch)},
         rates=lambda: jnp.ones((6, 7)),

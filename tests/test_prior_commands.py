@@ -14,7 +14,7 @@ from experiments import commandline, explain, explain_tables, loading
 from experiments.progress import progress
 from experiments.reevaluation import reevaluation
 from experiments.runfolder import RunFolder
-from experiments.trained_networks import read_run
+from experiments.trained_federations import read_run
 
 pytestmark = pytest.mark.slow
 
@@ -88,7 +88,7 @@ def test_networks_read_back_give_the_predictions_of_their_run(
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
     with progress() as stages:
         run = read_run(folder, on_random_data, stages)
-    again = jax.device_get(reevaluation(run)(run.settings.network.prior_ratio))
+    again = jax.device_get(reevaluation(run)(run.ratio))
     for table, name in zip(explain_tables.predictions(run, again), ("predictions", "au_predictions"), strict=True):
         expected = folder.read_table(f"{name}.csv")
         pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,108 @@
+"""The networks of folds stay in the run folder: those that were tested, whole, whatever happened on the way."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from fed_on_random_data import random_dataset
+from test_mer_training import SETTINGS, trained
+
+from experiments import chunks, kept_networks
+from experiments.runfolder import RunFolder
+from fedpsyau_jax.types import ClientState
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+DATASET = random_dataset("synthetic", "federated")
+LINEAR = ClientState(jax.ShapeDtypeStruct((6, 7), jnp.float32), ())
+
+
+def weights_of(folder: Path, number: int) -> np.ndarray:
+    return kept_networks.read(RunFolder(folder), "folds", number, LINEAR).params
+
+
+@pytest.mark.parametrize("select", [False, True])
+def test_the_kept_network_of_a_fold_gives_the_logits_of_its_test_examples(tmp_path: Path, select: bool) -> None:
+    choices = replace(SETTINGS, folds_at_once=3, epochs=6, learning_rate=0.3, validation_share=0.25, select=select)
+    finished = trained(DATASET, tmp_path, choices)
+    assert len(list((tmp_path / "networks").iterdir())) == len(finished) == 8
+    for number, one in enumerate(finished):
+        flow = DATASET.examples.flow[one.trial.fold.test]
+        logits = flow.reshape(len(flow), -1)[:, :6] @ weights_of(tmp_path, number)
+        np.testing.assert_allclose(logits, one.logits["emotion"], atol=1e-5)
+
+
+def test_resumed_after_a_kill_keeps_the_same_networks_and_none_if_none_are_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(DATASET, tmp_path / "whole")
+
+    class Killed(Exception):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chunks, "_write", killed)  # networks are written, predictions are not
+        with pytest.raises(Killed):
+            trained(DATASET, tmp_path / "killed")
+    (tmp_path / "killed" / "networks" / "folds-3.npz").write_bytes(b"half")
+    trained(DATASET, tmp_path / "killed")
+    names = [f"networks/folds-{number}.npz" for number in range(8)]
+    assert sorted(path.name for path in (tmp_path / "killed/networks").iterdir()) == [Path(name).name for name in names]
+    for number in range(8):
+        np.testing.assert_array_equal(weights_of(tmp_path / "killed", number), weights_of(tmp_path / "whole", number))
+    trained(DATASET, tmp_path / "none", replace(SETTINGS, keep_networks=False))
+    assert not (tmp_path / "none" / "networks").exists()
+
+
+def test_a_network_is_read_as_it_was_written_by_the_places_of_its_arrays(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    arrays = [draw.normal(size=shape).astype(np.float32) for shape in ((3, 2), (), (4,))]
+    client = ClientState({"dsi": {"kernel": arrays[0], "scale": arrays[1]}}, {"mean": arrays[2]})
+    kept_networks.write(RunFolder(tmp_path), "folds", 2, client)
+    again = kept_networks.read(RunFolder(tmp_path), "folds", 2, jax.eval_shape(lambda: client))
+    assert jax.tree.structure(again) == jax.tree.structure(client)
+    jax.tree.map(np.testing.assert_array_equal, again, client)
+    with np.load(tmp_path / "networks" / "folds-2.npz") as stored:
+        assert set(stored) == {"params/dsi/kernel", "params/dsi/scale", "model_state/mean", "origin"}
+
+
+def another_fold(path: Path) -> None:
+    folder = RunFolder(path.parents[1])
+    kept_networks.write(folder, "folds", 1, ClientState(np.zeros((6, 7), np.float32), ()))
+    shutil.copy(path.with_name("folds-1.npz"), path)
+
+
+def test_a_network_of_another_shape_is_named(tmp_path: Path) -> None:
+    kept_networks.write(RunFolder(tmp_path), "folds", 0, ClientState(np.zeros((6, 3), np.float32), ()))
+    with pytest.raises(ValueError, match=r"folds-0.npz holds another network than its run trained; restore it"):
+        weights_of(tmp_path, 0)
+
+
+DAMAGES = {
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-40]), "cannot be read"),
+    "empty": (lambda path: path.write_bytes(b""), "cannot be read"),
+    "flipped": (lambda path: path.write_bytes(flipped(path.read_bytes())), "cannot be read"),
+    "missing": (Path.unlink, "is missing"),
+    "another": (lambda path: np.savez(path, params=np.zeros((6, 3), np.float32)), "is of another run"),
+    "of another fold": (another_fold, "is of another run, or of another part of this one"),
+}
+
+
+def flipped(content: bytes) -> bytes:
+    place = len(content) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(("damage", "said"), DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_network_is_named_and_what_to_do(tmp_path: Path, damage, said: str) -> None:
+    kept_networks.write(RunFolder(tmp_path), "folds", 0, ClientState(np.ones((6, 7), np.float32), ()))
+    damage(tmp_path / "networks" / "folds-0.npz")
+    with pytest.raises(ValueError, match=rf"networks/folds-0.npz {said}.*restore it, or run again"):
+        weights_of(tmp_path, 0)
