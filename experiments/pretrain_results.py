@@ -2,7 +2,7 @@
 
 import io
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zipfile import BadZipFile
 
@@ -15,11 +15,12 @@ from scipy.special import expit as sigmoid
 
 from experiments import pretrain_report, records, results, runfolder, starting, tables
 from experiments.corpus import Corpus
+from experiments.prior_axis import named_rows
 from experiments.runfolder import RunFolder
 from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
 
-DETECTOR, EVERYWHERE = "AU detector", "all AUs everywhere"
+EVERYWHERE = "all AUs everywhere"
 
 
 class Division(NamedTuple):
@@ -49,28 +50,46 @@ def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> N
 
 def keep(
     folder: RunFolder,
-    repeat: int,
+    number: int,
     loss: Float[np.ndarray, "epochs"],
     logits: Float[np.ndarray, "validation_examples aus"],
 ) -> None:
-    """Write what a trained detector is scored by; from then on it need not be trained again."""
+    """Write what a trained detector is scored by; it is the one of prior number // repeats, repeat number % repeats."""
     file = io.BytesIO()
     np.savez(file, loss=loss, logits=logits)
-    folder.write_bytes(_file(repeat), file.getvalue())
+    folder.write_bytes(_file(number), file.getvalue())
 
 
-def is_kept(folder: RunFolder, repeat: int) -> bool:
-    """Whether the detector of this repeat is trained and validated."""
-    return folder.has(_file(repeat))
+def are_kept(folder: RunFolder, num_detectors: int) -> bool:
+    """Whether all detectors are trained and validated, so that nothing need be trained."""
+    return all(folder.has(_file(number)) for number in range(num_detectors))
 
 
-def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], console: Console) -> None:
-    """Write how well AUs are detected, and show it."""
+def conclude(
+    folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], priors: Sequence[str], console: Console
+) -> None:
+    """Write how well AUs are detected, and show it.
+
+    Args:
+      folder: of the run.
+      corpus: that it is about.
+      divisions: [repeats].
+      priors: their names.
+      console: to show it on.
+
+    Raises:
+      ValueError: a file of a trained detector is damaged.
+    """
     losses, rows = [], []
+    titles = named_rows([pretrain_report.DETECTOR], priors)
     for repeat, division in enumerate(divisions):
-        loss, logits = _kept(folder, repeat, len(division.validation))
-        losses.append(pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}))
-        rows.append(prediction_rows(repeat, corpus, division.validation, logits))
+        said = {}
+        for place, title in enumerate(titles):
+            number = place * len(divisions) + repeat
+            loss, said[title] = _kept(folder, number, len(division.validation))
+            epochs = {"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}
+            losses.append(pd.DataFrame({"algorithm": title, **epochs}))
+        rows.append(prediction_rows(repeat, corpus, division.validation, said))
     predictions = pd.concat(rows, ignore_index=True)
     scores, macro = results.score_aus(predictions), macro_scores(predictions)
     folder.write_table("metrics.csv", pd.concat(losses, ignore_index=True))
@@ -86,15 +105,16 @@ def prediction_rows(
     repeat: int,
     corpus: Corpus,
     validation: Int[np.ndarray, "validation_examples"],
-    logits: Float[np.ndarray, "validation_examples aus"],
+    logits: Mapping[str, Float[np.ndarray, "validation_examples aus"]],
 ) -> pd.DataFrame:
-    """Rows of au_predictions.csv of one repeat: of the detector, and of saying that every AU is there."""
+    """Rows of au_predictions.csv of one repeat: of the detectors by name, and of saying that every AU is there."""
     labels, mask = (np.asarray(table)[validation] for table in (corpus.examples.au, corpus.examples.au_mask))
+    said = {name: sigmoid(own) for name, own in logits.items()} | {EVERYWHERE: np.ones(labels.shape, np.float32)}
     who = (corpus.clip[validation], corpus.subject[validation], labels, mask)
     return pd.concat(
         [
             records.au_predictions({"algorithm": name, "repeat": repeat}, *who, probabilities, _au_names(corpus))
-            for name, probabilities in ((DETECTOR, sigmoid(logits)), (EVERYWHERE, np.ones_like(logits)))
+            for name, probabilities in said.items()
         ]
     )
 
@@ -112,18 +132,16 @@ def macro_scores(predictions: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def _kept(folder: RunFolder, repeat: int, num_validation: int) -> tuple[np.ndarray, np.ndarray]:
+def _kept(folder: RunFolder, number: int, num_validation: int) -> tuple[np.ndarray, np.ndarray]:
     """Losses and validation logits of a trained detector."""
-    place = folder.path / _file(repeat)
+    place = folder.path / _file(number)
     try:
         with np.load(place) as kept:
             loss, logits = kept["loss"], kept["logits"]
     except (ValueError, KeyError, EOFError, BadZipFile, zlib.error) as error:
-        raise ValueError(
-            f"{place} cannot be read ({error}); delete it, and --resume trains that detector again"
-        ) from None
+        raise ValueError(f"{place} cannot be read ({error}); delete it, and --resume trains again") from None
     if len(logits) != num_validation:
-        raise ValueError(f"{place} is about other examples; delete it, and --resume trains that detector again")
+        raise ValueError(f"{place} is about other examples; delete it, and --resume trains again")
     return loss, logits
 
 
@@ -166,8 +184,8 @@ def _au_names(corpus: Corpus) -> tuple[str, ...]:
     return corpus.datasets[0].au_names
 
 
-def _file(repeat: int) -> str:
-    return f"finished/{repeat}.npz"
+def _file(number: int) -> str:
+    return f"finished/{number}.npz"
 
 
 def _table(scores: pd.DataFrame, macro: pd.DataFrame, *, synthetic: bool) -> Table:

@@ -19,7 +19,7 @@ from experiments.pretrain_results import Division
 from experiments.runfolder import RunFolder
 
 HERE = Path(__file__).parent
-CHEAP = ("--pretraining.epochs=4", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
+CHEAP = ("--pretraining.epochs=6", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
 RESULTS = ("metrics.csv", "au_predictions.csv", "au_scores.csv", "summary.csv", "detector.json")
 
 
@@ -49,7 +49,7 @@ def folder(tmp_path: Path, corpus: Corpus, divisions: list[Division]) -> RunFold
 
 @pytest.fixture
 def concluded(folder: RunFolder, corpus: Corpus, divisions: list[Division]) -> RunFolder:
-    pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+    pretrain_results.conclude(folder, corpus, divisions, ["published"], Console(quiet=True))
     return folder
 
 
@@ -92,23 +92,23 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
 
 
 def test_a_picture_or_person_on_both_sides_is_a_leak(corpus: Corpus, divisions: list[Division]):
-    pretrain.refuse_leaking(corpus, divisions)
+    pretrain.refuse_leaking(corpus, divisions, ())
     train, validation = divisions[1]
     shared = Division(train, np.append(validation, train[0]))
     with pytest.raises(ValueError, match=r"a leak in repeat 1: .* in both the train and the validation data"):
-        pretrain.refuse_leaking(corpus, [divisions[0], shared])
+        pretrain.refuse_leaking(corpus, [divisions[0], shared], ())
     flow = np.array(corpus.examples.flow)
     flow[validation[0]] = flow[train[0]]
     copied = replace(corpus, examples=corpus.examples._replace(flow=flow))
     with pytest.raises(ValueError, match=r"with identical flow in both the train and the validation data"):
-        pretrain.refuse_leaking(copied, divisions)
+        pretrain.refuse_leaking(copied, divisions, ())
 
 
 DAMAGES = {
     "no JSON": ("data.json", b"[", r"data.json cannot be read"),
     "other JSON": ("data.json", b"[]", r"data.json does not name the run's databases; restore it"),
     "no databases": ("data.json", b'{"databases": []}', r"data.json does not name the run's databases"),
-    "no archive": ("finished/1.npz", b"123", r"1.npz cannot be read .*; delete it, and --resume trains that detector"),
+    "no archive": ("finished/1.npz", b"123", r"1.npz cannot be read .*; delete it, and --resume trains again"),
     "empty archive": ("finished/1.npz", b"", r"1.npz cannot be read"),
     "half an archive": ("finished/1.npz", b"PK\3\4abc", r"1.npz cannot be read"),
 }
@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named_on_resuming(
     (folder.path / name).write_bytes(content)
     with pytest.raises(ValueError, match=said):  # noqa: PT012
         pretrain_results.begin(folder, corpus, divisions)
-        pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+        pretrain_results.conclude(folder, corpus, divisions, ["published"], Console(quiet=True))
 
 
 def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):
@@ -178,15 +178,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_interrupted_and_resumed_ends_with_the_same_files(finished: Path, tmp_path: Path):
     folder = tmp_path / "run"
     process = start(finished, *CHEAP, f"--output={folder}")
-    stop_at(process, folder / "checkpoints" / "0" / "2", signal.SIGKILL)
+    stop_at(process, folder / "checkpoints" / "detectors" / "1", signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     process = start(finished, f"--resume={folder}")
-    shown, errors = stop_at(process, folder / "checkpoints" / "1" / "1", signal.SIGINT)
+    shown, errors = stop_at(process, folder / "checkpoints" / "detectors" / "3", signal.SIGINT)
     assert process.returncode == 130, errors
-    assert f"1 of 2 detectors are trained; go on with --resume={folder}" in shown
+    assert re.search(rf"[34] of 6 epochs are trained; go on with --resume={folder}", shown)
     process = start(finished, f"--resume={folder}")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     for name in RESULTS:
         assert (folder / name).read_bytes() == (finished / "run" / name).read_bytes(), name
-    assert len(pd.read_csv(folder / "metrics.csv")) == 8
+    assert len(pd.read_csv(folder / "metrics.csv")) == 12
