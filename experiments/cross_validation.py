@@ -14,9 +14,9 @@ import numpy as np
 import optax
 
 from experiments.compiling import to_run_a_minute, to_run_long, to_run_once
+from experiments.detector_training import at_rates
 from experiments.federation import INITIAL_WEIGHTS
 from experiments.mer_settings import MerSettings
-from experiments.pretraining import at_rates
 from experiments.recognition import Context, Recognition
 from experiments.tasks import CHUNK
 from experiments.trials import TrialData

@@ -28,7 +28,9 @@ def detect(settings: FedSettings, detectors: Sequence[Detector], examples: Examp
     choices = settings.network
 
     def detected(detector: Detector, batch: Batch) -> AUOutputs:
-        model = au_detector(choices.architecture(), only(detectors, detector.priors), choices.prior_ratio)
+        model = au_detector(
+            choices.architecture(), only([each.priors for each in detectors], detector.priors), choices.prior_ratio
+        )
         return in_chunks(lambda client, part: model.apply(*client, part, None, train=False)[0], CHUNK)(
             detector.client, batch
         )

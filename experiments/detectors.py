@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
 BEGAN_WITH = "au_init.json"
-"""In the folder of a run that has ``--au-init``: which detector that was."""
+"""In the folder of a run that has ``--au-init``: which detectors these were."""
 WEIGHTS_BELONG_TO = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
 SEEN_THROUGH = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
 """Settings of a network that a detector's weights, and one that stays as it is, belong to; and their options."""
@@ -37,25 +37,31 @@ class DetectorSource(NamedTuple):
     weights: Callable[[str, Callable[[], object]], ClientState]
 
 
-def save_detector(
-    folder: RunFolder, detector: Detector, network: NetworkSettings, subjects: Sequence[str], databases: Sequence[str]
+def save_detectors(
+    folder: RunFolder,
+    detectors: Sequence[Detector],
+    network: NetworkSettings,
+    subjects: Sequence[str],
+    databases: Sequence[str],
 ) -> None:
-    """Write a detector with what must be known to use it: its network, and whom it has seen.
+    """Write detectors with what must be known to use them: their network, and whom they have seen.
 
     Args:
       folder: of the run.
-      detector: its weights, as the network itself has them, and the priors that it was trained with.
+      detectors: of each prior of the network, its weights, as the network itself has them, and the priors that it was
+        trained with.
       network: which network.
-      subjects: everybody whose pictures decided its weights, validation included, as database/subject.
+      subjects: everybody whose pictures decided their weights, validation included, as database/subject.
       databases: their names.
     """
-    with open_checkpoints(folder.path / WEIGHTS, keep=1) as checkpoints:
-        checkpoints.save(0, detector.client)
+    for place, detector in zip(_places(network.prior), detectors, strict=True):
+        with open_checkpoints(folder.path / place, keep=1) as checkpoints:
+            checkpoints.save(0, detector.client)
     facts = {
         "network": {name: getattr(network, name) for name in (*WEIGHTS_BELONG_TO, *SEEN_THROUGH)},
         "databases": list(databases),
         "subjects": sorted(subjects),
-        "priors": [leaf.tolist() for leaf in jax.tree.leaves(jax.tree.map(np.asarray, detector.priors))],
+        "priors": [np.asarray(leaf).tolist() for detector in detectors for leaf in jax.tree.leaves(detector.priors)],
     }
     folder.write_json(FACTS, facts)
 
@@ -69,10 +75,17 @@ def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> Non
       frozen: whether it stays as it is: then it has to see through the prior that it was pretrained with.
 
     Raises:
-      ValueError: no detector there, or one of another network.
+      ValueError: no detector there, or one of another network; or there are several, and none for a prior.
     """
     trained = _facts(path)["network"]
     belongs = WEIGHTS_BELONG_TO | (SEEN_THROUGH if frozen else {})
+    if len(priors := _priors(trained)) > 1:
+        belongs = {name: option for name, option in belongs.items() if name != "prior"}
+        if missing := [name for name in network.prior if name not in priors]:
+            raise ValueError(
+                f"--au-init={path}: its detectors were pretrained with --prior {' '.join(priors)}, none with "
+                f"{missing[0]}: choose among them, or pretrain with it too"
+            )
     for name, option in belongs.items():
         had, wanted = (_words(value) for value in (trained.get(name, "unknown"), getattr(network, name)))
         if had != wanted:
@@ -82,23 +95,45 @@ def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> Non
             )
 
 
-def detector_from(path: Path, network: NetworkSettings) -> ClientState:
-    """Read a detector.
+def detectors_from(path: Path, network: NetworkSettings) -> dict[str, ClientState]:
+    """Read detectors.
 
     Args:
       path: folder of a run of experiments.pretrain.
-      network: that it is to be used in.
+      network: that they are to be used in.
+
+    Returns:
+      By prior of the network, the detector that was pretrained with the one of this name; where a single one was
+      pretrained, that one for all.
 
     Raises:
       ValueError: no detector there, one of another network, or one that cannot be read.
     """
     check_detector(path, network, frozen=False)
-    with open_checkpoints(path / WEIGHTS, keep=1) as checkpoints:
+    priors = _priors(_facts(path)["network"])
+    of_prior = dict(zip(priors, _places(priors), strict=True))
+    places = {name: of_prior[name] if len(priors) > 1 else WEIGHTS for name in network.prior}
+    weights = {place: _weights(path, place, network) for place in dict.fromkeys(places.values())}
+    return {name: weights[place] for name, place in places.items()}
+
+
+def _weights(path: Path, place: str, network: NetworkSettings) -> ClientState:
+    with open_checkpoints(path / place, keep=1) as checkpoints:
         restored = checkpoints.restore(detector_like(network))
     if restored is None or restored.state is None:
         why = f" ({'; '.join(restored.passed_over)})" if restored else ""
         raise ValueError(f"--au-init={path}: its weights cannot be read{why}; pretrain again")
     return restored.state
+
+
+def _priors(trained: Mapping[str, Any]) -> list[str]:
+    """Names of the priors that a network of detector.json was pretrained with, a detector for each."""
+    return [str(name) for name in trained.get("prior", ())]
+
+
+def _places(priors: Sequence[str]) -> list[str]:
+    """Folders of the weights of each prior's detector."""
+    return [WEIGHTS] if len(priors) == 1 else [f"{WEIGHTS}s/{number}" for number in range(len(priors))]
 
 
 def detector_subjects(path: Path, database: str) -> list[str]:
@@ -139,14 +174,15 @@ def refuse_replaced(folder: RunFolder, au_init: str | None, network: NetworkSett
 
 
 def fingerprint(path: Path, network: NetworkSettings) -> str:
-    """SHA-256 over weights, priors and subjects of a detector.
+    """SHA-256 over weights, priors and subjects of the detectors that a network takes.
 
     Raises:
       ValueError: no detector there, one of another network, or one that cannot be read.
     """
     facts = _facts(path)
     digest = hashlib.sha256(json.dumps([facts["subjects"], facts["priors"]]).encode())
-    for leaf in jax.tree.leaves(detector_from(path, network)):
+    different = {id(client): client for client in detectors_from(path, network).values()}
+    for leaf in jax.tree.leaves(list(different.values())):
         digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()
 

@@ -21,7 +21,7 @@ from experiments import commandline, comparison, starting
 from experiments.comparison import Programs
 from experiments.configs import PRESETS, FedSettings, check
 from experiments.detecting import detect
-from experiments.detectors import DetectorSource, check_detector, detector_from, detector_subjects, refuse_replaced
+from experiments.detectors import DetectorSource, check_detector, detector_subjects, detectors_from, refuse_replaced
 from experiments.leakage import Origins, refuse_leaks, together
 from experiments.loading import loaded, loaded_for_pretraining
 from experiments.mer_settings import MerSettings
@@ -159,15 +159,15 @@ def prepared(settings: FedSettings, data_dir: Path | None, manual_dir: Path | No
 
 
 def detector_source(settings: FedSettings | MerSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
-    """The detector of ``--au-init``, for all priors; else those that are pretrained with each prior when asked for.
+    """The detectors of ``--au-init``; else those that are pretrained with each prior when asked for.
 
     Raises:
       ValueError, OSError: --au-init is no detector of this network, or the pretraining data cannot be had.
     """
     if settings.au_init is not None:
         path = Path(settings.au_init)
-        given = detector_from(path, settings.network)
-        return DetectorSource(detector_subjects(path, settings.database), lambda *_: given)
+        given = detectors_from(path, settings.network)
+        return DetectorSource(detector_subjects(path, settings.database), lambda prior, _: given[prior])
     dataset = loaded_for_pretraining(data_dir, stages)
 
     def pretrained(prior: str, meanwhile: Callable[[], object]) -> ClientState:

@@ -136,17 +136,18 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str =
 
 
 def training_loss(metrics: pd.DataFrame, *, synthetic: bool) -> Figure:
-    """Training loss by epoch, a line for each repeat.
+    """Training loss by epoch: a line for each repeat; of several algorithms, their means over repeats, band of one sd.
 
     Args:
-        metrics: columns epoch, repeat, train_loss.
+        metrics: columns algorithm, epoch, repeat, train_loss.
         synthetic: whether the data are.
     """
     figure = titled_figure(7, 3.4, title("Training", synthetic=synthetic))
     axes = figure.subplots()
-    for colour, (repeat, rows) in coloured(metrics.groupby("repeat")):
-        marker = "o" if len(rows) == 1 else None
-        axes.plot(rows["epoch"], rows["train_loss"], color=colour, label=f"repeat {repeat}", marker=marker, lw=1.8)
+    several = metrics["algorithm"].nunique() > 1
+    for colour, (name, rows) in coloured(metrics.groupby("algorithm" if several else "repeat", sort=False)):
+        label = str(name) if several else f"repeat {name}"
+        line_with_band(axes, rows.groupby("epoch")["train_loss"], label, colour)
     axes.set_xlabel("epoch")
     axes.set_ylabel("training loss")
     axes.set_ylim(bottom=0)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from experiments import damage, pretrain_report, report, results, runfolder
 from experiments.measures import ACTION_UNITS, EMOTIONS, MEAN_AU_F1, Measure
-from experiments.pretrain_results import DETECTOR
+from experiments.pretrain_results import EVERYWHERE
 from experiments.runfolder import RunFolder
 
 RECOGNITION, DETECTION, COORDINATION = "emotions", "action units", "pairs of action units"
@@ -160,8 +160,8 @@ def of_detection(label: str, folder: RunFolder) -> Finished:
     damage.check_predictions(folder, "au_predictions.csv", table)
     names = results.au_names(table)
     shown = {MEAN_AU_F1: "mean F1", **{name: name for name in names}}
-    detector = table[table["algorithm"] == DETECTOR]
-    kinds = np.where(run.summary["algorithm"] == DETECTOR, "trained", "baseline")
+    detectors = table[table["algorithm"] != EVERYWHERE]
+    kinds = np.where(run.summary["algorithm"] == EVERYWHERE, "baseline", "trained")
     each = [_of_aus(run.scores[run.scores["algorithm"] == name]) for name in run.summary["algorithm"]]
     summary = pd.concat([run.summary.assign(kind=kinds), pd.DataFrame(each)], axis=1)
     protocol = {
@@ -170,7 +170,7 @@ def of_detection(label: str, folder: RunFolder) -> Finished:
         "the set of validated clips": _tested(table, ACTION_UNITS.columns(names)),
     }
     return Finished(
-        label, folder.path, protocol, run.synthetic, shown, summary, [(ACTION_UNITS, detector)], run.metrics
+        label, folder.path, protocol, run.synthetic, shown, summary, [(ACTION_UNITS, detectors)], run.metrics
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from experiments import figures, page, runfolder, tables
 from experiments.runfolder import RunFolder
 
-MEAN = "mean"
+DETECTOR, MEAN = "AU detector", "mean"
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ def read(folder: RunFolder) -> Pretraining:
     Raises:
       ValueError: a file is missing or broken; the sentence names it.
     """
+    metrics = folder.read_table("metrics.csv")
     return Pretraining(
         config=folder.read_facts("config.json", "experiment", "command", "settings"),
         environment=folder.read_facts("environment.json", *runfolder.ENVIRONMENT),
         databases=folder.read_facts("data.json", "databases")["databases"],
         splits=folder.read_table("splits.csv"),
         annotated=folder.read_table("action_units.csv"),
-        metrics=folder.read_table("metrics.csv"),
+        metrics=metrics if "algorithm" in metrics else metrics.assign(algorithm=DETECTOR),
         scores=folder.read_table("au_scores.csv"),
         summary=folder.read_table("summary.csv"),
     )

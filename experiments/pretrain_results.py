@@ -1,6 +1,6 @@
 """What a pretraining leaves behind: predictions of the validation examples and AU scores, beside chance."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +13,13 @@ from scipy.special import expit as sigmoid
 from experiments import kept, pretrain_report, records, results, starting, tables
 from experiments.configs import NetworkSettings
 from experiments.corpus import Corpus
-from experiments.detectors import detector_from
+from experiments.detectors import detectors_from
+from experiments.prior_axis import named_rows
 from experiments.runfolder import RunFolder
 from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
 
-DETECTOR, EVERYWHERE = "AU detector", "all AUs everywhere"
+EVERYWHERE = "all AUs everywhere"
 
 
 class Division(NamedTuple):
@@ -47,37 +48,53 @@ def begin(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division]) -> N
 
 def keep(
     folder: RunFolder,
-    repeat: int,
+    number: int,
     loss: Float[np.ndarray, "epochs"],
     logits: Float[np.ndarray, "validation_examples aus"],
 ) -> None:
-    """Write what a trained detector is scored by; from then on it need not be trained again."""
-    kept.write(folder, _file(repeat), repeat, {"loss": loss, "logits": logits})
+    """Write what a trained detector is scored by; it is the one of prior number // repeats, repeat number % repeats."""
+    kept.write(folder, _file(number), number, {"loss": loss, "logits": logits})
 
 
-def is_kept(folder: RunFolder, repeat: int, network: NetworkSettings) -> bool:
-    """Whether the detector of this repeat is trained and validated; a warning says if a file of it is damaged."""
-    so = "this detector is trained again, with the same numbers"
-    if kept.found(folder, _file(repeat), repeat, so) is None:
+def are_kept(folder: RunFolder, num_detectors: int, network: NetworkSettings) -> bool:
+    """Whether all detectors are trained and validated; a warning says if a file of them is damaged."""
+    so = "all detectors are trained again, with the same numbers"
+    if any(kept.found(folder, _file(number), number, so) is None for number in range(num_detectors)):
         return False
-    if repeat > 0:  # the first one is for use
-        return True
     try:
-        detector_from(folder.path, network)
+        detectors_from(folder.path, network)
     except ValueError:
-        kept.warn(f"{folder.path} does not hold its detector as it was saved; {so}")
+        kept.warn(f"{folder.path} does not hold its detectors as they were saved; {so}")
         return False
     return True
 
 
-def conclude(folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], console: Console) -> None:
-    """Write how well AUs are detected, and show it."""
+def conclude(
+    folder: RunFolder, corpus: Corpus, divisions: Sequence[Division], priors: Sequence[str], console: Console
+) -> None:
+    """Write how well AUs are detected, and show it.
+
+    Args:
+      folder: of the run.
+      corpus: that it is about.
+      divisions: [repeats].
+      priors: their names.
+      console: to show it on.
+
+    Raises:
+      ValueError: a file of a trained detector is damaged.
+    """
     losses, rows = [], []
+    titles = named_rows([pretrain_report.DETECTOR], priors)
     for repeat, division in enumerate(divisions):
-        arrays = kept.read(folder, _file(repeat), repeat)
-        loss, logits = arrays["loss"], arrays["logits"]
-        losses.append(pd.DataFrame({"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}))
-        rows.append(prediction_rows(repeat, corpus, division.validation, logits))
+        said = {}
+        for place, title in enumerate(titles):
+            number = place * len(divisions) + repeat
+            arrays = kept.read(folder, _file(number), number)
+            loss, said[title] = arrays["loss"], arrays["logits"]
+            epochs = {"epoch": np.arange(1, len(loss) + 1), "repeat": repeat, "train_loss": loss}
+            losses.append(pd.DataFrame({"algorithm": title, **epochs}))
+        rows.append(prediction_rows(repeat, corpus, division.validation, said))
     predictions = pd.concat(rows, ignore_index=True)
     scores, macro = results.score_aus(predictions), macro_scores(predictions)
     folder.write_table("metrics.csv", pd.concat(losses, ignore_index=True))
@@ -93,15 +110,16 @@ def prediction_rows(
     repeat: int,
     corpus: Corpus,
     validation: Int[np.ndarray, "validation_examples"],
-    logits: Float[np.ndarray, "validation_examples aus"],
+    logits: Mapping[str, Float[np.ndarray, "validation_examples aus"]],
 ) -> pd.DataFrame:
-    """Rows of au_predictions.csv of one repeat: of the detector, and of saying that every AU is there."""
+    """Rows of au_predictions.csv of one repeat: of the detectors by name, and of saying that every AU is there."""
     labels, mask = (np.asarray(table)[validation] for table in (corpus.examples.au, corpus.examples.au_mask))
+    said = {name: sigmoid(own) for name, own in logits.items()} | {EVERYWHERE: np.ones(labels.shape, np.float32)}
     who = (corpus.clip[validation], corpus.subject[validation], labels, mask)
     return pd.concat(
         [
             records.au_predictions({"algorithm": name, "repeat": repeat}, *who, probabilities, _au_names(corpus))
-            for name, probabilities in ((DETECTOR, sigmoid(logits)), (EVERYWHERE, np.ones_like(logits)))
+            for name, probabilities in said.items()
         ]
     )
 
@@ -158,8 +176,8 @@ def _au_names(corpus: Corpus) -> tuple[str, ...]:
     return corpus.datasets[0].au_names
 
 
-def _file(repeat: int) -> str:
-    return f"finished/{repeat}.npz"
+def _file(number: int) -> str:
+    return f"finished/{number}.npz"
 
 
 def _table(scores: pd.DataFrame, macro: pd.DataFrame, *, synthetic: bool) -> Table:

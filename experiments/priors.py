@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.corpus import Corpus
 from experiments.own_code import attribute, near, told
 from fedpsyau_jax.priors import (
     AnnotationTable,
@@ -80,8 +81,8 @@ def prior_named(text: str) -> PriorsOfTable:
     return _of_ones_own(text)
 
 
-def annotations_of(dataset: Dataset) -> AnnotationTable:
-    """What the annotators of a dataset wrote."""
+def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
+    """What the annotators of one or several datasets wrote."""
     examples = dataset.examples
     aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
     return AnnotationTable(aus, mask, emotion, dataset.subject)

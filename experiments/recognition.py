@@ -7,9 +7,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from experiments.client_packing import Predict, client_packing
+from experiments.detector_training import module_rates
 from experiments.mer_settings import MerSettings
-from experiments.pretraining import RATES, module_rates, quiet_residuals
-from experiments.tasks import Predict, client_packing, look_up, one_example, with_head_scaled
+from experiments.pretraining import RATES, quiet_residuals
+from experiments.tasks import look_up, one_example, with_head_scaled
 from fedpsyau_jax.federated import LossFn
 from fedpsyau_jax.losses import classification_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier, network

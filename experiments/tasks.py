@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.client_packing import Predict, client_packing
 from experiments.configs import FedSettings, NetworkSettings
 from fedpsyau_jax.federated import LossFn
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import Detected, au_detector, emotion_classifier, network
-from fedpsyau_jax.packing import Packed, Packing, packing
+from fedpsyau_jax.packing import Packed
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.types import (
     Array,
@@ -32,9 +33,6 @@ from fedpsyau_jax.types import (
 
 CHUNK = 64
 """Examples evaluated at a time."""
-
-Predict = Callable[[ClientState, Batch], PyTree]
-
 
 LookUp = Callable[[PyTree, Batch], Batch]
 
@@ -84,27 +82,39 @@ def look_up_sighted(store: Sighted, batch: Batch) -> Batch:
     return Batch(Sighted(look_up(store.examples, batch).examples, priors), batch.mask)
 
 
-def only(detectors: Sequence[Detector], priors: Priors) -> Priors:
-    """The priors of a single detector, as constants that the compiler works with beforehand; else those given."""
-    return detectors[0].priors if len(detectors) == 1 else priors
+def sighted(examples: Examples, kinds: Sequence[Priors]) -> Sighted:
+    """The store of examples and of the priors that they may be looked at through."""
+    return Sighted(jax.tree.map(jnp.asarray, examples), jax.tree.map(lambda *leaves: jnp.stack(leaves), *kinds))
+
+
+def only(kinds: Sequence[Priors], priors: Priors) -> Priors:
+    """If there are no others, these as constants that the compiler works with beforehand; else those given."""
+    return kinds[0] if len(kinds) == 1 else priors
 
 
 def detection(
-    network: NetworkSettings, priors: Priors, examples: Examples, prepare: Callable[[Params], Params]
+    network: NetworkSettings, kinds: Sequence[Priors], examples: Examples, prepare: Callable[[Params], Params]
 ) -> Task:
-    """Detect action units: both heads are trained, on AU-labelled examples; ``prepare`` sees the initial weights."""
-    model = au_detector(network.architecture(), priors, network.prior_ratio)
-    store = jax.tree.map(jnp.asarray, examples)
+    """Detect action units: both heads are trained, on AU-labelled examples, seen through each of some priors.
+
+    Args:
+      network: which.
+      kinds: the priors; the examples as seen through the n-th begin at n times their number.
+      examples: that are seen.
+      prepare: changes the initial weights.
+    """
+
+    def model(priors: Priors) -> Model:
+        return au_detector(network.architecture(), only(kinds, priors), network.prior_ratio)
+
+    store = sighted(examples, kinds)
 
     def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
         del index
-        fresh = model.init(key, one_example(store))
+        fresh = model(kinds[0]).init(key, one_example(store.examples))
         return fresh._replace(params=prepare(fresh.params))
 
-    def logits(client: ClientState, batch: Batch) -> PyTree:
-        return {"au": model.apply(*client, batch, None, train=False)[0].logits}
-
-    return _task(store, init, detection_loss(model), logits)
+    return _sighted_task(model, store, init, detection_loss, lambda outputs: {"au": outputs.logits})
 
 
 def frozen(settings: FedSettings, dataset: Dataset, features: Float[Array, "seen aus feat"]) -> Task:
@@ -148,13 +158,14 @@ def with_head_scaled(client: ClientState, scale: float) -> ClientState:
 def end_to_end(settings: FedSettings, dataset: Dataset, detectors: Sequence[Detector]) -> Task:
     """Train the whole network, starting from pretrained detectors."""
     choices, num_classes = settings.network, len(dataset.class_names)
+    kinds = [detector.priors for detector in detectors]
 
     def model(priors: Priors) -> Model:
-        return network(num_classes, choices.architecture(), only(detectors, priors), choices.prior_ratio)
+        return network(num_classes, choices.architecture(), only(kinds, priors), choices.prior_ratio)
 
     examples = dataset.examples._replace(emotion=dataset.examples.emotion.astype(np.int32))
     stacked: Detector = jax.tree.map(lambda *leaves: jnp.stack(leaves), *detectors)
-    store = Sighted(jax.tree.map(jnp.asarray, examples), stacked.priors)
+    store = sighted(examples, kinds)
 
     def init(key: PRNGKeyArray, index: Int[Array, ""] | int) -> ClientState:
         chosen: Detector = jax.tree.map(lambda leaf: leaf[index // len(examples.emotion)], stacked)
@@ -162,16 +173,34 @@ def end_to_end(settings: FedSettings, dataset: Dataset, detectors: Sequence[Dete
         params, model_state = with_head_scaled(fresh, settings.head_scale)
         return ClientState(params | {"au": chosen.client.params}, model_state | {"au": chosen.client.model_state})
 
+    return _sighted_task(
+        model,
+        store,
+        init,
+        lambda model: joint_loss(model, settings.gamma),
+        lambda outputs: {"emotion": outputs.emotion_logits, "au": outputs.au.logits},
+    )
+
+
+def _sighted_task(
+    model: Callable[[Priors], Model],
+    store: Sighted,
+    init: Callable[[PRNGKeyArray, Int[Array, ""] | int], ClientState],
+    loss_of: Callable[[Model], LossFn],
+    logits_of: Callable[[Any], PyTree],
+) -> Task:
+    """The task of a network that looks at each batch through the priors which the store has for it."""
+
     def loss(
         params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
     ) -> tuple[Array, tuple[ModelState, Metrics]]:
         examples, priors = batch.examples
-        return joint_loss(model(priors), settings.gamma)(params, model_state, Batch(examples, batch.mask), key)
+        return loss_of(model(priors))(params, model_state, Batch(examples, batch.mask), key)
 
     def logits(client: ClientState, batch: Batch) -> PyTree:
         examples, priors = batch.examples
         outputs, _ = model(priors).apply(*client, Batch(examples, batch.mask), None, train=False)
-        return {"emotion": outputs.emotion_logits, "au": outputs.au.logits}
+        return logits_of(outputs)
 
     return _task(store, init, loss, logits, look_up_sighted)
 
@@ -198,42 +227,6 @@ def _task(
         lambda store: packed.loss(loss, partial(look_up, store)),
         lambda store: packed.predict(predict, partial(look_up, store)),
     )
-
-
-class ClientPacking(NamedTuple):
-    """A network's own functions, made to take packed clients and batches of indices."""
-
-    params: Packing
-    model_state: Packing
-
-    def pack(self, client: ClientState) -> ClientState:
-        """A client's small arrays as one vector each."""
-        return ClientState(self.params.pack(client.params), self.model_state.pack(client.model_state))
-
-    def unpack(self, client: ClientState) -> ClientState:
-        """A client as the network has it."""
-        return ClientState(self.params.unpack(client.params), self.model_state.unpack(client.model_state))
-
-    def loss(self, of_examples: LossFn, found: Callable[[Batch], Batch]) -> LossFn:
-        """The loss of the examples that are found for a batch of indices."""
-
-        def of_indices(
-            params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
-        ) -> tuple[Array, tuple[ModelState, Metrics]]:
-            client = self.unpack(ClientState(params, model_state))
-            value, (updated, metrics) = of_examples(*client, found(batch), key)
-            return value, (self.model_state.pack(updated), metrics)
-
-        return of_indices
-
-    def predict(self, of_examples: Predict, found: Callable[[Batch], Batch]) -> Predict:
-        """The predictions for the examples that are found for a batch of indices."""
-        return lambda client, batch: of_examples(self.unpack(client), found(batch))
-
-
-def client_packing(like: ClientState) -> ClientPacking:
-    """How to pack clients like this one."""
-    return ClientPacking(packing(like.params), packing(like.model_state))
 
 
 def one_example(store: PyTree) -> Batch:

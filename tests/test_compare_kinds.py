@@ -18,7 +18,7 @@ __all__ = ["command"]
 SETTINGS = {"repeats": 2, "seed": 0, "validation_share": 0.25, "pretraining": {"epochs": 2}}
 
 
-def pretraining(path, *, skill, seed=0, **settings):
+def pretraining(path, *, skill, seed=0, priors=("published",), **settings):
     """A finished run of detectors that say the truth about an AU with the probability ``skill``."""
     corpus = joined([random_dataset("synthetic", "pretraining")])
     divisions = [Division(*split(corpus, 0.25, (seed, repeat))) for repeat in range(2)]
@@ -26,11 +26,11 @@ def pretraining(path, *, skill, seed=0, **settings):
     config = {"experiment": "pretrain", "command": "python -m x", "settings": SETTINGS | {"seed": seed} | settings}
     folder.write_json("config.json", config)
     pretrain_results.begin(folder, corpus, divisions)
-    for repeat, division in enumerate(divisions):
+    for number, division in enumerate(divisions * len(priors)):
         truth = np.asarray(corpus.examples.au)[division.validation]
         said = np.where(draw.random(truth.shape) < skill, truth, 1 - truth)
-        pretrain_results.keep(folder, repeat, np.ones(2), 20.0 * (2 * said - 1))
-    pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+        pretrain_results.keep(folder, number, np.ones(2), 20.0 * (2 * said - 1))
+    pretrain_results.conclude(folder, corpus, divisions, priors, Console(quiet=True))
     return path
 
 
@@ -75,6 +75,19 @@ def test_detectors_are_scored_and_paired_by_action_unit(command, detectors, tmp_
     assert "good: AU detector minus poor: AU detector" in out
     assert "Validation scores of action units (synthetic data)" in out
     assert "Validation scores of action units" in (tmp_path / "compared" / "report.html").read_text()
+
+
+def test_detectors_of_several_priors_are_paired_within_their_run(command, tmp_path):
+    path = pretraining(tmp_path / "both", skill=0.9, priors=("published", "uniform"))
+    status, out, _ = command(path, "--output", tmp_path / "compared")
+    assert status == 0
+    names = [f"AU detector, {prior} prior" for prior in ("published", "uniform")]
+    table = pd.read_csv(tmp_path / "compared" / "comparison.csv")
+    assert table["algorithm"].tolist() == [*names, "all AUs everywhere"]
+    assert table["kind"].tolist() == ["trained", "trained", "baseline"]
+    pairs = pd.read_csv(tmp_path / "compared" / "differences.csv")
+    assert pairs[["algorithm", "other_algorithm"]].to_numpy().tolist() == [names]
+    assert f"{names[0]} minus {names[1]}" in " ".join(out.split())
 
 
 def test_detectors_that_were_validated_on_others_are_refused_and_not_paired(command, detectors, tmp_path):

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from experiments import ablate, fed, loading, mer
 from experiments.configs import FedSettings, NetworkSettings
-from experiments.detectors import check_detector, detector_from, detector_subjects, refuse_replaced, save_detector
+from experiments.detectors import check_detector, detector_subjects, detectors_from, refuse_replaced, save_detectors
 from experiments.mer_settings import MerSettings
 from experiments.pretraining import nothing
 from experiments.prior_axis import sight
@@ -41,7 +41,7 @@ def weights() -> ClientState:
 
 @pytest.fixture
 def folder(tmp_path: Path, weights: ClientState) -> Path:
-    save_detector(RunFolder(tmp_path), Detector(weights, PRIORS), NETWORK, SEEN[::-1], ["synthetic"])
+    save_detectors(RunFolder(tmp_path), [Detector(weights, PRIORS)], NETWORK, SEEN[::-1], ["synthetic"])
     return tmp_path
 
 
@@ -61,7 +61,7 @@ def same(one: object, other: object) -> bool:
 
 
 def test_what_was_saved_is_read(folder: Path, weights: ClientState):
-    assert same(detector_from(folder, NETWORK), weights)
+    assert same(detectors_from(folder, NETWORK)["published"], weights)
     assert detector_subjects(folder, "synthetic") == ["pretraining00", "pretraining01"]
     assert detector_subjects(folder, "samm") == []
 
@@ -122,6 +122,41 @@ def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path,
     assert not same(detectors[1].priors, published())
 
 
+@pytest.fixture
+def of_two_priors(tmp_path: Path, weights: ClientState) -> Path:
+    """Of a pretraining with the priors published (the weights) and uniform (twice the weights)."""
+    both = [Detector(jax.tree.map(lambda leaf, n=number: n * leaf, weights), PRIORS) for number in (1, 2)]
+    network = replace(NETWORK, prior=("published", "uniform"))
+    save_detectors(RunFolder(tmp_path / "both"), both, network, SEEN, ["synthetic"])
+    return tmp_path / "both"
+
+
+@pytest.mark.usefixtures("no_pretraining_data")
+def test_each_prior_takes_the_detector_of_its_name(of_two_priors: Path, weights: ClientState):
+    network = replace(NETWORK, prior=("uniform", "published"))
+    source = prepared(FedSettings(clients=2, network=network, au_init=str(of_two_priors)), of_two_priors).source
+    assert same(source.weights("published", nothing), weights)
+    assert same(source.weights("uniform", nothing), jax.tree.map(lambda leaf: 2 * leaf, weights))
+    for subset in (("published",), ("uniform",)):
+        check_detector(of_two_priors, replace(NETWORK, prior=subset), frozen=True)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_prior_without_a_detector_of_its_own_is_refused(of_two_priors: Path, frozen: bool):
+    said = r"pretrained with --prior published uniform, none with shuffled: choose among them, or pretrain with it too"
+    with pytest.raises(ValueError, match=said):
+        check_detector(of_two_priors, replace(NETWORK, prior=("uniform", "shuffled")), frozen=frozen)
+
+
+def test_a_run_notices_which_of_several_detectors_was_replaced(of_two_priors: Path, tmp_path: Path):
+    run, uniform = create(tmp_path / "run"), replace(NETWORK, prior=("uniform",))
+    refuse_replaced(run, str(of_two_priors), uniform)
+    shutil.rmtree(of_two_priors / "detectors" / "0")
+    refuse_replaced(run, str(of_two_priors), uniform)
+    with pytest.raises(ValueError, match=r"its weights cannot be read; pretrain again"):
+        detectors_from(of_two_priors, NETWORK)
+
+
 @pytest.mark.usefixtures("no_pretraining_data")
 def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
@@ -164,7 +199,7 @@ def test_a_detector_that_was_replaced_is_noticed(folder: Path, weights: ClientSt
     refuse_replaced(run, str(folder), NETWORK)
     shutil.rmtree(folder / "detector")
     other = jax.tree.map(lambda leaf: leaf + 1, weights)
-    save_detector(RunFolder(folder), Detector(other, PRIORS), NETWORK, SEEN, ["synthetic"])
+    save_detectors(RunFolder(folder), [Detector(other, PRIORS)], NETWORK, SEEN, ["synthetic"])
     with pytest.raises(ValueError, match=r"has .{12} now: put the old one back"):
         refuse_replaced(run, str(folder), NETWORK)
 

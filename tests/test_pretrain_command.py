@@ -19,14 +19,14 @@ from rich.console import Console
 from experiments import pretrain, pretrain_results, report, runfolder
 from experiments.configs import NetworkSettings
 from experiments.corpus import Corpus, joined, split
-from experiments.detectors import detector_like, save_detector
+from experiments.detectors import detector_like, save_detectors
 from experiments.pretrain_results import Division
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
 from fedpsyau_jax.priors import published
 
 HERE = Path(__file__).parent
-CHEAP = ("--pretraining.epochs=4", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
+CHEAP = ("--pretraining.epochs=6", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=no-transformer-no-gat")
 RESULTS = ("metrics.csv", "au_predictions.csv", "au_scores.csv", "summary.csv", "detector.json")
 
 
@@ -56,7 +56,7 @@ def folder(tmp_path: Path, corpus: Corpus, divisions: list[Division]) -> RunFold
 
 @pytest.fixture
 def concluded(folder: RunFolder, corpus: Corpus, divisions: list[Division]) -> RunFolder:
-    pretrain_results.conclude(folder, corpus, divisions, Console(quiet=True))
+    pretrain_results.conclude(folder, corpus, divisions, ["published"], Console(quiet=True))
     return folder
 
 
@@ -99,16 +99,16 @@ def test_a_changed_database_is_refused_on_resuming(folder: RunFolder, corpus: Co
 
 
 def test_a_picture_or_person_on_both_sides_is_a_leak(corpus: Corpus, divisions: list[Division]):
-    pretrain.refuse_leaking(corpus, divisions)
+    pretrain.refuse_leaking(corpus, divisions, ())
     train, validation = divisions[1]
     shared = Division(train, np.append(validation, train[0]))
     with pytest.raises(ValueError, match=r"a leak in repeat 1: .* in both the train and the validation data"):
-        pretrain.refuse_leaking(corpus, [divisions[0], shared])
+        pretrain.refuse_leaking(corpus, [divisions[0], shared], ())
     flow = np.array(corpus.examples.flow)
     flow[validation[0]] = flow[train[0]]
     copied = replace(corpus, examples=corpus.examples._replace(flow=flow))
     with pytest.raises(ValueError, match=r"with identical flow in both the train and the validation data"):
-        pretrain.refuse_leaking(copied, divisions)
+        pretrain.refuse_leaking(copied, divisions, ())
 
 
 DAMAGES = {
@@ -149,14 +149,14 @@ def test_a_damaged_detector_is_told_and_trained_again(
 ):
     network = NetworkSettings(variant="no-transformer-no-gat")
     weights = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), detector_like(network))
-    save_detector(folder, Detector(weights, published()), network, ["synthetic/a"], ["synthetic"])
-    assert [pretrain_results.is_kept(folder, repeat, network) for repeat in (0, 1)] == [True, True]
+    save_detectors(folder, [Detector(weights, published())], network, ["synthetic/a"], ["synthetic"])
+    assert pretrain_results.are_kept(folder, 2, network)
     assert capsys.readouterr().err == ""
     damage(folder.path)
-    assert [pretrain_results.is_kept(folder, repeat, network) for repeat in (0, 1)] == [False, True]
+    assert not pretrain_results.are_kept(folder, 2, network)
     warning = " ".join(capsys.readouterr().err.split())
     assert warning.startswith(f"Warning: {folder.path}")
-    assert warning.endswith("this detector is trained again, with the same numbers.")
+    assert warning.endswith("all detectors are trained again, with the same numbers.")
 
 
 def test_a_run_of_another_experiment_is_not_resumed(folder: RunFolder):
@@ -213,15 +213,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_interrupted_and_resumed_ends_with_the_same_files(finished: Path, tmp_path: Path):
     folder = tmp_path / "run"
     process = start(finished, *CHEAP, f"--output={folder}")
-    stop_at(process, folder / "checkpoints" / "0" / "2", signal.SIGKILL)
+    stop_at(process, folder / "checkpoints" / "detectors" / "1", signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     process = start(finished, f"--resume={folder}")
-    shown, errors = stop_at(process, folder / "checkpoints" / "1" / "1", signal.SIGINT)
+    shown, errors = stop_at(process, folder / "checkpoints" / "detectors" / "3", signal.SIGINT)
     assert process.returncode == 130, errors
-    assert f"1 of 2 detectors are trained; go on with --resume={folder}" in shown
+    assert re.search(rf"[34] of 6 epochs are trained; go on with --resume={folder}", shown)
     process = start(finished, f"--resume={folder}")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     for name in RESULTS:
         assert (folder / name).read_bytes() == (finished / "run" / name).read_bytes(), name
-    assert len(pd.read_csv(folder / "metrics.csv")) == 8
+    assert len(pd.read_csv(folder / "metrics.csv")) == 12

@@ -1,6 +1,6 @@
 """Training of a detector that is interrupted, with a linear model in place of the network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from experiments import commandline
 from experiments.configs import PretrainingSettings
-from experiments.pretraining import Saving, Trained, train_detector
+from experiments.detector_training import DetectorTrial, Saving, Trained, train_detectors
 from experiments.progress import progress
 from experiments.tasks import Task
 from fedpsyau_jax.checkpoint import open_checkpoints
@@ -20,7 +20,7 @@ from fedpsyau_jax.federated import masked_mean
 from fedpsyau_jax.types import ClientState
 
 CHOICES = PretrainingSettings(epochs=5, batch=3, learning_rate=0.1)
-TRAIN = np.arange(8)
+TRIALS = [DetectorTrial(", repeat 0", 0, np.arange(8)), DetectorTrial(", repeat 1", 1, np.arange(1, 7))]
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -57,22 +57,24 @@ def linear(scale: float = 1.0) -> Task:
     return Task(store, init, lambda params: params, lambda params: params, lambda client: client, loss, lambda _: None)
 
 
-def trained(folder: Path | None = None, task: Task | None = None) -> Trained:
+def trained(
+    folder: Path | None = None, task: Task | None = None, trials: Sequence[DetectorTrial] = TRIALS
+) -> list[Trained]:
     with progress(Console(quiet=True)) as stages:
         if folder is None:
-            return train_detector(task or linear(), CHOICES, 0, TRAIN, stages)
+            return train_detectors(task or linear(), {}, CHOICES, trials, stages)
         with open_checkpoints(folder) as checkpoints:
-            return train_detector(linear(), CHOICES, 0, TRAIN, stages, Saving(checkpoints, seconds=1e9))
+            return train_detectors(linear(), {}, CHOICES, trials, stages, Saving(checkpoints, seconds=1e9))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted() -> Trained:
+def uninterrupted() -> list[Trained]:
     return trained()
 
 
 @pytest.mark.parametrize("epochs", [1, 4])
 def test_stopped_and_resumed_is_the_uninterrupted_training_bit_for_bit(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: Trained, epochs: int
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, uninterrupted: list[Trained], epochs: int
 ):
     @contextmanager
     def stopping(note: object) -> Iterator[StopAfter]:
@@ -81,18 +83,31 @@ def test_stopped_and_resumed_is_the_uninterrupted_training_bit_for_bit(
     with monkeypatch.context() as patch:
         patch.setattr(commandline, "stopping_gently", stopping)
         first = trained(tmp_path)
-    assert len(first.loss) == epochs
     second = trained(tmp_path)
-    assert second.loss.tolist() == uninterrupted.loss.tolist()
-    assert np.array_equal(second.client.params["w"], uninterrupted.client.params["w"])
-    assert not np.array_equal(first.client.params["w"], uninterrupted.client.params["w"])
+    for begun, resumed, whole in zip(first, second, uninterrupted, strict=True):
+        assert len(begun.loss) == epochs
+        assert resumed.loss.tolist() == whole.loss.tolist()
+        assert np.array_equal(resumed.client.params["w"], whole.client.params["w"])
+        assert not np.array_equal(begun.client.params["w"], whole.client.params["w"])
 
 
-def test_the_loss_falls(uninterrupted: Trained):
-    assert len(uninterrupted.loss) == CHOICES.epochs
-    assert uninterrupted.loss[-1] < uninterrupted.loss[0]
+def test_the_loss_falls(uninterrupted: list[Trained]):
+    for own in uninterrupted:
+        assert len(own.loss) == CHOICES.epochs
+        assert own.loss[-1] < own.loss[0]
+
+
+def test_trained_together_is_trained_alone(uninterrupted: list[Trained]):
+    """The larger one bit for bit: nothing is padded for it."""
+    (alone,) = trained(trials=TRIALS[:1])
+    assert alone.loss.tolist() == uninterrupted[0].loss.tolist()
+    assert np.array_equal(alone.client.params["w"], uninterrupted[0].client.params["w"])
+    assert not np.array_equal(alone.client.params["w"], uninterrupted[1].client.params["w"])
 
 
 def test_a_loss_that_is_not_finite_names_its_epoch():
-    with pytest.raises(ValueError, match=r"not finite in epoch 1; .* --pretraining.learning-rate usually helps"):
+    with pytest.raises(
+        ValueError,
+        match=r"AU pretraining, repeat 0: .* not finite in epoch 1; .* --pretraining.learning-rate usually helps",
+    ):
         trained(task=linear(scale=np.nan))
