@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from fedpsyau_jax.models.attention import attention_dense
 from fedpsyau_jax.priors import ACTION_UNITS, Prior, from_counts, from_graph, published, released, to_graph
 from fedpsyau_jax.priors.cooccurrence import block, published_counts, row_stochastic
 from fedpsyau_jax.priors.topologies import topology
@@ -38,6 +39,18 @@ def test_published_topologies_hear_themselves_and_one_link_is_one_way() -> None:
     topology = published().global_.topology
     one_way = topology & ~topology.T
     assert np.argwhere(one_way).tolist() == [[ACTION_UNITS.index(9), ACTION_UNITS.index(2)]]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_a_published_prior_moves_little_of_equal_attention(group: str) -> None:
+    """What docs/explain.md says of the prior ratio."""
+    prior = getattr(published(), group)
+    nobody_preferred = jnp.zeros((len(prior.topology), 1))
+    attention = attention_dense(nobody_preferred, nobody_preferred, prior, strength=0.3)
+    distance = np.abs(attention.prior - attention.learned[0]).sum(axis=1) / 2
+    assert 0.03 < distance.min() < distance.max() < 0.22
+    moved = np.abs(attention.mixed[0] - attention.learned[0]).sum(axis=1) / 2
+    np.testing.assert_allclose(moved, 0.3 * distance, atol=1e-6)
 
 
 def test_blocks_keep_the_counts_of_their_aus_in_the_order_asked() -> None:
