@@ -25,7 +25,7 @@ from experiments.prior_axis import fitted
 from experiments.priors import annotations_of
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
-from fedpsyau_jax.priors import AnnotationTable, Prior, identity
+from fedpsyau_jax.priors import AnnotationTable, Prior, identity, uniform
 
 NAMES = ("published", "co-occurrence")
 TITLES = [f"AU detector, {name} prior" for name in NAMES]
@@ -61,6 +61,18 @@ def test_a_prior_sees_the_training_rows_of_its_repeat(
     for table, division in zip(seen_rows, divisions, strict=True):
         np.testing.assert_array_equal(table.aus, np.asarray(corpus.examples.au)[division.train])
         assert not set(table.subject) & set(corpus.subject[division.validation])
+
+
+def test_a_prior_that_changed_is_refused_on_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pretrain, "load", random_dataset)
+    monkeypatch.setattr(pretrain, "train", lambda *_: 0)
+    folder = runfolder.create(tmp_path / "run")
+    mine = replace(NETWORK, prior=("published", "test_pretrain_priors:witness"))
+    for _ in range(2):
+        assert pretrain.run(PretrainSettings(network=mine), folder, None, {}) == 130
+    monkeypatch.setattr("test_pretrain_priors.witness", lambda _: uniform(np.ones((12, 12), bool)))
+    with pytest.raises(ValueError, match=r"run with another prior than test_pretrain_priors:witness is now"):
+        pretrain.run(PretrainSettings(network=mine), folder, None, {})
 
 
 def test_a_prior_of_validation_rows_is_a_leak(corpus: Corpus, divisions: list[Division]):
