@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import jax
@@ -94,7 +95,11 @@ def test_each_prior_has_its_row(corpus: Corpus, divisions: list[Division], tmp_p
         assert not pretrain_results.are_kept(folder, 4)
         pretrain_results.keep(folder, number, np.array([2.0, 1.0]) + number, right * 20.0 * (truth * 2 - 1))
     assert pretrain_results.are_kept(folder, 4)
-    pretrain_results.conclude(folder, corpus, divisions, NAMES, Console(quiet=True))
+    shown = StringIO()
+    pretrain_results.conclude(folder, corpus, divisions, NAMES, Console(file=shown, width=20))
+    assert re.search(
+        r"mean +1\.000±\.000 +\.000±\.000 +\.\d{3}±\.\d{3}$", shown.getvalue(), re.MULTILINE
+    )  # not cut off
     summary = folder.read_table("summary.csv").set_index("algorithm")
     assert summary.index.tolist() == [*TITLES, "all AUs everywhere"]
     assert summary.loc[TITLES, "au_f1"].tolist() == [1, 0]
