@@ -26,7 +26,7 @@ from experiments import (
     starting,
     trials,
 )
-from experiments.configs import NetworkSettings, check_common, check_priors_named
+from experiments.configs import NetworkSettings, check_common
 from experiments.detectors import check_detector, refuse_replaced
 from experiments.example_store import with_copies
 from experiments.finished import Finished, of_recognition
@@ -42,6 +42,7 @@ from fedpsyau_jax.options import parsed
 Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
 NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))
 """Variants without graph attention: priors cannot matter, so they are trained once."""
+PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,15 @@ class AblateSettings:
 
     Attributes:
       variants: Networks, by the authors' ablation; differences are taken to the first.
-      priors: Priors for each network that has graph attention; differences are taken to the first.
-      mer: How each is trained and tested; its own prior and variant are refused.
+      mer: How each is trained and tested, and with which priors where it has graph attention; its own variant is
+        refused.
     """
 
     variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
-    priors: tuple[str, ...] = ("published", "co-occurrence", "uniform", "shuffled", "none")
     mer: Annotated[MerSettings, tyro.conf.arg(name="")] = field(
-        default_factory=lambda: MerSettings(au="scratch", folds=2, epochs=4, repeats=2, keep_networks=False)
+        default_factory=lambda: MerSettings(
+            au="scratch", folds=2, epochs=4, repeats=2, keep_networks=False, network=NetworkSettings(prior=PRIORS)
+        )
     )
 
 
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.resume is None:
         settings = options.settings
         check(settings)
-        values = asdict(settings.mer) | {"variants": settings.variants, "priors": settings.priors}
+        values = asdict(settings.mer) | {"variants": settings.variants}
         folder = starting.started("ablate", arguments, values, options.output)
     else:
         changed = options.settings != AblateSettings() or options.output is not None
@@ -113,15 +115,11 @@ def check(settings: AblateSettings) -> None:
     """
     if not settings.variants or len(set(settings.variants)) < len(settings.variants):
         raise ValueError(f"--variants {' '.join(settings.variants)}: name each variant once, and at least one")
-    check_priors_named(settings.priors, "--priors")
     check_common(settings.mer.seed, settings.mer.network)
     if not 0 <= settings.mer.weight_decay < inf:
         raise ValueError(f"--weight-decay={settings.mer.weight_decay}: it must be at least 0, and finite")
-    usual, network = NetworkSettings(), settings.mer.network
-    if network.prior != usual.prior:
-        raise ValueError(f"--prior {' '.join(network.prior)}: an ablation takes its priors as --priors, one or several")
-    if network.variant != usual.variant:
-        raise ValueError(f"--network.variant={network.variant}: an ablation takes its networks as --variants")
+    if (variant := settings.mer.network.variant) != NetworkSettings().variant:
+        raise ValueError(f"--network.variant={variant}: an ablation takes its networks as --variants")
     if settings.mer.au == "frozen":
         raise ValueError(
             "--au=frozen: priors act inside the AU module, which must be trained: choose scratch or finetuned"
@@ -163,10 +161,11 @@ def of_variant(
     stages: Stages,
 ) -> chunks.Training:
     """All trials of one network: they train in one program."""
-    network = replace(settings.mer.network, variant=variant)
-    choices = replace(settings.mer, network=network)
-    priors = settings.priors[:1] if variant in NO_PRIOR_USED else settings.priors
+    network = settings.mer.network
+    priors = network.prior[:1] if variant in NO_PRIOR_USED else network.prior
+    choices = replace(settings.mer, network=replace(network, variant=variant, prior=priors))
     chosen = trials.trials(repeats, dataset, [(title(variant, prior), prior) for prior in priors])
+    chosen = trials.starting_from_own(chosen, len(priors))
     pretrained = mer.au_modules(choices, chosen, dataset, data_dir, stages)
     mer_results.begin(folder, dataset, repeats)
     keep_priors(folder, variant, [(trial.algorithm, trial.priors) for trial in chosen])
@@ -213,8 +212,9 @@ def read_settings(folder: RunFolder) -> AblateSettings:
     """
 
     def build(values: dict[str, Any]) -> AblateSettings:
-        variants, priors = values.pop("variants"), values.pop("priors")
-        return AblateSettings(variants, priors, MerSettings(**values))
+        if "priors" in values:
+            raise ValueError(f"an earlier version took priors as --priors: use --prior {' '.join(values['priors'])}")
+        return AblateSettings(values.pop("variants"), MerSettings(**values))
 
     return starting.read_settings(folder, "ablate", build, check)
 

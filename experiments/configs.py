@@ -236,13 +236,13 @@ def check_priors_of(network: NetworkSettings) -> None:
         )
 
 
-def check_priors_named(names: tuple[str, ...], option: str = "--prior") -> None:
-    """Refuse a value of ``--prior`` (or of another option for the same) that names no prior, or one twice.
+def check_priors_named(names: tuple[str, ...]) -> None:
+    """Refuse a value of ``--prior`` that names no prior, or one twice.
 
     Raises:
       ValueError: which name, and what there is.
     """
     if not names or len(set(names)) < len(names):
-        raise ValueError(f"{option} {' '.join(names)}: name each prior once, and at least one")
+        raise ValueError(f"--prior {' '.join(names)}: name each prior once, and at least one")
     for name in names:
         prior_named(name)

@@ -1,6 +1,6 @@
 """Test which action units go together: ``python -m experiments.coordination --table FILE``.
 
-Reads annotations, tests every pair of AUs within subjects, compares the pairs found with the published topology, and
+Reads annotations, tests every pair of AUs within subjects, compares the pairs found with the topologies of priors, and
 writes a run folder with a page. docs/coordination.md defines every column and verdict.
 """
 
@@ -15,12 +15,14 @@ import tyro
 from rich.console import Console
 
 from experiments import commandline, coordination_data, coordination_report, runfolder, starting
+from experiments.configs import check_priors_named
+from experiments.coordination_agreement import agreement_table, topologies
 from experiments.coordination_data import Source
 from experiments.progress import progress
 from experiments.runfolder import RunFolder
 from fedpsyau_jax.options import parsed
-from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
-from fedpsyau_jax.priors.coordination import Coordination, all_links, coordination, face_part, topology_of, verdicts
+from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
+from fedpsyau_jax.priors.coordination import Coordination, coordination, face_part, topology_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class CoordinationSettings:
       level: False-discovery rate at which pairs are found.
       permutations: Permutations within subjects behind each p.
       seed: Of the permutations.
+      prior: Priors whose topologies are compared with what is found: published, co-occurrence, uniform, shuffled, none,
+        or your own as module:function; a function is given the table of annotations.
     """
 
     database: str | None = None
@@ -42,11 +46,12 @@ class CoordinationSettings:
     level: float = 0.05
     permutations: int = 9999
     seed: int = 0
+    prior: tuple[str, ...] = ("published",)
 
 
 @dataclass(frozen=True)
 class Options:
-    """Test which action units go together in annotations, and compare with the published topology.
+    """Test which action units go together in annotations, and compare with the topologies of priors.
 
     Attributes:
       settings: What is tested.
@@ -80,15 +85,17 @@ def main(arguments: Sequence[str]) -> int:
             places = options.data_dir, options.manual_dir
             source = coordination_data.of_database(str(settings.database), *places, progress=stages.track)
         check_source(source, settings)
+        links = topologies(settings.prior, source.table)
         chosen = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(settings).items()}
         folder = starting.started("coordination", arguments, chosen, options.output, resumable=False)
         folder.write_json("environment.json", runfolder.environment())
         folder.write_json("data.json", source.facts)
         with stages.stage("permuting"):
             found = study(settings, source.table)
-    record(folder, found, source.table.action_units)
+    agreement = agreement_table(found, source.table.action_units, links)
+    record(folder, found, source.table.action_units, agreement)
     page = coordination_report.write(folder)
-    conclude(found, settings, source, page)
+    conclude(found, settings, source, agreement, page)
     return 0
 
 
@@ -105,6 +112,7 @@ def check(settings: CoordinationSettings) -> None:
     check_permutations(settings, len(ACTION_UNITS))
     if settings.seed < 0:
         raise ValueError(f"--seed={settings.seed}: it must be at least 0")
+    check_priors_named(settings.prior)
 
 
 def check_permutations(settings: CoordinationSettings, num_aus: int) -> None:
@@ -138,10 +146,10 @@ def study(settings: CoordinationSettings, table: AnnotationTable) -> Coordinatio
     return coordination(table, generator, level=settings.level, num_permutations=settings.permutations)
 
 
-def record(folder: RunFolder, found: Coordination, action_units: Sequence[int]) -> None:
+def record(folder: RunFolder, found: Coordination, action_units: Sequence[int], agreement: pd.DataFrame) -> None:
     """Write pairs.csv, agreement.csv and topology.csv."""
     folder.write_table("pairs.csv", pairs_table(found, action_units))
-    folder.write_table("agreement.csv", agreement_table(found, action_units))
+    folder.write_table("agreement.csv", agreement)
     names = [f"AU{au}" for au in action_units]
     links = pd.DataFrame(topology_of(found, len(names)).astype(int), columns=names)
     links.insert(0, "receiver", names)
@@ -164,32 +172,9 @@ def pairs_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFram
     return pd.DataFrame(columns)
 
 
-def agreement_table(found: Coordination, action_units: Sequence[int]) -> pd.DataFrame:
-    """One row for each direction of each pair of its AUs: whether the published topology links it, and the verdict."""
-    links = all_links(published())
-    node = np.array([ACTION_UNITS.index(au) if au in ACTION_UNITS else -1 for au in action_units])
-    known = (node[found.first] >= 0) & (node[found.second] >= 0)
-    first, second, finding = node[found.first][known], node[found.second][known], found.finding[known]
-    parts = [
-        pd.DataFrame(
-            {
-                "receiver": [f"AU{ACTION_UNITS[i]}" for i in receiver],
-                "sender": [f"AU{ACTION_UNITS[j]}" for j in sender],
-                "face_part": [
-                    face_part(ACTION_UNITS[i], ACTION_UNITS[j]) for i, j in zip(receiver, sender, strict=True)
-                ],
-                "published": links[receiver, sender].astype(int),
-                "finding": finding,
-                "q": found.q[known],
-                "verdict": verdicts(finding, links[receiver, sender]),
-            }
-        )
-        for receiver, sender in ((first, second), (second, first))
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-def conclude(found: Coordination, settings: CoordinationSettings, source: Source, page: Path) -> None:
+def conclude(
+    found: Coordination, settings: CoordinationSettings, source: Source, agreement: pd.DataFrame, page: Path
+) -> None:
     """Say in the terminal what was found, and what to be careful with."""
     console = Console(soft_wrap=True, highlight=False)
     for sentence in source.facts["cautions"]:
@@ -201,6 +186,9 @@ def conclude(found: Coordination, settings: CoordinationSettings, source: Source
         of_kind = [f"AU{aus[one]}-AU{aus[other]}" for one, other, finding in pairs if finding == kind]
         listed = f": {', '.join(of_kind)}" if of_kind and kind in ("together", "apart") else ""
         console.print(f"  {len(of_kind)} {kind}{listed}", markup=False)
+    for prior, of_prior in agreement.groupby("prior", sort=False):
+        counts = [f"{(of_prior['verdict'] == verdict).sum()} {verdict}" for verdict in coordination_report.VERDICTS]
+        console.print(f"{len(of_prior)} edges, against the {prior} prior: {', '.join(counts)}", markup=False)
     console.print(str(page), markup=False)
 
 

@@ -40,34 +40,35 @@ class Stroke(NamedTuple):
 
 
 STROKES: Mapping[tuple[str, bool], Stroke] = {
-    ("together", True): Stroke("together, and published", PALETTE[0], 3.2),
-    ("together", False): Stroke("together, not published", PALETTE[2], 3.2),
-    ("apart", True): Stroke("apart, though published", PALETTE[1], 2.2, "--"),
-    ("undecided", True): Stroke("published, undecided", "#8A949E", 1.0),
-    ("too rare", True): Stroke("published, too rare to say", "#8A949E", 1.0, ":"),
+    ("together", True): Stroke("together, and linked", PALETTE[0], 3.2),
+    ("together", False): Stroke("together, not linked", PALETTE[2], 3.2),
+    ("apart", True): Stroke("apart, though linked", PALETTE[1], 2.2, "--"),
+    ("undecided", True): Stroke("linked, undecided", "#8A949E", 1.0),
+    ("too rare", True): Stroke("linked, too rare to say", "#8A949E", 1.0, ":"),
 }
 
 
-def on_face(pairs: pd.DataFrame, agreement: pd.DataFrame, counts: Mapping[str, int], *, synthetic: bool) -> Figure:
+def on_face(
+    pairs: pd.DataFrame, agreement: pd.DataFrame, counts: Mapping[str, int], prior: str, *, synthetic: bool
+) -> Figure:
     """The graph on a schematic face; a node's area grows with how often its AU occurs.
 
     Args:
         pairs: as pairs.csv.
-        agreement: as agreement.csv; a pair is published if either direction is.
+        agreement: rows of agreement.csv of one prior; a pair is linked if either direction is.
         counts: clips with each AU, by name.
+        prior: its name.
         synthetic: whether the faces are rendered.
     """
     figure = Figure(figsize=(9.2, 7.2), layout="constrained")
     figure.suptitle(title("Coordination of action units", synthetic=synthetic), fontsize=13)
     axes = figure.subplots()
     draw_face(axes)
-    published = {
-        frozenset(pair) for pair in agreement.loc[agreement["published"] == 1, ["receiver", "sender"]].to_numpy()
-    }
+    linked = {frozenset(pair) for pair in agreement.loc[agreement["linked"] == 1, ["receiver", "sender"]].to_numpy()}
     drawn = [
         (STROKES[kind], first, second)
         for first, second, finding in pairs[["first", "second", "finding"]].to_numpy()
-        if (kind := (finding, frozenset((first, second)) in published)) in STROKES
+        if (kind := (finding, frozenset((first, second)) in linked)) in STROKES
     ]
     for stroke, *ends in sorted(drawn, key=lambda line: line[0].width):
         x, y = zip(*(_place(name) for name in ends), strict=True)
@@ -75,7 +76,9 @@ def on_face(pairs: pd.DataFrame, agreement: pd.DataFrame, counts: Mapping[str, i
     _draw_nodes(axes, counts)
     used = [stroke for stroke in STROKES.values() if any(line[0] is stroke for line in drawn)]
     handles = [Line2D([], [], color=s.colour, lw=s.width, ls=s.dashes, label=s.label) for s in used]
-    figure.legend(handles=handles, loc="outside right upper", frameon=False, fontsize=10, title="pairs of AUs")
+    figure.legend(
+        handles=handles, loc="outside right upper", frameon=False, fontsize=10, title=f"pairs of AUs\n({prior} prior)"
+    )
     figure.text(0.80, 0.05, _names(counts), ha="left", va="bottom", fontsize=8.5, color="#444444", linespacing=1.5)
     return figure
 

@@ -17,6 +17,7 @@ from experiments.runfolder import RunFolder
 FINDINGS = ("together", "apart", "undecided", "too rare")
 VERDICTS = ("supported", "contradicted", "undecided", "too rare")
 PARTS = ("upper", "lower", "across")
+PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,12 @@ class Study:
         """Clips with each AU."""
         return dict(zip(self.data["au_names"], self.data["au_counts"], strict=True))
 
+    @property
+    def of_priors(self) -> dict[str, pd.DataFrame]:
+        """Agreement with each prior, by its name."""
+        names = self.config["settings"].get("prior", [PUBLISHED])
+        return {name: self.agreement[self.agreement["prior"] == name] for name in names}
+
 
 def read(folder: RunFolder) -> Study:
     """Read a study.
@@ -47,7 +54,10 @@ def read(folder: RunFolder) -> Study:
         ValueError: a file is missing or broken; the sentence names it.
     """
     config, environment, data = (folder.read_json(f"{name}.json") for name in ("config", "environment", "data"))
-    return Study(config, environment, data, folder.read_table("pairs.csv"), folder.read_table("agreement.csv"))
+    pairs, agreement = folder.read_table("pairs.csv"), folder.read_table("agreement.csv")
+    if "prior" not in agreement:  # an earlier version compared with the published one only
+        agreement = agreement.rename(columns={PUBLISHED: "linked"}).assign(prior=PUBLISHED)
+    return Study(config, environment, data, pairs, agreement)
 
 
 def write(folder: RunFolder) -> Path:
@@ -73,8 +83,11 @@ def draw(study: Study) -> dict[str, Figure]:
     conditional = _matrix(study, pairs, "second_given_first", "first_given_second")
     phi = _matrix(study, pairs, "phi", "phi")
     heading = "Share of the row's clips that show the column's AU"
-    return {
-        "face": figures.on_face(pairs, study.agreement, study.counts, synthetic=synthetic),
+    faces = {
+        face: figures.on_face(pairs, agreement, study.counts, prior, synthetic=synthetic)
+        for face, (prior, agreement) in zip(_faces(study), study.of_priors.items(), strict=True)
+    }
+    return faces | {
         "phi": figures.heat_map(
             phi, "Correlation of two AUs", "phi", marked=marked, diverging=True, synthetic=synthetic
         ),
@@ -95,11 +108,24 @@ def render(study: Study, images: Mapping[str, bytes]) -> str:
         found=pairs_sheet(study.pairs[study.pairs["finding"].isin(["together", "apart"])]),
         pairs=pairs_sheet(study.pairs),
         by_part=_counts(study.pairs, "face_part", "finding", FINDINGS),
-        links=_counts(study.agreement[study.agreement["published"] == 1], "face_part", "verdict", VERDICTS),
-        no_links=_counts(study.agreement[study.agreement["published"] == 0], "face_part", "verdict", VERDICTS),
-        contradicted=_contradicted(study.agreement),
+        priors=[
+            _agreement(prior, agreement, face)
+            for face, (prior, agreement) in zip(_faces(study), study.of_priors.items(), strict=True)
+        ],
         drops=Counter(drop["reason"] for drop in study.data["drops"]).most_common(),
     )
+
+
+def _faces(study: Study) -> list[str]:
+    """Names of the figures of the face, one for each prior."""
+    return ["face", *(f"face_{number}" for number in range(2, len(study.of_priors) + 1))]
+
+
+def _agreement(prior: str, agreement: pd.DataFrame, face: str) -> dict[str, Any]:
+    """What the page says about one prior."""
+    counts = [_counts(agreement[agreement["linked"] == linked], "face_part", "verdict", VERDICTS) for linked in (1, 0)]
+    contradicted = _contradicted(agreement)
+    return {"name": prior, "face": face, "links": counts[0], "no_links": counts[1], "contradicted": contradicted}
 
 
 def pairs_sheet(pairs: pd.DataFrame) -> list[dict[str, str]]:
@@ -145,12 +171,10 @@ def _contradicted(agreement: pd.DataFrame) -> list[str]:
     """The links, both directions of a pair in one line, that the data contradict."""
     against = agreement[agreement["verdict"] == "contradicted"]
     lines: dict[str, list[str]] = {}
-    for receiver, sender, published, finding in against[["receiver", "sender", "published", "finding"]].to_numpy():
+    for receiver, sender, linked, finding in against[["receiver", "sender", "linked", "finding"]].to_numpy():
         pair = " - ".join(sorted((receiver, sender), key=lambda name: int(name.removeprefix("AU"))))
-        said = "linked" if published else "not linked"
-        lines.setdefault(f"{pair}: {said} in the published topology, found {finding}", []).append(
-            f"{receiver} hears {sender}"
-        )
+        said = "linked" if linked else "not linked"
+        lines.setdefault(f"{pair}: {said}, found {finding}", []).append(f"{receiver} hears {sender}")
     return [line if len(told) == 2 else f"{line} ({told[0]} only)" for line, told in lines.items()]
 
 

@@ -1,6 +1,7 @@
 """What a pretraining leaves behind: predictions of the validation examples and AU scores, beside chance."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
 
 EVERYWHERE = "all AUs everywhere"
+ANY_WIDTH = 10_000
 
 
 class Division(NamedTuple):
@@ -102,7 +104,9 @@ def conclude(
     folder.write_table("au_scores.csv", scores)
     folder.write_table("summary.csv", macro)
     page = pretrain_report.write(folder)
-    console.print(_table(scores, macro, synthetic=any(one.synthetic for one in corpus.datasets)))
+    table = _table(scores, macro, synthetic=any(one.synthetic for one in corpus.datasets))
+    least = console.measure(table, options=console.options.update_width(ANY_WIDTH)).minimum
+    console.print(table, width=max(console.width, least), crop=False)
     console.print(f"Report: {page}", soft_wrap=True)
 
 
@@ -182,9 +186,11 @@ def _file(number: int) -> str:
 
 def _table(scores: pd.DataFrame, macro: pd.DataFrame, *, synthetic: bool) -> Table:
     heading = tables.title("Validation F1 of each action unit", synthetic=synthetic)
-    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for number, name in enumerate(sheet := pretrain_report.f1_sheet(scores, macro)):
-        table.add_column(str(name), justify="right" if number else "left")
+        lines = wrap(str(name), len("everywhere"))
+        width = max(map(len, [*lines, *sheet[name]]))
+        table.add_column("\n".join(lines), justify="right" if number else "left", min_width=width)
     for row in sheet.itertuples(index=False):
         table.add_row(*row, end_section=row[0] == pretrain_report.MEAN)
     return table

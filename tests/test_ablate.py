@@ -1,16 +1,49 @@
 """What an ablation compares, without training anything."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from fed_on_random_data import random_dataset
 from test_compare import finished_run
 
-from experiments import ablate
+from experiments import ablate, trials
+from experiments.configs import NetworkSettings
 from experiments.finished import Finished, of_recognition
 from experiments.intervals import SEED, difference_intervals
-from experiments.runfolder import RunFolder
+from experiments.mer_settings import MerSettings
+from experiments.runfolder import RunFolder, create
 
 MODELS = ("full, published", "full, uniform", "global-only, published", "global-only, uniform", "no-gat")
+
+
+def test_settings_are_read_back_and_those_of_the_former_option_are_refused(tmp_path: Path):
+    settings = ablate.AblateSettings(
+        ("full", "no-gat"), MerSettings(network=NetworkSettings(prior=("none", "uniform")))
+    )
+    folder, values = RunFolder(tmp_path), asdict(settings.mer) | {"variants": settings.variants}
+    folder.write_json("config.json", {"experiment": "ablate", "settings": values})
+    assert ablate.read_settings(folder) == settings
+    folder.write_json("config.json", {"experiment": "ablate", "settings": values | {"priors": ["none", "uniform"]}})
+    with pytest.raises(
+        ValueError, match=r"earlier version .* as --priors: use --prior none uniform\); .*start a new run"
+    ):
+        ablate.read_settings(folder)
+
+
+def test_each_prior_starts_from_its_own_detector(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A network without graph attention asks for a single one."""
+    asked = []
+    monkeypatch.setattr(ablate.mer, "au_modules", lambda choices, *_: asked.append(choices.network.prior))
+    monkeypatch.setattr(ablate.mer, "recognised", lambda *_: None)
+    dataset = random_dataset("synthetic", "federated")
+    network = NetworkSettings(prior=("published", "uniform"))
+    settings = ablate.AblateSettings(mer=MerSettings(au="finetuned", folds=2, network=network))
+    folds = trials.folds(settings.mer, dataset)
+    for variant, numbers in (("full", [0, 0, 1, 1]), ("no-gat", [0, 0])):
+        training = ablate.of_variant(settings, variant, dataset, folds, None, create(tmp_path / variant), None)
+        assert [trial.detector for trial in training.trials] == numbers
+    assert asked == [("published", "uniform"), ("published",)]
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_tables_say_what_was_planted(run: Path) -> None:
     agreement = pd.read_csv(run / "agreement.csv")
     assert len(agreement) == 12
     edge = agreement[(agreement["receiver"] == "AU2") & (agreement["sender"] == "AU1")].iloc[0]
-    assert (edge["published"], edge["verdict"]) == (1, "supported")
+    assert (edge["prior"], edge["linked"], edge["verdict"]) == ("published", 1, "supported")
     topology = pd.read_csv(run / "topology.csv", index_col="receiver")
     assert topology.loc["AU1", "AU2"] == topology.loc["AU2", "AU1"] == topology.loc["AU4", "AU4"] == 1
 
@@ -193,6 +193,9 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
         (["--table", "text.csv", "--level", "1.5"], "--level=1.5"),
         (["--table", "text.csv", "--permutations", "100"], "give at least 1319"),
         (["--table", "text.csv", "--seed=-1"], "--seed=-1"),
+        (["--table", "text.csv", "--prior", "publishd"], "--prior=publishd: do you mean published?"),
+        (["--table", "text.csv", "--prior", "none", "none"], "--prior none none: name each prior once"),
+        (["--table", "text.csv", "--prior"], "at least one"),
     ],
 )
 def test_mistakes_are_one_sentence(

@@ -209,7 +209,7 @@ def runs_of(detector: Path) -> dict[str, Callable[[RunFolder], int]]:
     federation = FedSettings(network=NETWORK, au_init=str(detector))
     recognition = MerSettings(network=NETWORK, au_init=str(detector))
     network_of_variants = replace(recognition, au="finetuned", network=NetworkSettings())
-    ablation = ablate.AblateSettings((NETWORK.variant,), ("published",), network_of_variants)
+    ablation = ablate.AblateSettings((NETWORK.variant,), network_of_variants)
     return {
         "fed": lambda run: fed.run(federation, run, None, None),
         "mer": lambda run: mer.run(recognition, run, None, None),

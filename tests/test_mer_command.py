@@ -193,7 +193,7 @@ def test_differences_of_a_single_model_are_an_empty_table():
 def test_ablation_pairs_every_model_with_the_first(command: Command, tmp_path: Path):
     folder = tmp_path / "ablation"
     cheap = ("--folds=2", "--epochs=1", "--repeats=1", f"--output={folder}")
-    shown = command("ablate", "--variants", "regional-only", "no-gat", "--priors", "published", "co-occurrence", *cheap)
+    shown = command("ablate", "--variants", "regional-only", "no-gat", "--prior", "published", "co-occurrence", *cheap)
     pairs = pd.read_csv(folder / "differences.csv")
     first = "regional-only, published"
     assert list(zip(pairs["algorithm"], pairs["other_algorithm"], strict=True)) == [
@@ -231,9 +231,10 @@ MISTAKES = {
         r"--au-init=nowhere: there is no detector.json",
     ),
     "ablation of a frozen module": (ablate, ["--au=frozen"], r"choose scratch or finetuned"),
-    "ablation's prior by another name": (ablate, ["--prior", "uniform"], r"takes its priors as --priors"),
+    "ablation's priors by their former name": (ablate, ["--priors", "uniform"], r"--priors.*--prior"),
+    "ablation with an unknown prior": (ablate, ["--prior", "uniform", "non"], r"--prior=non: do you mean none\?"),
     "ablation's network by another name": (ablate, ["--network.variant=no-gat"], r"its networks as --variants"),
-    "ablation without priors": (ablate, ["--priors"], r"--priors : name each prior once"),
+    "ablation without priors": (ablate, ["--prior"], r"--prior : name each prior once"),
     "ablation with an impossible seed": (ablate, ["--seed=-1"], r"--seed=-1: it must be at least 0"),
     "ablation that grows weights": (ablate, ["--weight-decay=-1"], r"--weight-decay=-1.0: it must be at least 0"),
     "pretraining with an impossible seed": (pretrain, ["--seed=-1"], r"--seed=-1: it must be at least 0"),

@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import jax
@@ -25,7 +26,7 @@ from experiments.prior_axis import fitted
 from experiments.priors import annotations_of
 from experiments.runfolder import RunFolder
 from experiments.tasks import Detector
-from fedpsyau_jax.priors import AnnotationTable, Prior, identity, published
+from fedpsyau_jax.priors import AnnotationTable, Prior, identity, published, uniform
 
 NAMES = ("published", "co-occurrence")
 TITLES = [f"AU detector, {name} prior" for name in NAMES]
@@ -63,6 +64,18 @@ def test_a_prior_sees_the_training_rows_of_its_repeat(
         assert not set(table.subject) & set(corpus.subject[division.validation])
 
 
+def test_a_prior_that_changed_is_refused_on_resuming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pretrain, "load", random_dataset)
+    monkeypatch.setattr(pretrain, "train", lambda *_: 0)
+    folder = runfolder.create(tmp_path / "run")
+    mine = replace(NETWORK, prior=("published", "test_pretrain_priors:witness"))
+    for _ in range(2):
+        assert pretrain.run(PretrainSettings(network=mine), folder, None, {}) == 130
+    monkeypatch.setattr("test_pretrain_priors.witness", lambda _: uniform(np.ones((12, 12), bool)))
+    with pytest.raises(ValueError, match=r"run with another prior than test_pretrain_priors:witness is now"):
+        pretrain.run(PretrainSettings(network=mine), folder, None, {})
+
+
 def test_a_prior_of_validation_rows_is_a_leak(corpus: Corpus, divisions: list[Division]):
     rows = [divisions[0].train, np.append(divisions[1].train, divisions[1].validation[:3])]
     prior = fitted("co-occurrence", annotations_of(corpus), rows)
@@ -84,7 +97,11 @@ def test_each_prior_has_its_row(corpus: Corpus, divisions: list[Division], tmp_p
         assert not pretrain_results.are_kept(folder, 4, NETWORK)
         pretrain_results.keep(folder, number, np.array([2.0, 1.0]) + number, right * 20.0 * (truth * 2 - 1))
     assert pretrain_results.are_kept(folder, 4, NETWORK)
-    pretrain_results.conclude(folder, corpus, divisions, NAMES, Console(quiet=True))
+    shown = StringIO()
+    pretrain_results.conclude(folder, corpus, divisions, NAMES, Console(file=shown, width=20))
+    assert re.search(
+        r"mean +1\.000±\.000 +\.000±\.000 +\.\d{3}±\.\d{3}$", shown.getvalue(), re.MULTILINE
+    )  # not cut off
     summary = folder.read_table("summary.csv").set_index("algorithm")
     assert summary.index.tolist() == [*TITLES, "all AUs everywhere"]
     assert summary.loc[TITLES, "au_f1"].tolist() == [1, 0]

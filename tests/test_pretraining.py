@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments import commandline
+from experiments import commandline, detector_training
 from experiments.configs import PretrainingSettings
 from experiments.detector_training import DetectorTrial, Saving, Trained, train_detectors
 from experiments.progress import progress
 from experiments.tasks import Task
 from fedpsyau_jax.checkpoint import open_checkpoints
-from fedpsyau_jax.federated import masked_mean
+from fedpsyau_jax.federated import masked_mean, vectorised
 from fedpsyau_jax.types import ClientState
 
 CHOICES = PretrainingSettings(epochs=5, batch=3, learning_rate=0.1)
@@ -103,6 +103,14 @@ def test_trained_together_is_trained_alone(uninterrupted: list[Trained]):
     assert alone.loss.tolist() == uninterrupted[0].loss.tolist()
     assert np.array_equal(alone.client.params["w"], uninterrupted[0].client.params["w"])
     assert not np.array_equal(alone.client.params["w"], uninterrupted[1].client.params["w"])
+
+
+def test_trained_at_once_is_trained_one_after_another(monkeypatch: pytest.MonkeyPatch, uninterrupted: list[Trained]):
+    """As on an accelerator; the trials are of unequal size."""
+    monkeypatch.setattr(detector_training, "sequential", vectorised)
+    for at_once, own in zip(trained(), uninterrupted, strict=True):
+        np.testing.assert_allclose(at_once.loss, own.loss, rtol=1e-5)
+        np.testing.assert_allclose(at_once.client.params["w"], own.client.params["w"], rtol=1e-4, atol=1e-6)
 
 
 def test_a_loss_that_is_not_finite_names_its_epoch():

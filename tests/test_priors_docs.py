@@ -60,6 +60,8 @@ def test_options_and_their_defaults_are_documented() -> None:
     for name, shown in rows:
         if re.fullmatch(r"[\d.]+", shown):
             assert float(shown) == defaults[name.replace("-", "_")]
+        elif name == "prior":
+            assert (shown,) == defaults[name]
         else:
             assert defaults[name.replace("-", "_")] is None
 

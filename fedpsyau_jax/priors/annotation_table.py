@@ -37,6 +37,20 @@ class AnnotationTable(NamedTuple):
         aus, mask, emotion, subject = (np.asarray(values)[places] for values in self[:4])
         return AnnotationTable(aus, mask, emotion, subject, self.action_units)
 
+    def of(self, action_units: tuple[int, ...]) -> "AnnotationTable":
+        """The same clips with the columns of these AUs; one that the table does not have is labelled nowhere.
+
+        >>> table = AnnotationTable(np.eye(2), np.ones((2, 2)), np.arange(2), np.array(["a", "b"]), (4, 25))
+        >>> table.of((1, 4)).aus.tolist(), table.of((1, 4)).mask.tolist()
+        ([[0.0, 1.0], [0.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]])
+        """
+        aus, mask = np.zeros((2, len(self.subject), len(action_units)))
+        for place, au in enumerate(action_units):
+            if au in self.action_units:
+                column = self.action_units.index(au)
+                aus[:, place], mask[:, place] = self.aus[:, column], self.mask[:, column]
+        return self._replace(aus=aus, mask=mask, action_units=action_units)
+
 
 def check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -> None:
     """Refuse what is no annotation of clips.
