@@ -210,7 +210,8 @@ def read_settings(
         refuse_mistyped(settings)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"{folder.path}/config.json is not that of a run of experiments.{experiment} ({error}); restore it, or start a new run"
+            f"{folder.path}/config.json is not that of a run of experiments.{experiment} ({error}); restore it, or "
+            "start a new run"
         ) from None
     try:
         check(settings)

@@ -18,9 +18,8 @@ MODELS = ("full, published", "full, uniform", "global-only, published", "global-
 
 
 def test_settings_are_read_back_and_those_of_the_former_option_are_refused(tmp_path: Path):
-    settings = ablate.AblateSettings(
-        ("full", "no-gat"), MerSettings(network=NetworkSettings(prior=("none", "uniform")))
-    )
+    network = NetworkSettings(prior=("none", "uniform"))
+    settings = ablate.AblateSettings(("full", "no-gat"), MerSettings(au="scratch", network=network))
     folder, values = RunFolder(tmp_path), asdict(settings.mer) | {"variants": settings.variants}
     folder.write_json("config.json", {"experiment": "ablate", "settings": values})
     assert ablate.read_settings(folder) == settings

@@ -68,7 +68,7 @@ def test_what_follows_from_the_data_is_mended(folder: RunFolder):
 
 SETTINGS = {
     "mer": (mer, asdict(MerSettings(folds_at_once=2))),
-    "ablate": (ablate, asdict(ablate.AblateSettings().mer) | {"variants": ["full"], "priors": ["uniform"]}),
+    "ablate": (ablate, asdict(ablate.AblateSettings().mer) | {"variants": ["full"]}),
     "pretrain": (pretrain, asdict(PretrainSettings())),
     "fed": (fed, asdict(FedSettings())),
 }
