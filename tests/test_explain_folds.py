@@ -14,10 +14,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
+from matplotlib.figure import Figure
 from test_explain import random_detector
 from test_mer_command import Command
 
-from experiments import commandline, explain, kept_networks, loading, mer, mer_results, results, trained_folds, trials
+from experiments import (
+    commandline,
+    explain,
+    explain_page,
+    kept_networks,
+    loading,
+    mer,
+    mer_results,
+    results,
+    trained_folds,
+    trials,
+)
 from experiments.chunks import Finished
 from experiments.configs import NetworkSettings
 from experiments.mer_settings import MerSettings
@@ -77,6 +89,8 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
         patched.setattr(loading, "load", random_dataset)
         patched.setattr(commandline, "cache_compilations", lambda: None)
         patched.setattr(trained_folds, "frozen_detectors", lambda *_: [random_detector()] * len(PRIORS))
+        for slow_to_draw in ("faces", "heat_maps"):  # test_explain.py looks at them
+            patched.setattr(explain_page.figures, slow_to_draw, lambda *_, **__: Figure(figsize=(1, 1)))
         yield command
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from benchmarks.folds import Options, random_store
 from experiments import cross_validation
@@ -47,5 +48,6 @@ def test_many_folds_at_once_are_as_many_operations_as_few_and_no_loop():
     assert loops_over(MANY, program) == 0
 
 
+@pytest.mark.slow
 def test_one_after_another_folds_are_a_single_loop():
     assert loops_over(MANY, epoch_of(MANY, sequential)) == 1
