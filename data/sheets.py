@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -38,6 +39,7 @@ _ALL_SPELLINGS = frozenset(chain.from_iterable(SPELLINGS.values()))
 _DELIMITERS = (",", ";", "\t", "|")
 TABLE_SUFFIXES = (".xlsx", ".xlsm", ".csv", ".tsv", ".txt")
 _LAST_HEADER_ROW = 60
+_NEAR = 0.88
 _LARGEST = 20 * 2**20  # bytes; ten thousand rows take one of them
 _BINARY = frozenset(range(32)) - frozenset(b"\t\n\v\f\r")
 
@@ -130,10 +132,23 @@ def columns(line: Sequence[object]) -> dict[str, int]:
             places[name] = letters.index(known)
     for name in [name for name in SPELLINGS if name not in places]:
         unclaimed = [word for i, word in enumerate(letters) if len(word) > 3 and i not in places.values()]
-        near = [word for spelling in SPELLINGS[name] for word in get_close_matches(spelling, unclaimed, 1, 0.88)]
+        near = [word for spelling in SPELLINGS[name] for word in _nearest(spelling, unclaimed)]
         if near:
             places[name] = letters.index(near[0])
     return places
+
+
+def _nearest(spelling: str, words: Sequence[str]) -> list[str]:
+    near = [word for word in words if spelling in _near(word)]
+    return get_close_matches(spelling, near, 1, _NEAR) if near else []
+
+
+@lru_cache(maxsize=100_000)
+def _near(word: str) -> frozenset[str]:
+    """Spellings that a word is near to. Comparing is slow, tables repeat their words, and a number is near to none."""
+    if word.isdigit():
+        return frozenset()
+    return frozenset(spelling for spelling in _ALL_SPELLINGS if get_close_matches(spelling, [word], 1, _NEAR))
 
 
 def _letters(text: str) -> str:
