@@ -31,7 +31,7 @@ from fedpsyau_jax.priors import AnnotationTable, Prior, identity, published, uni
 NAMES = ("published", "co-occurrence")
 TITLES = [f"AU detector, {name} prior" for name in NAMES]
 NETWORK = NetworkSettings(variant="global-only", prior=NAMES)
-FEW = ("--pretraining.epochs=3", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=global-only")
+FEW = ("--pretraining.epochs=5", "--repeats=2", "--checkpoint-seconds=0", "--network.variant=global-only")
 seen_rows: list[AnnotationTable] = []
 
 
@@ -166,7 +166,7 @@ def test_priors_and_repeats_compile_one_program(both: tuple[Path, str]):
     folder, errors = both
     assert len(re.findall(r"Finished XLA compilation of jit\(pretraining_epoch\)", errors)) == 1
     metrics = pd.read_csv(folder / "metrics.csv")
-    assert metrics[["algorithm", "repeat", "epoch"]].drop_duplicates().shape == (2 * 2 * 3, 3)
+    assert metrics[["algorithm", "repeat", "epoch"]].drop_duplicates().shape == (2 * 2 * 5, 3)
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ def test_rows_are_those_of_a_pretraining_with_one_prior(
             several, one = (RunFolder(path).read_table(file) for path in (both[0], folder))
             own = several[several["algorithm"] == title].drop(columns="algorithm").reset_index(drop=True)
             expected = one[one["algorithm"] == "AU detector"].drop(columns="algorithm").reset_index(drop=True)
-            pd.testing.assert_frame_equal(own, expected, rtol=0, atol=2e-3)
+            pd.testing.assert_frame_equal(own, expected, rtol=0, atol=5e-3)
 
 
 @pytest.mark.slow
