@@ -21,10 +21,10 @@ from rich.table import Table
 
 from benchmarks.timing import interleaved, machine, peak_megabytes
 from data.dataset import Dataset
-from experiments.compiling import to_run_long, to_run_once
-from experiments.configs import FedSettings
-from experiments.federation import warm_up
-from experiments.tasks import Detector, Task, end_to_end, frozen
+from experiments.inputs.configs import FedSettings
+from experiments.training.compiler import to_run_long, to_run_once
+from experiments.training.federation import warm_up
+from experiments.training.tasks import Detector, Task, end_to_end, frozen
 from fedpsyau_jax.federated import (
     AxisMap,
     ClientData,

@@ -17,14 +17,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.timing import interleaved, machine, peak_megabytes
-from experiments.cross_validation import Program, compiled
-from experiments.mer_settings import MerSettings
-from experiments.recognition import Context, on_frozen_features, whole_network
-from experiments.trials import Trial, TrialData, trial_data
+from experiments.inputs.mer_settings import MerSettings
+from experiments.training.cross_validation import Program, compiled
+from experiments.training.recognition import Context, on_frozen_features, whole_network
+from experiments.training.trials import Trial, TrialData, trial_data
 from fedpsyau_jax.federated import AxisMap, sequential, vectorised
-from fedpsyau_jax.folds import leave_one_subject_out
 from fedpsyau_jax.models.fedpsyau import Detected
 from fedpsyau_jax.priors import published
+from fedpsyau_jax.splits.folds import leave_one_subject_out
 from fedpsyau_jax.types import Examples
 
 NUM_CLASSES = 3

@@ -16,28 +16,23 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset
-from experiments import (
-    chunks,
-    commandline,
-    compare,
-    mer,
-    mer_results,
-    mer_settings,
-    starting,
-    trials,
-)
-from experiments.configs import NetworkSettings, check_common
-from experiments.detectors import check_detector, refuse_replaced
-from experiments.example_store import with_copies
-from experiments.finished import Finished, of_recognition
-from experiments.loading import loaded
-from experiments.mer_settings import MerSettings
-from experiments.prior_axis import keep_priors
-from experiments.progress import Stages, progress
-from experiments.runfolder import RunFolder
-from fedpsyau_jax.folds import Fold
+from experiments import compare, mer
+from experiments.inputs import mer_settings
+from experiments.inputs.configs import NetworkSettings, check_common
+from experiments.inputs.databases import loaded
+from experiments.inputs.detectors import check_detector, refuse_replaced
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import keep_priors
+from experiments.results import mer_results
+from experiments.results.read import Finished, of_recognition
+from experiments.run import commandline, starting
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages, progress
+from experiments.training import chunks, trials
+from experiments.training.example_store import with_copies
 from fedpsyau_jax.models.fedpsyau import VARIANTS
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.splits.folds import Fold
 
 Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
 NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))

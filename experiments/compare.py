@@ -16,10 +16,10 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, compare_coordination, comparison_page, runfolder, starting
-from experiments.damage import check_scores
-from experiments.finished import COORDINATION, Finished, kind_of, opened, read, what_differs
-from experiments.intervals import (
+from experiments.pages import compare_coordination
+from experiments.pages import comparison as comparison_page
+from experiments.results.damage import check_scores
+from experiments.results.intervals import (
     LEVEL,
     NUM_DRAWS,
     SEED,
@@ -27,8 +27,11 @@ from experiments.intervals import (
     difference_intervals,
     score_intervals,
 )
-from experiments.progress import progress
-from experiments.runfolder import RunFolder
+from experiments.results.read import COORDINATION, Finished, kind_of, opened, read, what_differs
+from experiments.run import commandline, starting
+from experiments.run import folder as runfolder
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
 from fedpsyau_jax.options import parsed
 
 PAIR = ["run", "algorithm", "other_run", "other_algorithm"]

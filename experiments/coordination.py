@@ -14,12 +14,15 @@ import pandas as pd
 import tyro
 from rich.console import Console
 
-from experiments import commandline, coordination_data, coordination_report, runfolder, starting
-from experiments.configs import check_priors_named
-from experiments.coordination_agreement import agreement_table, topologies
-from experiments.coordination_data import Source
-from experiments.progress import progress
-from experiments.runfolder import RunFolder
+from experiments.inputs import annotations as coordination_data
+from experiments.inputs.annotations import Source
+from experiments.inputs.configs import check_priors_named
+from experiments.pages import coordination as coordination_report
+from experiments.results.agreement import agreement_table, topologies
+from experiments.run import commandline, starting
+from experiments.run import folder as runfolder
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
 from fedpsyau_jax.options import parsed
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
 from fedpsyau_jax.priors.coordination import Coordination, coordination, face_part, topology_of

@@ -16,19 +16,15 @@ import numpy as np
 import tyro
 from rich.console import Console
 
-from experiments import (
-    commandline,
-    explain_page,
-    explain_tables,
-    runfolder,
-    starting,
-    trained_federations,
-    trained_folds,
-)
-from experiments.progress import Stages, progress
-from experiments.reevaluation import Reevaluated, reevaluation
-from experiments.runfolder import RunFolder
-from experiments.trained_networks import TrainedRun
+from experiments.pages import explain as explain_page
+from experiments.results import attention as explain_tables
+from experiments.run import commandline, starting
+from experiments.run import folder as runfolder
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages, progress
+from experiments.training import trained_federations, trained_folds
+from experiments.training.reevaluation import Reevaluated, reevaluation
+from experiments.training.trained_networks import TrainedRun
 from fedpsyau_jax.options import parsed
 
 MOST_DIFFERENT = 0.01

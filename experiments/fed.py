@@ -17,23 +17,30 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset
-from experiments import commandline, comparison, starting
-from experiments.comparison import Programs
-from experiments.configs import PRESETS, FedSettings, check
-from experiments.detecting import detect
-from experiments.detectors import DetectorSource, check_detector, detector_subjects, detectors_from, refuse_replaced
-from experiments.leakage import Origins, refuse_leaks, together
-from experiments.loading import loaded, loaded_for_pretraining
-from experiments.mer_settings import MerSettings
-from experiments.pretraining import nothing, pretrained_detector
-from experiments.prior_axis import Fitted, fitted, keep_priors, named, places, sight
-from experiments.priors import annotations_of
-from experiments.progress import Stages, progress
-from experiments.runfolder import RunFolder
-from experiments.splitting import federations, repeated_splits, warnings
-from experiments.tasks import end_to_end, frozen, unseen
-from fedpsyau_jax.batching import ClientSplit
+from experiments.inputs.configs import PRESETS, FedSettings, check
+from experiments.inputs.databases import loaded, loaded_for_pretraining
+from experiments.inputs.detectors import (
+    DetectorSource,
+    check_detector,
+    detector_subjects,
+    detectors_from,
+    refuse_replaced,
+)
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import Fitted, fitted, keep_priors, named, places, sight
+from experiments.inputs.priors import annotations_of
+from experiments.run import commandline, starting
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages, progress
+from experiments.training import comparison
+from experiments.training.comparison import Programs
+from experiments.training.detecting import detect
+from experiments.training.pretraining import nothing, pretrained_detector
+from experiments.training.splitting import federations, repeated_splits, warnings
+from experiments.training.tasks import end_to_end, frozen, unseen
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.splits.clients import ClientSplit
+from fedpsyau_jax.splits.leakage import Origins, refuse_leaks, together
 from fedpsyau_jax.types import ClientState
 
 

@@ -15,19 +15,22 @@ import tyro
 from rich.console import Console
 
 from data.dataset import Dataset
-from experiments import chunks, commandline, kept_networks, mer_results, starting, trials
-from experiments.detectors import check_detector, refuse_replaced
-from experiments.example_store import ExampleStore, on_features, with_copies
 from experiments.fed import detector_source
-from experiments.loading import loaded
-from experiments.mer_settings import PRESETS, MerSettings, check
-from experiments.pretraining import nothing
-from experiments.prior_axis import keep_priors, named_rows
-from experiments.progress import Stages, progress
-from experiments.recognition import Context, Recognition, on_frozen_features, whole_network
-from experiments.runfolder import RunFolder
-from fedpsyau_jax.folds import Fold, cautions
+from experiments.inputs.databases import loaded
+from experiments.inputs.detectors import check_detector, refuse_replaced
+from experiments.inputs.mer_settings import PRESETS, MerSettings, check
+from experiments.inputs.prior_axis import keep_priors, named_rows
+from experiments.results import mer_results
+from experiments.run import commandline, starting
+from experiments.run import networks as kept_networks
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages, progress
+from experiments.training import chunks, trials
+from experiments.training.example_store import ExampleStore, on_features, with_copies
+from experiments.training.pretraining import nothing
+from experiments.training.recognition import Context, Recognition, on_frozen_features, whole_network
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.splits.folds import Fold, cautions
 from fedpsyau_jax.types import ClientState
 
 AU_TITLES = {"frozen": "frozen AU module", "finetuned": "fine-tuned AU module", "scratch": "AU module from scratch"}

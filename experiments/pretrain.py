@@ -14,18 +14,19 @@ import tyro
 from rich.console import Console
 
 from data.dataset import load
-from experiments import commandline, pretrain_results, starting
-from experiments.corpus import Corpus, joined, split
-from experiments.leakage import Origins, refuse_leaks
-from experiments.pretrain_detectors import train
-from experiments.pretrain_results import Division
-from experiments.pretrain_settings import PretrainSettings, check
-from experiments.prior_axis import Fitted, fitted, keep_priors, named
-from experiments.priors import annotations_of
-from experiments.progress import progress
-from experiments.runfolder import RunFolder
-from fedpsyau_jax.folds import NOBODY, Fold
+from experiments.inputs.corpus import Corpus, joined, split
+from experiments.inputs.pretrain_settings import PretrainSettings, check
+from experiments.inputs.prior_axis import Fitted, fitted, keep_priors, named
+from experiments.inputs.priors import annotations_of
+from experiments.results import pretrain_results
+from experiments.results.pretrain_results import Division
+from experiments.run import commandline, starting
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
+from experiments.training.pretrain_detectors import train
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.splits.folds import NOBODY, Fold
+from fedpsyau_jax.splits.leakage import Origins, refuse_leaks
 
 PARTS = {"synthetic": "pretraining"}
 """Configurations to load, where it is not a database's first."""

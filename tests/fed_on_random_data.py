@@ -6,7 +6,9 @@ import numpy as np
 
 from data.dataset import Dataset, fingerprint
 from data.labels import CLASS_NAMES
-from experiments import commandline, fed, loading
+from experiments import fed
+from experiments.inputs import databases as loading
+from experiments.run import commandline
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 

@@ -5,7 +5,9 @@ import sys
 import jax
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, commandline, explain, fed, loading, mer, pretrain
+from experiments import ablate, explain, fed, mer, pretrain
+from experiments.inputs import databases as loading
+from experiments.run import commandline
 
 COMMANDS = {"mer": mer, "ablate": ablate, "pretrain": pretrain, "fed": fed, "explain": explain}
 

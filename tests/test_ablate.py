@@ -7,12 +7,13 @@ import pytest
 from fed_on_random_data import random_dataset
 from test_compare import finished_run
 
-from experiments import ablate, trials
-from experiments.configs import NetworkSettings
-from experiments.finished import Finished, of_recognition
-from experiments.intervals import SEED, difference_intervals
-from experiments.mer_settings import MerSettings
-from experiments.runfolder import RunFolder, create
+from experiments import ablate
+from experiments.inputs.configs import NetworkSettings
+from experiments.inputs.mer_settings import MerSettings
+from experiments.results.intervals import SEED, difference_intervals
+from experiments.results.read import Finished, of_recognition
+from experiments.run.folder import RunFolder, create
+from experiments.training import trials
 
 MODELS = ("full, published", "full, uniform", "global-only, published", "global-only, uniform", "no-gat")
 

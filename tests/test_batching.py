@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedpsyau_jax.batching import by_example, by_subject, pad_indices, pooled_split, split_clients
+from fedpsyau_jax.splits.clients import by_example, by_subject, pad_indices, pooled_split, split_clients
 
 FOUR_EACH = np.repeat([f"s{i:02}" for i in range(20)], 4)
 SPLITS = {"by_subject": by_subject, "by_example": by_example}

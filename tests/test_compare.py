@@ -7,8 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import baselines, commandline, compare, figures, records, results, runfolder
-from experiments.tables import with_interval
+from experiments import compare
+from experiments.pages import figures
+from experiments.pages.tables import with_interval
+from experiments.results import baselines
+from experiments.results import schema as records
+from experiments.results import scores as results
+from experiments.run import commandline
+from experiments.run import folder as runfolder
 
 CLASSES = ["anger", "fear & co", "surprise"]
 SETTINGS = {"split": "subjects", "clients": 2, "repeats": 2, "seed": 0, "rounds": 3, "learning_rate": 1e-3}

@@ -10,9 +10,11 @@ from fed_on_random_data import random_dataset
 from rich.console import Console
 from test_compare import command, finished_run, refused
 
-from experiments import coordination, pretrain_results, runfolder
-from experiments.corpus import joined, split
-from experiments.pretrain_results import Division
+from experiments import coordination
+from experiments.inputs.corpus import joined, split
+from experiments.results import pretrain_results
+from experiments.results.pretrain_results import Division
+from experiments.run import folder as runfolder
 
 __all__ = ["command"]
 SETTINGS = {"repeats": 2, "seed": 0, "validation_share": 0.25, "pretraining": {"epochs": 2}}

@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from data.dataset import Dataset
-from experiments import coordination_data, coordination_report
 from experiments.coordination import main
-from experiments.coordination_figures import AU_PLACES
-from experiments.priors import NAMED, cooccurrence, prior_named
-from experiments.runfolder import existing
+from experiments.inputs import annotations as coordination_data
+from experiments.inputs.priors import NAMED, cooccurrence, prior_named
+from experiments.pages import coordination as coordination_report
+from experiments.pages.coordination_figures import AU_PLACES
+from experiments.run.folder import existing
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, Prior, Priors, published
 from fedpsyau_jax.priors.action_units import NAMES
 from fedpsyau_jax.priors.cooccurrence import row_stochastic

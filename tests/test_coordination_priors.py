@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from test_coordination_command import FEW, plain_table
 
-from experiments import compare, coordination_report
+from experiments import compare
 from experiments.coordination import main
-from experiments.runfolder import existing
+from experiments.pages import coordination as coordination_report
+from experiments.run.folder import existing
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
 from fedpsyau_jax.priors.coordination import all_links
 

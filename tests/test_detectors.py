@@ -11,15 +11,22 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import ablate, fed, loading, mer
-from experiments.configs import FedSettings, NetworkSettings
-from experiments.detectors import check_detector, detector_subjects, detectors_from, refuse_replaced, save_detectors
-from experiments.mer_settings import MerSettings
-from experiments.pretraining import nothing
-from experiments.prior_axis import sight
-from experiments.progress import progress
-from experiments.runfolder import RunFolder, create
-from experiments.tasks import Detector
+from experiments import ablate, fed, mer
+from experiments.inputs import databases as loading
+from experiments.inputs.configs import FedSettings, NetworkSettings
+from experiments.inputs.detectors import (
+    check_detector,
+    detector_subjects,
+    detectors_from,
+    refuse_replaced,
+    save_detectors,
+)
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import sight
+from experiments.run.folder import RunFolder, create
+from experiments.run.progress import progress
+from experiments.training.pretraining import nothing
+from experiments.training.tasks import Detector
 from fedpsyau_jax.models.fedpsyau import au_detector
 from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, ClientState

@@ -14,16 +14,21 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import commandline, comparison, explain, explain_page, explain_tables, loading
-from experiments.configs import FedSettings, NetworkSettings
-from experiments.detecting import detect
-from experiments.detectors import detector_like
-from experiments.reevaluation import Reevaluated, reevaluation
-from experiments.runfolder import RunFolder
-from experiments.splitting import federations, repeated_splits
-from experiments.tasks import CHUNK, Detector, frozen
-from experiments.trained_federations import of_federations
-from experiments.trained_networks import TrainedRun
+from experiments import explain
+from experiments.inputs import databases as loading
+from experiments.inputs.configs import FedSettings, NetworkSettings
+from experiments.inputs.detectors import detector_like
+from experiments.pages import explain as explain_page
+from experiments.results import attention as explain_tables
+from experiments.run import commandline
+from experiments.run.folder import RunFolder
+from experiments.training import comparison
+from experiments.training.detecting import detect
+from experiments.training.reevaluation import Reevaluated, reevaluation
+from experiments.training.splitting import federations, repeated_splits
+from experiments.training.tasks import CHUNK, Detector, frozen
+from experiments.training.trained_federations import of_federations
+from experiments.training.trained_networks import TrainedRun
 from fedpsyau_jax.checkpoint import Restored
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.attention import attention_dense

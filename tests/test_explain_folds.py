@@ -18,25 +18,21 @@ from matplotlib.figure import Figure
 from test_explain import random_detector
 from test_mer_command import Command
 
-from experiments import (
-    commandline,
-    explain,
-    explain_page,
-    kept_networks,
-    loading,
-    mer,
-    mer_results,
-    results,
-    trained_folds,
-    trials,
-)
-from experiments.chunks import Finished
-from experiments.configs import NetworkSettings
-from experiments.mer_settings import MerSettings
-from experiments.prior_axis import named_rows
-from experiments.runfolder import RunFolder
-from experiments.starting import facts_of
-from experiments.trials import Trial
+from experiments import explain, mer
+from experiments.inputs import databases as loading
+from experiments.inputs.configs import NetworkSettings
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import named_rows
+from experiments.pages import explain as explain_page
+from experiments.results import mer_results
+from experiments.results import scores as results
+from experiments.run import commandline
+from experiments.run import networks as kept_networks
+from experiments.run.folder import RunFolder
+from experiments.run.starting import facts_of
+from experiments.training import trained_folds, trials
+from experiments.training.chunks import Finished
+from experiments.training.trials import Trial
 from fedpsyau_jax.types import ClientState
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import commandline, loading
 from experiments import fed as fed_module
+from experiments.inputs import databases as loading
+from experiments.run import commandline
 
 HERE = Path(__file__).parent
 DRIVER = [sys.executable, str(HERE / "fed_on_random_data.py")]

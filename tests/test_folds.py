@@ -3,8 +3,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fedpsyau_jax.batching import pad_indices
-from fedpsyau_jax.folds import as_clients, cautions, k_fold, leave_one_subject_out, with_validation, within
+from fedpsyau_jax.splits.clients import pad_indices
+from fedpsyau_jax.splits.folds import as_clients, cautions, k_fold, leave_one_subject_out, with_validation, within
 
 CASME3_SHARES = np.array([457, 55, 187]) / 699
 

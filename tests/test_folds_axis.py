@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from benchmarks.folds import Options, random_store
-from experiments import cross_validation
-from experiments.mer_settings import MerSettings
-from experiments.recognition import Context, on_frozen_features
-from experiments.trials import Trial, trial_data
+from experiments.inputs.mer_settings import MerSettings
+from experiments.training import cross_validation
+from experiments.training.recognition import Context, on_frozen_features
+from experiments.training.trials import Trial, trial_data
 from fedpsyau_jax.federated import AxisMap, sequential, vectorised
-from fedpsyau_jax.folds import leave_one_subject_out
 from fedpsyau_jax.priors import published
+from fedpsyau_jax.splits.folds import leave_one_subject_out
 
 FEW, MANY = 3, 13
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import commandline
-from experiments.runfolder import RunFolder
+from experiments.run import commandline
+from experiments.run.folder import RunFolder
 
 SAVING = """
 import pathlib, resource, sys

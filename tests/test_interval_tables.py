@@ -4,8 +4,9 @@ import pytest
 from sklearn.metrics import f1_score, recall_score
 from test_intervals import AUS, CLASSES, au_rows, random_predictions
 
-from experiments import intervals, measures, results
-from experiments.interval_tables import interval_rows, scored
+from experiments.results import intervals, measures
+from experiments.results import scores as results
+from experiments.results.interval_tables import interval_rows, scored
 
 
 @pytest.fixture(scope="module")

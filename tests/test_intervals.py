@@ -3,8 +3,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from experiments import intervals, measures, records, results
-from experiments.intervals import difference_intervals, interval, score_intervals
+from experiments.results import intervals, measures
+from experiments.results import schema as records
+from experiments.results import scores as results
+from experiments.results.intervals import difference_intervals, interval, score_intervals
 
 CLASSES = ["anger", "fear", "surprise"]
 

@@ -6,8 +6,9 @@ import pytest
 from test_mer_training import SETTINGS, at_once, dataset, logits_of, trained  # noqa: F401 fixtures
 
 from data.dataset import Dataset
-from experiments import chunks, kept
-from experiments.runfolder import RunFolder
+from experiments.run import arrays as kept
+from experiments.run.folder import RunFolder
+from experiments.training import chunks
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 ARRAYS = {"loss": np.arange(3.0), "logits": np.eye(2, dtype=np.float32)}

@@ -11,8 +11,9 @@ import pytest
 from fed_on_random_data import random_dataset
 from test_mer_training import SETTINGS, trained
 
-from experiments import chunks, kept_networks
-from experiments.runfolder import RunFolder
+from experiments.run import networks as kept_networks
+from experiments.run.folder import RunFolder
+from experiments.training import chunks
 from fedpsyau_jax.types import ClientState
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

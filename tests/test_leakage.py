@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from experiments.leakage import Origins, find_leaks, refuse_leaks, together
-from fedpsyau_jax.batching import by_example, split_clients
-from fedpsyau_jax.folds import Fold, k_fold, with_validation
+from fedpsyau_jax.splits.clients import by_example, split_clients
+from fedpsyau_jax.splits.folds import Fold, k_fold, with_validation
+from fedpsyau_jax.splits.leakage import Origins, find_leaks, refuse_leaks, together
 
 SUBJECTS = np.repeat([f"s{number}" for number in range(8)], 4)
 CLIPS = np.array([f"{subject}_{place % 4}" for place, subject in enumerate(SUBJECTS)])

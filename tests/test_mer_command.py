@@ -13,12 +13,16 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, baselines, commandline, fed, loading, mer, mer_results, pretrain, report
-from experiments.chunks import Finished
-from experiments.finished import Finished as Compared
-from experiments.measures import EMOTIONS
-from experiments.runfolder import RunFolder
-from experiments.trials import Trial, folds
+from experiments import ablate, fed, mer, pretrain
+from experiments.inputs import databases as loading
+from experiments.pages import report
+from experiments.results import baselines, mer_results
+from experiments.results.measures import EMOTIONS
+from experiments.results.read import Finished as Compared
+from experiments.run import commandline
+from experiments.run.folder import RunFolder
+from experiments.training.chunks import Finished
+from experiments.training.trials import Trial, folds
 from fedpsyau_jax.priors import published
 
 HERE = Path(__file__).parent

@@ -12,18 +12,18 @@ from fed_on_random_data import random_dataset
 from rich.console import Console
 
 from data.dataset import Dataset
-from experiments import chunks, trials
-from experiments.cross_validation import compiled
-from experiments.detectors import detector_like
-from experiments.example_store import with_copies
-from experiments.mer_settings import MerSettings
-from experiments.prior_axis import named_rows
-from experiments.progress import progress
-from experiments.recognition import Context, Recognition, whole_network
-from experiments.runfolder import RunFolder
+from experiments.inputs.detectors import detector_like
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import named_rows
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
+from experiments.training import chunks, trials
+from experiments.training.cross_validation import compiled
+from experiments.training.example_store import with_copies
+from experiments.training.recognition import Context, Recognition, whole_network
 from fedpsyau_jax.federated import masked_mean, vectorised
-from fedpsyau_jax.folds import leave_one_subject_out
 from fedpsyau_jax.priors import published
+from fedpsyau_jax.splits.folds import leave_one_subject_out
 from fedpsyau_jax.types import ClientState
 
 SETTINGS = MerSettings(au="scratch", protocol="loso", epochs=3, batch=8, learning_rate=0.05)

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments.configs import FedSettings
-from experiments.federation import Federation, algorithm
-from experiments.tasks import frozen
-from fedpsyau_jax.batching import split_clients
+from experiments.inputs.configs import FedSettings
+from experiments.training.federation import Federation, algorithm
+from experiments.training.tasks import frozen
 from fedpsyau_jax.federated import FederatedAlgorithm, TrainTest, sequential
 from fedpsyau_jax.losses import classification_loss, detection_loss
 from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture, Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.models.lrm import SpatialEncoder
 from fedpsyau_jax.priors import published
+from fedpsyau_jax.splits.clients import split_clients
 from fedpsyau_jax.types import Batch, ClientState, Examples, Model
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")

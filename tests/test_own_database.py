@@ -10,11 +10,11 @@ from fed_on_random_data import own_dataset
 from rich.console import Console
 
 from data.dataset import Dataset, fingerprint
-from experiments.configs import FedSettings
-from experiments.database_choice import check_database
-from experiments.loading import loaded
-from experiments.own_database import check_dataset
-from experiments.progress import progress
+from experiments.inputs.configs import FedSettings
+from experiments.inputs.database_choice import check_database
+from experiments.inputs.databases import loaded
+from experiments.inputs.own_database import check_dataset
+from experiments.run.progress import progress
 
 OWN = "fed_on_random_data:own_dataset"
 fixed = own_dataset()

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.commandline import guarded
 from experiments.parity.__main__ import main, relative_error
+from experiments.run.commandline import guarded
 
 HERE = Path(__file__).parent
 OURS = HERE / "parity" / "dpk_gat_seed0.npz"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data.sheets import TableError
-from experiments.plain_table import plain_table
+from experiments.inputs.plain_table import plain_table
 
 FRAME = pd.DataFrame({"subject": ["ann", "ann", "ben"], "AU12": [1, 0, 1], "AU2": [0, 1, 1]})
 

@@ -16,13 +16,16 @@ import pytest
 from fed_on_random_data import random_dataset
 from rich.console import Console
 
-from experiments import pretrain, pretrain_results, report, runfolder
-from experiments.configs import NetworkSettings
-from experiments.corpus import Corpus, joined, split
-from experiments.detectors import detector_like, save_detectors
-from experiments.pretrain_results import Division
-from experiments.runfolder import RunFolder
-from experiments.tasks import Detector
+from experiments import pretrain
+from experiments.inputs.configs import NetworkSettings
+from experiments.inputs.corpus import Corpus, joined, split
+from experiments.inputs.detectors import detector_like, save_detectors
+from experiments.pages import report
+from experiments.results import pretrain_results
+from experiments.results.pretrain_results import Division
+from experiments.run import folder as runfolder
+from experiments.run.folder import RunFolder
+from experiments.training.tasks import Detector
 from fedpsyau_jax.priors import published
 
 HERE = Path(__file__).parent

@@ -15,17 +15,20 @@ from fed_on_random_data import random_dataset
 from rich.console import Console
 from test_pretrain_command import RESULTS, start, stop_at
 
-from experiments import pretrain, pretrain_results, report, runfolder
-from experiments.configs import FedSettings, NetworkSettings
-from experiments.corpus import Corpus, joined, split
-from experiments.detecting import detect
-from experiments.detectors import detector_like, detectors_from, save_detectors
-from experiments.pretrain_results import Division
-from experiments.pretrain_settings import PretrainSettings, check
-from experiments.prior_axis import fitted
-from experiments.priors import annotations_of
-from experiments.runfolder import RunFolder
-from experiments.tasks import Detector
+from experiments import pretrain
+from experiments.inputs.configs import FedSettings, NetworkSettings
+from experiments.inputs.corpus import Corpus, joined, split
+from experiments.inputs.detectors import detector_like, detectors_from, save_detectors
+from experiments.inputs.pretrain_settings import PretrainSettings, check
+from experiments.inputs.prior_axis import fitted
+from experiments.inputs.priors import annotations_of
+from experiments.pages import report
+from experiments.results import pretrain_results
+from experiments.results.pretrain_results import Division
+from experiments.run import folder as runfolder
+from experiments.run.folder import RunFolder
+from experiments.training.detecting import detect
+from experiments.training.tasks import Detector
 from fedpsyau_jax.priors import AnnotationTable, Prior, identity, published, uniform
 
 NAMES = ("published", "co-occurrence")

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments import commandline, detector_training
-from experiments.configs import PretrainingSettings
-from experiments.detector_training import DetectorTrial, Saving, Trained, train_detectors
-from experiments.progress import progress
-from experiments.tasks import Task
+from experiments.inputs.configs import PretrainingSettings
+from experiments.run import commandline
+from experiments.run.progress import progress
+from experiments.training import detector_training
+from experiments.training.detector_training import DetectorTrial, Saving, Trained, train_detectors
+from experiments.training.tasks import Task
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.federated import masked_mean, vectorised
 from fedpsyau_jax.types import ClientState

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import comparison, federation
-from experiments.configs import FedSettings, NetworkSettings, check
 from experiments.fed import read_settings
-from experiments.leakage import Origins, refuse_leaks, together
-from experiments.prior_axis import distinct, fitted, keep_priors, named, refuse_changed_priors, sight
-from experiments.priors import annotations_of
-from experiments.progress import progress
-from experiments.runfolder import RunFolder
-from experiments.splitting import federations, repeated_splits
-from experiments.tasks import Sighted, frozen, look_up, look_up_sighted
+from experiments.inputs.configs import FedSettings, NetworkSettings, check
+from experiments.inputs.prior_axis import distinct, fitted, keep_priors, named, refuse_changed_priors, sight
+from experiments.inputs.priors import annotations_of
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
+from experiments.training import comparison, federation
+from experiments.training.splitting import federations, repeated_splits
+from experiments.training.tasks import Sighted, frozen, look_up, look_up_sighted
 from fedpsyau_jax.priors import AnnotationTable, Prior, identity, published
+from fedpsyau_jax.splits.leakage import Origins, refuse_leaks, together
 from fedpsyau_jax.types import Batch, ClientState
 
 NAMES = ("published", "co-occurrence")

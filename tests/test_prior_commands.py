@@ -10,11 +10,14 @@ import pytest
 from fed_on_random_data import random_dataset
 from test_fed_command import CHEAP, Command, contents, kill_and_resume
 
-from experiments import commandline, explain, explain_tables, loading
-from experiments.progress import progress
-from experiments.reevaluation import reevaluation
-from experiments.runfolder import RunFolder
-from experiments.trained_federations import read_run
+from experiments import explain
+from experiments.inputs import databases as loading
+from experiments.results import attention as explain_tables
+from experiments.run import commandline
+from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
+from experiments.training.reevaluation import reevaluation
+from experiments.training.trained_federations import read_run
 
 pytestmark = pytest.mark.slow
 

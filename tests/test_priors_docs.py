@@ -12,7 +12,7 @@ import tyro
 
 import fedpsyau_jax.priors
 from experiments.coordination import CoordinationSettings, Options, check, pairs_table
-from experiments.priors import NAMED
+from experiments.inputs.priors import NAMED
 from fedpsyau_jax.priors import AnnotationTable
 from fedpsyau_jax.priors.coordination import coordination
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from rich.console import Console
 
-from experiments.progress import progress
+from experiments.run.progress import progress
 
 
 class Clock:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import tyro
 
-from experiments.configs import PRESETS
 from experiments.fed import Options
+from experiments.inputs.configs import PRESETS
 from experiments.parity.__main__ import main as parity
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import commandline, compare, fed, mer, pretrain
+from experiments import compare, fed, mer, pretrain
+from experiments.run import commandline
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
 
 SMALL = "--network.variant=no-transformer-no-gat"

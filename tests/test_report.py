@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import baselines, commandline, records, report, results, runfolder
+from experiments import report as report_command
+from experiments.pages import report
+from experiments.results import baselines
+from experiments.results import schema as records
+from experiments.results import scores as results
+from experiments.run import commandline
+from experiments.run import folder as runfolder
 
 CLASSES = ["anger", "fear & co", "surprise"]
 ALGORITHMS = ["FedAvg", "P-FedProx"]
@@ -162,7 +168,7 @@ def test_the_results_table_holds_the_summary(finished):
 def test_the_page_is_made_again_from_the_folder_alone(finished, capsys):
     folder, html = finished
     (folder.path / "report.html").unlink()
-    report.main(folder.path)
+    report_command.main(folder.path)
     assert capsys.readouterr().out.strip() == str(folder.path / "report.html")
     assert (folder.path / "report.html").read_text() == html
 
@@ -173,7 +179,7 @@ def test_a_missing_file_is_one_sentence_and_exit_status_2(finished, tmp_path, ca
     for file in folder.path.glob("*.*"):
         if file.name != missing:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    assert commandline.guarded(lambda: report.main(tmp_path)) == 2
+    assert commandline.guarded(lambda: report_command.main(tmp_path)) == 2
     assert capsys.readouterr().err.strip().endswith(f"it has no {missing}; give the folder of a run.")
 
 
@@ -208,6 +214,6 @@ def test_limits_say_what_one_repeat_is_worth(finished):
 def test_tables_of_something_else_are_one_sentence(tmp_path, capsys, name, content):
     folder = made_up_run(tmp_path / "run")
     folder.write_text(name, content)
-    assert commandline.guarded(lambda: report.main(folder.path)) == 2
+    assert commandline.guarded(lambda: report_command.main(folder.path)) == 2
     (told,) = capsys.readouterr().err.splitlines()
     assert told.startswith(f"Error: {folder.path}: its files are not those of a finished run (")

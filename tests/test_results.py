@@ -7,7 +7,10 @@ import pytest
 from rich.console import Console
 from sklearn.metrics import f1_score, recall_score
 
-from experiments import baselines, records, results, tables
+from experiments.pages import tables
+from experiments.results import baselines
+from experiments.results import schema as records
+from experiments.results import scores as results
 
 CLASSES = ["anger", "fear", "surprise"]
 AUS = ["AU1", "AU2"]

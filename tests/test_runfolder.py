@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import runfolder
+from experiments.run import folder as runfolder
 
 
 @pytest.fixture

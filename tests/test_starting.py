@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from fed_on_random_data import random_dataset
 
-from experiments import ablate, fed, mer, pretrain, starting
-from experiments.configs import FedSettings
-from experiments.mer_settings import MerSettings
+from experiments import ablate, fed, mer, pretrain
+from experiments.inputs.configs import FedSettings
+from experiments.inputs.mer_settings import MerSettings
 from experiments.pretrain import PretrainSettings
-from experiments.runfolder import RunFolder
+from experiments.run import starting
+from experiments.run.folder import RunFolder
 
 DATASET = random_dataset("synthetic", "federated")
 SPLITS = [{"repeat": 0, "fold": "0", "num_train": 3, "share": 1 / 3, "subjects": "a b"}]

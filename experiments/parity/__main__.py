@@ -17,7 +17,6 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from experiments import commandline
 from experiments.parity.check import Check, Group
 from experiments.parity.golden import Arrays, golden, is_input, read
 from experiments.parity.parts import (
@@ -29,6 +28,7 @@ from experiments.parity.parts import (
     region_features,
 )
 from experiments.parity.whole import gradients, whole
+from experiments.run import commandline
 from fedpsyau_jax.options import parsed
 
 GROUPS: dict[Group, tuple[str, ...]] = {

@@ -1,0 +1,1 @@
+"""What the user chooses: settings, databases, priors, detectors."""

@@ -1,0 +1,1 @@
+"""The folder and the life of a run."""

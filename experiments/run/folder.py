@@ -1,0 +1,230 @@
+"""The folder of one run: what is in it, and writing there so that a kill never leaves half a file.
+
+| file | content |
+|---|---|
+| config.json | experiment, command, settings |
+| environment.json | versions, platform, devices, git commit |
+| data.json | name, synthetic, fingerprint, num_samples, num_subjects, class_counts, au_names, drops |
+| au_init.json | folder and fingerprint of the detector of --au-init |
+| clients.csv | repeat, client, subjects, num_train, num_test, train_<class>..., test_<class>... |
+| metrics.csv | round, algorithm, repeat, client, train_loss, test_loss, num_test, accuracy, uf1, uar |
+| predictions.csv | algorithm, repeat, client, clip, subject, label, predicted, p_<class>... |
+| au_predictions.csv | algorithm, repeat, client, clip, subject, label_, mask_ and probability_<AU>... |
+| summary.csv | one row per algorithm and baseline: means over repeats and their sd |
+| figures/*.png, report.html, checkpoints/ | |
+
+A cross-validation has ``fold`` in place of ``client``, and in metrics.csv ``epoch`` and ``num_validation`` in place of
+``round`` and ``num_test``; intervals.csv beside it: algorithm, metric, estimate, low, high; networks/*.npz: weights.
+
+Identities (client, subject, clip) and class names are text, also where they look like numbers.
+"""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import pandas as pd
+
+PACKAGES = (
+    "fedpsyau-jax",
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "jraph",
+    "orbax-checkpoint",
+    "numpy",
+    "opencv-contrib-python",
+    "tensorflow-datasets",
+    "array_record",
+    "pandas",
+    "matplotlib",
+)
+ENVIRONMENT = ("python", "platform", "num_cpus", "devices", "packages", "git_commit")
+"""What environment.json says."""
+TEXT_COLUMNS = (
+    *("algorithm", "client", "fold", "subject", "subjects", "clip", "label", "predicted", "kind"),
+    *("graph", "emotion", "receiver", "sender"),
+)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Reads and writes the files of one run, by name."""
+
+    path: Path
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints go; absolute, as orbax requires."""
+        return (self.path / "checkpoints").resolve()
+
+    def has(self, name: str) -> bool:
+        """Tell whether the file is there."""
+        return (self.path / name).is_file()
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace a text file in one step: a reader sees the old file or the new one, never a part."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, content: bytes) -> None:
+        """Replace a file in one step; its folder is made if it is missing.
+
+        Raises:
+            OSError: it cannot be written, for example as the disk is full; the old file, if any, is still there.
+        """
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        try:
+            with unfinished.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from None
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Replace a JSON file in one step."""
+        self.write_text(name, json.dumps(value, indent=2) + "\n")
+
+    def write_table(self, name: str, table: pd.DataFrame) -> None:
+        """Replace a CSV file in one step."""
+        self.write_text(name, as_csv(table))
+
+    def read_json(self, name: str) -> Any:
+        """Read a JSON file.
+
+        Raises:
+            ValueError: it is missing or not JSON; the sentence names it.
+        """
+        return self._read(name, lambda path: json.loads(path.read_text()))
+
+    def read_facts(self, name: str, *facts: str) -> dict[str, Any]:
+        """Read a JSON file that says something by name.
+
+        Args:
+            name: of the file.
+            facts: that it has to say, whatever else it says.
+
+        Raises:
+            ValueError: it is missing or not JSON, or does not say one of them; the sentence names it.
+        """
+        found = self.read_json(name)
+        if missing := [fact for fact in facts if not isinstance(found, dict) or fact not in found]:
+            raise ValueError(f"{self.path / name} does not say {missing[0]}; restore it, or run again.")
+        return dict(found)
+
+    def read_table(self, name: str) -> pd.DataFrame:
+        """Read a CSV file, identities and class names as text ("None" and "001" stay what they are).
+
+        Raises:
+            ValueError: it is missing or not CSV; the sentence names it.
+        """
+        return self._read(name, _read_csv)
+
+    def _read(self, name: str, read: Callable[[Path], Any]) -> Any:
+        path = self.path / name
+        try:
+            return read(path)
+        except FileNotFoundError:
+            raise ValueError(
+                f"{self.path} is not a finished run folder: it has no {name}; give the folder of a run."
+            ) from None
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{path} cannot be read ({error}); restore it, or run again.") from None
+
+
+def create(path: Path | str, *, resumable: bool = True) -> RunFolder:
+    """Make the folder of a new run.
+
+    Args:
+        path: where.
+        resumable: whether the command has ``--resume``, to be named if the folder is there already.
+
+    Raises:
+        FileExistsError: something is there already; nothing of it is touched.
+        PermissionError: the folder cannot be made or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError:
+        resume = ", or --resume this one" if resumable else ""
+        raise FileExistsError(f"The run folder {path} exists already; choose another with --output{resume}.") from None
+    except OSError as error:
+        raise PermissionError(
+            f"The run folder {path} cannot be written ({error.strerror}); choose another with --output."
+        ) from None
+    return RunFolder(path)
+
+
+def existing(path: Path | str) -> RunFolder:
+    """Open the folder of an earlier run.
+
+    Raises:
+        FileNotFoundError: there is no such folder.
+    """
+    if not Path(path).is_dir():
+        raise FileNotFoundError(f"There is no run folder {path}; give the folder that an earlier run wrote.")
+    return RunFolder(Path(path))
+
+
+def environment() -> dict[str, Any]:
+    """What a result depends on besides its settings: versions, platform, devices, code.
+
+    Returns:
+        ``python``, ``platform``, ``num_cpus``, ``devices`` (kind: number), ``packages`` (name: version, of
+        those installed), ``git_commit`` (None outside a checkout; "+ changes" if tracked files differ).
+    """
+    kinds = [device.device_kind for device in jax.devices()]
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "num_cpus": os.cpu_count(),
+        "devices": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
+        "packages": {name: version for name in PACKAGES if (version := _version(name))},
+        "git_commit": _git_commit(Path(__file__).parents[2]),
+    }
+
+
+def as_csv(table: pd.DataFrame) -> str:
+    """A table as it is written; numbers have all their digits, NaN is an empty cell."""
+    return table.to_csv(index=False, lineterminator="\n")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _git_commit(checkout: Path) -> str | None:
+    if not (checkout / ".git").exists():
+        return None  # an installed copy may lie inside some other project's checkout
+    try:
+        commit = _git(checkout, "rev-parse", "HEAD")
+        return commit + (" + changes" if _git(checkout, "status", "--porcelain", "-uno") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _git(checkout: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(checkout), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    columns = pd.read_csv(path, nrows=0).columns
+    text: dict[Any, str] = {column: "str" for column in columns if column in TEXT_COLUMNS}
+    return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
