@@ -1,22 +1,13 @@
-"""Who trains and tests on what: subjects to clients, clients to splits, splits to padded arrays (on the host)."""
+"""Subjects dealt to clients, and each client's examples divided into training and test (on the host)."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from fedpsyau_jax.types import Float, Int
+from fedpsyau_jax.splits.split import Client
+from fedpsyau_jax.types import Int
 
-
-class ClientSplit(NamedTuple):
-    """One client: its subjects, and indices of the examples that it trains and tests on (disjoint, sorted)."""
-
-    subjects: tuple[str, ...]
-    train: Int[np.ndarray, "train_examples"]
-    test: Int[np.ndarray, "test_examples"]
-
-
-Split = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
+Division = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
 """(examples, their subjects, share to train on, generator) -> whether each example is trained on."""
 
 
@@ -58,8 +49,8 @@ def split_clients(
     num_clients: int,
     train_share: float,
     generator: np.random.Generator,
-    split: Split = by_subject,
-) -> list[ClientSplit]:
+    divide: Division = by_subject,
+) -> list[Client]:
     """Deal subjects to clients at random, as evenly as their number allows, and split each client's examples.
 
     Args:
@@ -67,7 +58,7 @@ def split_clients(
         num_clients: clients.
         train_share: share of a client's subjects (or examples) to train on, in (0, 1).
         generator: the only source of randomness.
-        split: `by_subject` or `by_example`.
+        divide: `by_subject` or `by_example`.
 
     Returns:
         One split a client; every example is in exactly one of them, on one side.
@@ -89,40 +80,7 @@ def split_clients(
     clients = []
     for own in np.array_split(generator.permutation(names), num_clients):
         examples = np.flatnonzero(np.isin(subjects, own))
-        trained = split(examples, subjects[examples], train_share, generator)
-        clients.append(ClientSplit(tuple(sorted(own.tolist())), examples[trained], examples[~trained]))
+        trained = divide(examples, subjects[examples], train_share, generator)
+        people = tuple(sorted(own.tolist()))
+        clients.append(Client(examples[trained], examples[~trained], subjects=people))
     return clients
-
-
-def pooled_split(clients: Sequence[ClientSplit]) -> ClientSplit:
-    """All clients as one that holds everything, for centralised training."""
-    return ClientSplit(
-        tuple(sorted(name for client in clients for name in client.subjects)),
-        np.concatenate([client.train for client in clients]),
-        np.concatenate([client.test for client in clients]),
-    )
-
-
-def pad_indices(
-    indices: Sequence[Sequence[Int[np.ndarray, "examples"]]],
-) -> tuple[Int[np.ndarray, "repeats clients examples"], Float[np.ndarray, "repeats clients examples"]]:
-    """Stack example indices of clients of unequal size.
-
-    Args:
-        indices: [repeats][clients] arrays of indices.
-
-    Returns:
-        Indices padded with 0 to the longest, and a mask: 1 where real.
-
-    >>> pad_indices([[np.array([4, 5]), np.array([6])]])[1]
-    array([[[1., 1.],
-            [1., 0.]]], dtype=float32)
-    """
-    length = max(len(client) for repeat in indices for client in repeat)
-    shape = (len(indices), len(indices[0]), length)
-    padded, mask = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    for r, repeat in enumerate(indices):
-        for k, client in enumerate(repeat):
-            padded[r, k, : len(client)] = client
-            mask[r, k, : len(client)] = 1
-    return padded, mask

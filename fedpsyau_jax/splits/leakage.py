@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from fedpsyau_jax.splits.clients import ClientSplit
-from fedpsyau_jax.splits.folds import NOBODY, Fold
+from fedpsyau_jax.splits.split import PARTS, Split
 from fedpsyau_jax.types import Float, Int
 
-PARTS = ("train", "validation", "test")
 NUM_NAMED = 3
 NO_COPY = -1
 
@@ -42,11 +40,11 @@ class Origins:
     split_by_subject: bool = True
 
 
-def refuse_leaks(folds: Sequence[Fold], origins: Origins, part: str = "fold") -> None:
+def refuse_leaks(folds: Sequence[Split], origins: Origins, part: str = "fold") -> None:
     """Let training begin only if nothing leaks.
 
     Args:
-        folds: of a cross-validation; or of a federation, the ``together`` of each repeat.
+        folds: of a cross-validation, or the split of each repeat of a federation.
         origins: of examples and statistics.
         part: what a fold is called, "fold" or "repeat".
 
@@ -59,10 +57,10 @@ def refuse_leaks(folds: Sequence[Fold], origins: Origins, part: str = "fold") ->
         raise ValueError(f"a leak in {part} {folds[number].name}: {leak}{more}; nothing is trained: mend the split")
 
 
-def find_leaks(folds: Sequence[Fold], origins: Origins) -> list[tuple[int, str]]:
+def find_leaks(folds: Sequence[Split], origins: Origins) -> list[tuple[int, str]]:
     """All leaks, each with the number of its fold."""
     identity = copies(origins.flow)
-    checks: list[Callable[[Fold], list[str]]] = [
+    checks: list[Callable[[Split], list[str]]] = [
         shared_examples,
         partial(shared_clips, clips=origins.clips),
         partial(shared_pictures, identity=identity, clips=origins.clips),
@@ -81,29 +79,23 @@ def find_leaks(folds: Sequence[Fold], origins: Origins) -> list[tuple[int, str]]
     ]
 
 
-def together(name: str, clients: Sequence[ClientSplit]) -> Fold:
-    """The clients of one repeat as one fold, because what one of them trains on reaches the others."""
-    train, test = (np.concatenate([getattr(client, side) for client in clients]) for side in ("train", "test"))
-    return Fold(name, train, NOBODY, test)
-
-
-def shared_examples(fold: Fold) -> list[str]:
+def shared_examples(fold: Split) -> list[str]:
     """Rows that are on both sides of a border."""
     return [f"{_listed('example', rows)} in {border}" for border, rows in _crossings(fold, lambda rows: rows)]
 
 
-def shared_subjects(fold: Fold, subjects: np.ndarray) -> list[str]:
+def shared_subjects(fold: Split, subjects: np.ndarray) -> list[str]:
     """Subjects who are on both sides of a border."""
     crossings = _crossings(fold, lambda rows: subjects[rows])
     return [f"{_listed('subject', names)} in {border}" for border, names in crossings]
 
 
-def shared_clips(fold: Fold, clips: np.ndarray) -> list[str]:
+def shared_clips(fold: Split, clips: np.ndarray) -> list[str]:
     """Clips that are on both sides of a border, by their names."""
     return [f"{_listed('clip', names)} in {border}" for border, names in _crossings(fold, lambda rows: clips[rows])]
 
 
-def shared_pictures(fold: Fold, identity: Int[np.ndarray, "examples"], clips: np.ndarray) -> list[str]:
+def shared_pictures(fold: Split, identity: Int[np.ndarray, "examples"], clips: np.ndarray) -> list[str]:
     """Pictures that are on both sides of a border, byte for byte, under different names.
 
     Args:
@@ -137,13 +129,13 @@ def copies(flow: Float[np.ndarray, "examples ..."]) -> Int[np.ndarray, "examples
     return np.where(moving & repeated, numbers, NO_COPY)
 
 
-def pretrained_subjects(fold: Fold, subjects: np.ndarray, pretraining: Sequence[str]) -> list[str]:
+def pretrained_subjects(fold: Split, subjects: np.ndarray, pretraining: Sequence[str]) -> list[str]:
     """Subjects whom a pretrained detector has seen, among those held out."""
     seen = [(side, np.intersect1d(subjects[getattr(fold, side)], pretraining)) for side in PARTS[1:]]
     return [f"{_listed('subject', names)} in the pretraining and the {side} data" for side, names in seen if len(names)]
 
 
-def held_out_statistics(fold: Fold, name: str, rows: Int[np.ndarray, "rows"]) -> list[str]:
+def held_out_statistics(fold: Split, name: str, rows: Int[np.ndarray, "rows"]) -> list[str]:
     """Statistics (a prior, a normalisation) that were computed from examples held out.
 
     Args:
@@ -155,7 +147,7 @@ def held_out_statistics(fold: Fold, name: str, rows: Int[np.ndarray, "rows"]) ->
     return [f"{name} was computed with {len(found)} {side} examples" for side, found in used if len(found)]
 
 
-def _crossings(fold: Fold, identity: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+def _crossings(fold: Split, identity: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     """Each border that something crosses, in words, and what it is."""
     for one, other in combinations(PARTS, 2):
         both = np.intersect1d(identity(getattr(fold, one)), identity(getattr(fold, other)))
