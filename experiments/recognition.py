@@ -1,7 +1,8 @@
 """A run that recognises emotions, of fed, mer and ablate alike: prepare, train, score, report."""
 
+import numpy as np
 
-from experiments.inputs.detectors import refuse_replaced
+from experiments.inputs.detectors import read_au_init, refuse_replaced
 from experiments.inputs.settings import FedSettings, RecognitionSettings
 from experiments.inputs.splits import cautions_of_clients
 from experiments.pages import report
@@ -24,10 +25,10 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
     Raises:
       ValueError, OSError: the user's mistake, or training that diverged; what was good before is written.
     """
-    if settings.au_init is not None:
-        refuse_replaced(run.folder, settings.au_init, settings.network)
+    detectors = read_au_init(settings)
+    refuse_replaced(run.folder, settings.au_init, detectors)
     with progress() as stages:
-        prepared = prepare(settings, run.data_dir, run.manual_dir, stages)
+        prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
         for sentence in sentences(prepared):
             run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
         begin(run.folder, prepared)
@@ -43,8 +44,9 @@ def sentences(prepared: Prepared) -> list[str]:
     (dataset,) = prepared.datasets
     if isinstance(prepared.settings, FedSettings):
         return cautions_of_clients(prepared.repeats, dataset)
-    names = (dataset.subject, dataset.examples.emotion, dataset.class_names)
-    return list(dict.fromkeys(one for splits in prepared.repeats for one in cautions(splits, *names)))
+    labels = np.asarray(dataset.examples.emotion)
+    each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
+    return list(dict.fromkeys(sentence for sentences_ in each for sentence in sentences_))
 
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:
@@ -52,7 +54,7 @@ def finish(prepared: Prepared, results: Results, run: Run) -> None:
     whole = results.whole(prepared)
     if whole:
         emotions, aus = prediction_tables(prepared, whole, results.au_probabilities)
-        conclude(run.folder, emotions, aus, prepared.corpus.examples, prepared.class_names)
+        conclude(run.folder, emotions, aus)
         report.write(run.folder)
         report.show(run.folder, run.console)
     total, wanted = len(prepared.table.trainings), prepared.table.groups[0].recipe.rounds

@@ -7,8 +7,8 @@ import numpy as np
 from data.dataset import Dataset, fingerprint
 from data.labels import CLASS_NAMES
 from experiments import fed
-from experiments.inputs import databases as loading
-from experiments.run import commandline
+from experiments.inputs import databases
+from experiments.run.lifecycle import exit_with, main
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 
@@ -50,5 +50,5 @@ def own_dataset() -> Dataset:
 
 
 if __name__ == "__main__":
-    loading.load = random_dataset
-    commandline.exit_with(fed.main)
+    databases.load = random_dataset
+    exit_with(lambda arguments: main(fed.FED, arguments, fed.run))

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.inputs.settings import CrossValidationSettings, FedSettings, RecognitionSettings
+from experiments.inputs.corpus import Corpus
+from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
 from fedpsyau_jax.splits import (
     Split,
     by_example,
@@ -15,6 +16,7 @@ from fedpsyau_jax.splits import (
     generator,
     k_fold,
     leave_one_subject_out,
+    single_client,
     split_clients,
     with_validation,
     within,
@@ -77,6 +79,31 @@ def _splits(
     if settings.protocol == "loso":
         return leave_one_subject_out(subjects)
     return k_fold(subjects, labels, settings.folds, numbers)
+
+
+def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
+    """[repeats][1 split] of AU-labelled examples: in each database whole subjects are kept apart to be tested on.
+
+    Raises:
+      ValueError: a database has a single subject.
+    """
+    repeats = []
+    for repeat in range(settings.repeats):
+        numbers = split_generator(settings, repeat)
+        trained_on = np.zeros(len(corpus.subject), bool)
+        for name in dict.fromkeys(corpus.database):
+            own = np.flatnonzero(corpus.database == name)
+            if len(names := np.unique(corpus.subject[own])) < 2:
+                alone = names[0].removeprefix(f"{name}/")
+                raise ValueError(
+                    f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
+                    "validated on: leave it out of --databases, or give a copy with more subjects"
+                )
+            trained_on[own] = by_subject(own, corpus.subject[own], 1 - settings.validation_share, numbers)
+        people = tuple(np.unique(corpus.subject[~trained_on]).tolist())
+        rows = np.flatnonzero(trained_on), np.flatnonzero(~trained_on)
+        repeats.append([single_client("validation", *rows, subjects=people)])
+    return repeats
 
 
 def client_names(split: Split) -> list[str]:

@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.inputs.databases import loaded_for_pretraining
-from experiments.inputs.detectors import detector_like, detector_subjects, detectors_from
+from experiments.inputs.databases import data_folder, loaded_for_pretraining
+from experiments.inputs.detectors import PretrainedDetectors, detector_like
 from experiments.inputs.priors import annotations_of, prior_named
 from experiments.inputs.settings import NetworkSettings, RecognitionSettings, RunSettings
-from experiments.run.folder import data_folder
 from experiments.run.progress import Stages
 from experiments.training.loop import Job, train
 from experiments.training.plan import Training, group
@@ -54,21 +54,22 @@ class DetectorSource:
     clients: Callable[[Sequence[NetworkSettings], Meanwhile], Clients]
 
 
-def detector_source(settings: RecognitionSettings, data_dir: Path | None, stages: Stages) -> DetectorSource:
-    """The detectors of ``--au-init``; else those that are pretrained when asked for.
+def detector_source(
+    settings: RecognitionSettings, given: PretrainedDetectors | None, data_dir: Path | None, stages: Stages
+) -> DetectorSource:
+    """The detectors of ``--au-init``, if it was given; else those that are pretrained when asked for.
 
     Raises:
-      ValueError, OSError: --au-init is no detector of this network, or the pretraining data cannot be had.
+      ValueError, OSError: the pretraining data cannot be had.
     """
     if settings.au_detector == "scratch":
         return DetectorSource((), lambda networks, meanwhile: {})
-    if settings.au_init is not None:
-        path = Path(settings.au_init)
-
-        def given(networks: Sequence[NetworkSettings], meanwhile: Meanwhile) -> Clients:
-            return {own: detectors_from(path, own)[own.prior[0]] for own in networks}
-
-        return DetectorSource(detector_subjects(path, settings.database), given)
+    if given is not None:
+        weights = given.weights
+        return DetectorSource(
+            given.subjects_of(settings.database),
+            lambda networks, meanwhile: {own: weights[own.prior[0]] for own in networks},
+        )
     dataset = loaded_for_pretraining(data_dir, stages)
 
     def pretrained(networks: Sequence[NetworkSettings], meanwhile: Meanwhile) -> Clients:
@@ -133,7 +134,7 @@ def _trained(
     trainings = []
     for network in networks:
         own = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
-        strategy = local_only(np.ones(1, np.float32))
+        strategy = local_only(jnp.ones(1))
         given = (strategy, numbers_of(own), network, _priors(network, dataset), everybody.train)
         trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *given))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)

@@ -1,7 +1,7 @@
 """A whole run: programs, detectors, the training of every group, and the rows of its tables."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -178,7 +178,7 @@ def detectors_of(group: Group, clients: Clients) -> list[Detector]:
     return [Detector(clients[own.network], own.priors, own.network.prior_ratio) for own in group.sights]
 
 
-def _track(group: Group, stages: Stages) -> partial[object]:
+def _track(group: Group, stages: Stages) -> Callable[[Sequence[Detector]], Iterable[Detector]]:
     return partial(stages.track, total=len(group.sights), description="detecting action units")
 
 

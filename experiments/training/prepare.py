@@ -1,6 +1,6 @@
 """From settings to what is trained, once for every command and for whoever reads its run again."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from data.dataset import Dataset
-from experiments.inputs.corpus import Corpus, joined
+from experiments.inputs.corpus import Corpus, join
 from experiments.inputs.databases import loaded
+from experiments.inputs.detectors import PretrainedDetectors
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
@@ -68,7 +69,13 @@ class Prepared:
         return "round" if isinstance(self.settings, FedSettings) else "epoch"
 
 
-def prepare(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Prepared:
+def prepare(
+    settings: RecognitionSettings,
+    given: PretrainedDetectors | None,
+    data_dir: Path | None,
+    manual_dir: Path | None,
+    stages: Stages,
+) -> Prepared:
     """Load the data, divide it, compute the priors, and check that nothing leaks.
 
     Raises:
@@ -80,17 +87,18 @@ def prepare(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Pa
     if settings.augment:
         rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, data_dir, stages)
+    source = detector_source(settings, given, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
     return Prepared(settings, [dataset], dataset, repeats, rows, table, source)
 
 
 def prepare_pretraining(
-    settings: PretrainSettings, datasets: Sequence[Dataset], repeats: list[list[Split]]
+    settings: PretrainSettings, datasets: Sequence[Dataset], divide: Callable[[Corpus], list[list[Split]]]
 ) -> Prepared:
     """The same for a pretraining of AU detectors."""
-    corpus = joined(list(datasets))
+    corpus = join(list(datasets))
+    repeats = divide(corpus)
     rows = rows_of(corpus.examples)
     table = table_of(settings, repeats, annotations_of(corpus), rows.shown)
     _refuse_leaks(corpus, repeats, table, ())
@@ -106,13 +114,27 @@ def begin(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] 
     trainings = prepared.table.trainings
     keep_priors(folder, [(f"{one.row}, repeat {one.repeat}", one.priors) for one in trainings])
     facts: dict[str, Any] = {
-        "databases": [schema.facts_of(one) for one in prepared.datasets],
+        "databases": [facts_of(one) for one in prepared.datasets],
         "part": prepared.part,
         "unit": prepared.unit,
         "scored": prepared.table.groups[0].recipe.scored,
     }
     tables = {"rows.csv": rows_table(prepared.table), "splits.csv": splits_table(prepared)}
     write_facts(folder, facts, tables | (extra or {}))
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """What data.json says about a dataset."""
+    return schema.data_facts(
+        dataset.name,
+        dataset.subject.tolist(),
+        np.asarray(dataset.examples.emotion),
+        dataset.class_names,
+        dataset.au_names,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        drops=dataset.metadata.get("dropped", []),
+    )
 
 
 def rows_table(table: Table) -> pd.DataFrame:

@@ -205,8 +205,9 @@ def _everything_here() -> _Placed:
 
 
 def _clients_spread(mesh: Any, select: bool) -> _Placed:
-    clients = client_sharding(mesh, 1)
-    state = State(state_sharding(mesh, 1), clients if select else None, NamedSharding(mesh, PartitionSpec()))
+    clients: Any = client_sharding(mesh, 1)
+    everywhere: Any = NamedSharding(mesh, PartitionSpec())
+    state = State(state_sharding(mesh, 1), clients if select else None, everywhere)
     return _Placed({"out_shardings": state}, {"out_shardings": (state, clients)})
 
 
@@ -251,7 +252,7 @@ def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> 
     emotion = context.store.examples.emotion[batch.examples]
     loss = optax.softmax_cross_entropy_with_integer_labels(logits["emotion"], emotion)
     confusion = metrics.confusion_counts(emotion, logits["emotion"].argmax(-1), logits["emotion"].shape[-1], batch.mask)
-    return {"confusion": confusion, "scored_loss_sum": jnp.where(batch.mask > 0, loss, 0).sum()}
+    return {"confusion": jnp.asarray(confusion), "scored_loss_sum": jnp.where(batch.mask > 0, loss, 0).sum()}
 
 
 def _of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -130,7 +130,7 @@ def recipe_of(settings: RunSettings) -> Recipe:
     if isinstance(settings, PretrainSettings):
         return pretraining_recipe(settings)
     assert isinstance(settings, RecognitionSettings)
-    scored = "validation" if settings.validation_share else ""
+    scored: Literal["validation", ""] = "validation" if settings.validation_share else ""
     if isinstance(settings, FedSettings):
         return Recipe(
             settings.rounds,

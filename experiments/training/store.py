@@ -21,7 +21,7 @@ RECIPES = {3: THREE_CLASSES, 7: SEVEN_CLASSES}
 
 
 class Detector(NamedTuple):
-    """An AU detector: its weights, the priors that it looks through, and their ratio."""
+    """An AU detector in use: its weights, the priors that it looks through, and their ratio."""
 
     client: ClientState
     priors: Priors
