@@ -5,25 +5,24 @@ from pathlib import Path
 from jinja2 import UndefinedError
 from tyro.conf import Positional
 
-from experiments.pages import pretraining, report
+from experiments.pages import report
 from experiments.run import commandline
-from experiments.run import folder as runfolder
+from experiments.run import folder as run_folder
 from fedpsyau_jax.options import parsed
 
 
-def main(run_folder: Positional[Path]) -> int:
+def main(run_path: Positional[Path]) -> int:
     """Write the report of a run again.
 
     Args:
-        run_folder: folder that an experiment wrote.
+        run_path: folder that an experiment wrote.
 
     Raises:
         ValueError, OSError: it is none, or a file of it is missing or broken.
     """
-    folder = runfolder.existing(run_folder)
-    config = folder.read_facts("config.json", "experiment", "command", "settings")
+    folder = run_folder.existing(run_path)
     try:
-        print((pretraining.write if config["experiment"] == "pretrain" else report.write)(folder))
+        print(report.write(folder))
     except (LookupError, TypeError, AttributeError, ArithmeticError, UndefinedError) as error:
         raise ValueError(
             f"{folder.path}: its files are not those of a finished run ({error}); restore them, or run again"

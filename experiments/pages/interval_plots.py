@@ -1,4 +1,4 @@
-"""Forest plots: one row a model or a difference, a point for the estimate, a line for its interval."""
+"""Scores and differences as points with their intervals, one row a model or a difference (forest plots)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,40 +13,54 @@ CLEAR, UNCLEAR = PALETTE[0], BASELINE_COLOUR
 MOST_BESIDE = 4
 
 
-def scores(comparison: pd.DataFrame, metrics: Mapping[str, str], *, heading: str) -> Figure:
+def score_plot(table: pd.DataFrame, metrics: Mapping[str, str], *, heading: str) -> Figure:
     """Scores with their intervals; baselines, which have none, as hollow grey points; one colour a run.
 
     Args:
-        comparison: as comparison.csv.
+        table: as comparison.csv, or ``scores_with_bounds``, which is about one run.
         metrics: its columns to draw, and their names.
         heading: over the figure.
     """
-    runs = list(comparison["run"].unique())
+    runs = list(table["run"].unique())
     colours = [
         PALETTE[runs.index(run) % len(PALETTE)] if kind == "trained" else BASELINE_COLOUR
-        for run, kind in zip(comparison["run"], comparison["kind"], strict=True)
+        for run, kind in zip(table["run"], table["kind"], strict=True)
     ]
-    figure, panels = _panels(comparison, row_names(comparison), metrics, heading)
+    figure, panels = _panels(table, row_names(table), metrics, heading)
     for axes, metric in zip(panels, metrics, strict=True):
-        _points(axes, comparison, metric, colours)
+        _points(axes, table, metric, colours)
     panels[0].set_xlim(left=0)
     return figure
 
 
-def differences(table: pd.DataFrame, metrics: Mapping[str, str], *, heading: str) -> Figure:
-    """Paired differences with their intervals; blue where the interval leaves 0 out.
+def difference_plot(table: pd.DataFrame, metrics: Mapping[str, str], *, heading: str) -> Figure:
+    """Paired differences with their intervals; blue where the interval excludes 0.
 
     Args:
         table: as differences.csv.
         metrics: its columns to draw, and their names.
         heading: over the figure.
     """
-    figure, panels = _panels(table, pair_names(table), metrics, heading)
+    figure, panels = _panels(table, difference_names(table), metrics, heading)
     for axes, metric in zip(panels, metrics, strict=True):
         clear = (table[f"{metric}_low"] > 0) | (table[f"{metric}_high"] < 0)
         _points(axes, table, metric, np.where(clear, CLEAR, UNCLEAR).tolist())
         axes.axvline(0, color="black", lw=0.8)
     return figure
+
+
+def scores_with_bounds(summary: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
+    """The scores of one run as comparison.csv has them.
+
+    Args:
+        summary: as summary.csv.
+        intervals: as intervals.csv.
+    """
+    table = summary.assign(run="").set_index("algorithm")
+    for metric, rows in intervals.groupby("metric"):
+        bounds = rows.set_index("algorithm")
+        table[f"{metric}_low"], table[f"{metric}_high"] = bounds["low"], bounds["high"]
+    return table.reset_index()
 
 
 def row_names(comparison: pd.DataFrame) -> list[str]:
@@ -56,16 +70,19 @@ def row_names(comparison: pd.DataFrame) -> list[str]:
     return list(np.where(prefixed, comparison["run"] + ": " + comparison["algorithm"], comparison["algorithm"]))
 
 
-def pair_names(differences: pd.DataFrame) -> list[str]:
-    """What differences are called, by what their two sides do not share."""
-    several = len({*differences["run"], *differences["other_run"]}) > 1
-    columns = (differences[name] for name in ("run", "algorithm", "other_run", "other_algorithm"))
-    names = []
-    for run, one, other_run, other in zip(*columns, strict=True):
-        where = f"{run}: " if several else ""
-        elsewhere = f"{other_run}: " if other_run != run else ""
-        names.append(f"{where}{one} minus {elsewhere}{other}")
-    return names
+def pair_names(differences: pd.DataFrame) -> list[tuple[str, str]]:
+    """What the two rows of each difference are called: by their algorithm, and by their run if there are several."""
+    one, other = differences["algorithm"], differences["other_algorithm"]
+    if "run" in differences and len({*differences["run"], *differences["other_run"]}) > 1:
+        one, other = differences["run"] + ": " + one, differences["other_run"] + ": " + other
+    return list(zip(one, other, strict=True))
+
+
+def difference_names(differences: pd.DataFrame) -> list[str]:
+    """What differences are called: by their two rows, of one run by its name once."""
+    same_run = differences["run"] == differences["other_run"] if "run" in differences else [False] * len(differences)
+    seconds = zip(differences["other_algorithm"], pair_names(differences), same_run, strict=True)
+    return [f"{one} minus {algorithm if same else other}" for algorithm, (one, other), same in seconds]
 
 
 def _panels(
@@ -93,8 +110,8 @@ def _panels(
 
 
 def _points(axes: Axes, table: pd.DataFrame, metric: str, colours: Sequence[str]) -> None:
-    places = np.arange(len(table))
-    axes.hlines(places, table[f"{metric}_low"], table[f"{metric}_high"], colors=colours, lw=2)
+    heights = np.arange(len(table))
+    axes.hlines(heights, table[f"{metric}_low"], table[f"{metric}_high"], colors=colours, lw=2)
     hollow = table[f"{metric}_low"].isna()
     faces = ["white" if empty else colour for empty, colour in zip(hollow, colours, strict=True)]
-    axes.scatter(table[metric], places, c=faces, edgecolors=colours, s=36, zorder=3, clip_on=False)
+    axes.scatter(table[metric], heights, c=faces, edgecolors=colours, s=36, zorder=3, clip_on=False)
