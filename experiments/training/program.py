@@ -168,7 +168,9 @@ def compiled(recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices:
     """
     on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
     num_clients = arrays.train.id.shape[-1]
-    over_trainings, over_clients, placed = on_one_device, on_one_device, _everything_here()
+    over_trainings: AxisMap = on_one_device
+    over_clients: AxisMap = on_one_device
+    placed = _Placed({}, {})
     if devices > 1:
         mesh = client_mesh(devices)
         if num_clients % devices == 0:
@@ -198,10 +200,6 @@ class _Placed(NamedTuple):
 
     init: dict[str, Any]
     round: dict[str, Any]
-
-
-def _everything_here() -> _Placed:
-    return _Placed({}, {})
 
 
 def _clients_spread(mesh: Any, select: bool) -> _Placed:
