@@ -4,9 +4,12 @@ AU detection with both heads, masked BCE, on some databases together; whole subj
 ``--databases synthetic`` needs no copy of anything. docs/pretrain.md says more.
 """
 
+from collections.abc import Sequence
+
 from experiments.inputs.checks import check_pretrain
 from experiments.inputs.settings import PretrainSettings
-from experiments.run.lifecycle import Command, Run, exit_with, main
+from experiments.run import lifecycle
+from experiments.run.lifecycle import Command, Run
 
 PRETRAIN = Command(
     "pretrain",
@@ -24,5 +27,14 @@ def run(settings: PretrainSettings, run: Run) -> int:
     return run_detection(settings, run)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    return lifecycle.main(PRETRAIN, arguments, run)
+
+
 if __name__ == "__main__":
-    exit_with(lambda arguments: main(PRETRAIN, arguments, run))
+    lifecycle.exit_with(main)
