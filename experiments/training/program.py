@@ -152,7 +152,14 @@ def predictions(task: Task, context: Context, client: ClientState, batch: Batch)
     return in_chunks(task.predict(context), max(min(batch.mask.shape[-1], CHUNK), 1))(client, batch)
 
 
-def compiled(recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices: int = 1) -> Program:
+def compiled(
+    recipe: Recipe,
+    task: Task,
+    store: PyTree,
+    arrays: PyTree,
+    devices: int = 1,
+    on_one_device: AxisMap | None = None,
+) -> Program:
     """Compile what trainings of these shapes do.
 
     On a CPU trainings and clients run one after another, where that is faster and smaller, and all at once on an
@@ -165,8 +172,9 @@ def compiled(recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices:
       store: the store, or its shapes and dtypes.
       arrays: the trainings, or their shapes and dtypes.
       devices: how many.
+      on_one_device: how trainings and clients are mapped on each, if not as usual.
     """
-    on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
+    on_one_device = on_one_device or (sequential if jax.default_backend() == "cpu" else vectorised)
     num_clients = arrays.train.id.shape[-1]
     over_trainings: AxisMap = on_one_device
     over_clients: AxisMap = on_one_device
