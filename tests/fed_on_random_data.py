@@ -6,9 +6,6 @@ import numpy as np
 
 from data.dataset import Dataset, fingerprint
 from data.labels import CLASS_NAMES
-from experiments import fed
-from experiments.inputs import databases as loading
-from experiments.run import commandline
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 
@@ -50,5 +47,9 @@ def own_dataset() -> Dataset:
 
 
 if __name__ == "__main__":
-    loading.load = random_dataset
-    commandline.exit_with(fed.main)
+    from experiments import fed
+    from experiments.inputs import databases
+    from experiments.run import lifecycle
+
+    databases.load = random_dataset
+    lifecycle.exit_with(fed.main)
