@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from experiments.run.lifecycle import exit_status
 
 from experiments.parity.__main__ import main, relative_error
+from experiments.run.lifecycle import exit_status
 
 HERE = Path(__file__).parent
 OURS = HERE / "parity" / "dpk_gat_seed0.npz"

@@ -46,7 +46,7 @@ def test_every_combination_is_a_point_the_first_option_slowest() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [(settings, name) for settings in map(lambda kind: kind(), CHECKS) for name in sweepable(settings)],
+    [(settings, name) for settings in (kind() for kind in CHECKS) for name in sweepable(settings)],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_all_that_can_be_varied_takes_its_own_value(settings: RunSettings, name: str) -> None:
