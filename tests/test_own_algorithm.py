@@ -1,5 +1,6 @@
 """``--algorithms``: by name, or a function of the user's own that returns a Strategy; one sentence if it is none."""
 
+import doctest
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from experiments.inputs.checks import check_fed
 from experiments.inputs.settings import FedSettings
 from fedpsyau_jax import federated
 
+ROOT = Path(__file__).parents[1]
 SIZES = jnp.array([3.0, 1.0, 2.0])
 SETTINGS = FedSettings(clients=3, mu=(0.1, 0.2, 0.3), self_weight=0.5)
 MODULE = """
@@ -78,6 +80,21 @@ def test_a_function_of_ones_own_makes_a_strategy() -> None:
     assert listed.mixing.dtype == listed.mu.dtype == SIZES.dtype
     assert bool(listed.anchored_at_start)
     assert federated.stacked([strategy, listed, algorithm("fedavg")(SIZES, SETTINGS)]).mixing.shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize(("page", "name"), [("README.md", "clustered"), ("docs/extending.md", "line")])
+def test_the_functions_of_the_documentation_are_rows_of_the_table(
+    page: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examples = doctest.DocTestParser().get_examples((ROOT / page).read_text())
+    (source,) = [example.source for example in examples if example.source.startswith(f"def {name}(")]
+    imports = "import jax.numpy as jnp\nfrom fedpsyau_jax.federated import Strategy\n"
+    (tmp_path / "mine.py").write_text(imports + source)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    settings = FedSettings(clients=3, algorithms=("fedavg", f"mine:{name}"))
+    check_fed(settings)
+    strategy = algorithm(f"mine:{name}")(SIZES, settings)
+    assert not np.array_equal(strategy.mixing, federated.fedavg(SIZES).mixing)
 
 
 def test_titles_and_what_algorithms_depend_on() -> None:
