@@ -1,7 +1,7 @@
 """Time of one federated round: ``python -m benchmarks.federated_round [--train-au]``.
 
-A round is one local epoch of AdamW with a proximal term in each of the clients, as the engine compiles it, on random
-arrays of the network's shapes; compiling is timed apart. Alternatives take turns, as in ``--over sequential vectorised``.
+A round is one local epoch of AdamW with a proximal term in each client, as the engine compiles it, on random
+arrays of the network's shapes; compiling is timed apart. Alternatives take turns: ``--over sequential vectorised``.
 """
 
 from collections.abc import Callable

@@ -1,39 +1,28 @@
 """Commands with ``--au-init``: they start from the detectors, refuse leaks, and notice when they are replaced."""
 
-import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
+from experiments.inputs.configs import FedSettings, NetworkSettings
+from experiments.inputs.mer_settings import MerSettings
+from experiments.inputs.prior_axis import sight
+from experiments.training.pretraining import nothing
 from fed_on_random_data import random_dataset
 from rich.console import Console
+from test_detectors import NETWORK, changed, folder, of_two_priors, same, weights  # noqa: F401 fixtures
 
 from experiments import ablate, fed, mer
 from experiments.inputs import databases as loading
-from experiments.inputs.configs import FedSettings, NetworkSettings
 from experiments.inputs.detectors import (
     check_detector,
-    detector_subjects,
-    detectors_from,
-    refuse_replaced,
-    save_detectors,
 )
-from experiments.inputs.mer_settings import MerSettings
-from experiments.inputs.prior_axis import sight
 from experiments.run.folder import RunFolder, create
 from experiments.run.progress import progress
-from experiments.training.pretraining import nothing
-from experiments.training.tasks import Detector
-from fedpsyau_jax.models.fedpsyau import au_detector
 from fedpsyau_jax.priors import published
-from fedpsyau_jax.types import Batch, ClientState
-
-from test_detectors import NETWORK, changed, folder, of_two_priors, same, weights  # noqa: F401 fixtures
+from fedpsyau_jax.types import ClientState
 
 
 def prepared(settings: FedSettings, folder: Path) -> fed.Prepared:

@@ -28,10 +28,10 @@ from fedpsyau_jax.federated import (
     evaluated,
     federated,
     in_chunks,
-    kept,
+    keep_state,
     local_training,
     norm_prox,
-    reset,
+    reset_state,
     sequential,
     sharded,
     squared_prox,
@@ -42,7 +42,7 @@ from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
 
 INITIAL_WEIGHTS = 2**31 - 1
 """Folded into a training's key for its initial weights; rounds count from 0 and never get there."""
-OPTIMIZER_STATE = {"reset": reset, "kept": kept}
+OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
 
 
 class State(NamedTuple):
