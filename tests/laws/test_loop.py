@@ -172,11 +172,6 @@ def test_a_selected_round_is_tested_instead_of_the_last():
     settings, repeats = SETTINGS["selected"]
     selected, _ = outcome_of(settings, repeats)
     last, _ = outcome_of(replace(settings, select=False), repeats)
-    assert_same(
-        {k: v._replace(logits=[]) for k, v in selected.items()}, {k: v._replace(logits=[]) for k, v in last.items()}
-    )
-    differ = [not np.array_equal(selected[key].logits[0]["emotion"], last[key].logits[0]["emotion"]) for key in last]
-    assert any(differ)
     for key, one in selected.items():
         best = np.argmax(np.nan_to_num(uf1(one.history["confusion"].sum(axis=1))))
         same = np.allclose(one.logits[0]["emotion"], last[key].logits[0]["emotion"], atol=1e-5)
