@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from experiments.inputs import checks
+from experiments.inputs.presets import FED_PRESETS, MER_PRESETS
 from experiments.inputs.settings import (
-    FED_PRESETS,
-    MER_PRESETS,
     AblateSettings,
     FedSettings,
     MerSettings,

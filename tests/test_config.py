@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from experiments.inputs.checks import check_ablate, check_fed, check_mer, check_pretrain
+from experiments.inputs.presets import FED_PRESETS, MER_PRESETS
 from experiments.inputs.settings import (
-    FED_PRESETS,
-    MER_PRESETS,
     AblateSettings,
     FedSettings,
     MerSettings,
