@@ -67,7 +67,7 @@ def classification_loss(model: Model) -> LossFn:
     return loss
 
 
-def joint_loss(model: Model, gamma: float = 0.8) -> LossFn:
+def joint_loss(model: Model, gamma: float | Float[Array, ""] = 0.8) -> LossFn:
     """``(1 - gamma) CE(emotion) + gamma (BCE(AU main) + BCE(AU auxiliary))``, for a model with `Outputs`.
 
     Source: FED-PsyAU (ICCV 2025), gamma = 0.8.

@@ -4,7 +4,7 @@ import contextlib
 import difflib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import tyro
@@ -76,8 +76,17 @@ def option(argument: Any) -> str:
 
 def near(name: str, known: Sequence[str]) -> str:
     """A question for the option that may have been meant."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "there is none like it;"
+    return did_you_mean(name, known).strip() or "there is none like it;"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A question for the name that may have been meant, followed by a space; empty if none is near.
+
+    >>> did_you_mean("publshed", ["published", "none"])
+    'did you mean published? '
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def one_of(choices: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Annotations for the study of coordination: of a database, of its table alone, or of a plain table."""
+"""Annotations for the test of coordination: of a database, of its table alone, or of a plain table."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,9 +13,9 @@ from data.dataset import load
 from data.pipeline import au_targets
 from data.progress import Progress
 from data.sheets import TableError, sha256
-from experiments.inputs.own_database import own_database
+from experiments.inputs import plugins
+from experiments.inputs.databases import own_database
 from experiments.inputs.plain_table import plain_table
-from experiments.inputs.plugins import near
 from experiments.inputs.priors import annotations_of
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
 
@@ -42,13 +42,11 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
     Raises:
         ValueError: there is no such database, or it cannot be had.
     """
-    if ":" in name:
+    plugins.refuse_unknown("--database", name, DATABASES)
+    if plugins.is_plugin(name):
         dataset = own_database(name, None)
-    elif name in DATABASES:
-        dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     else:
-        choices = f"{', '.join(DATABASES)}, and your own as module:function"
-        raise ValueError(f"--database={name}: {near(name, DATABASES)}there are {choices}")
+        dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     table = annotations_of(dataset)
     hashes = {str(path): digest for path, digest in dataset.metadata.get("tables", {}).items()}
     facts = _facts(dataset.name, table, dataset.metadata.get("dropped", []), dataset.synthetic)

@@ -1,16 +1,14 @@
 """Priors by name, for ``--prior``: one of the table below, or ``module:function`` of your own."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.inputs import plugins
 from experiments.inputs.corpus import Corpus
-from experiments.inputs.plugins import attribute, near, told
 from fedpsyau_jax.priors import (
     AnnotationTable,
     Prior,
@@ -22,6 +20,7 @@ from fedpsyau_jax.priors import (
     uniform,
 )
 
+OPTION = "--prior"
 PriorsOfTable = Callable[[AnnotationTable], Priors]
 ROUNDING = 1e-4
 
@@ -70,15 +69,11 @@ def prior_named(text: str) -> PriorsOfTable:
     >>> prior_named("published")(None).upper.topology.shape  # needs no annotations
     (6, 6)
     """
-    module_name, colon, name = text.partition(":")
-    if not colon:
-        if text not in NAMED:
-            choices = ", ".join(NAMED)
-            raise ValueError(f"--prior={text}: {near(text, NAMED)}there are {choices}, and your own as module:function")
-        return NAMED[text]
+    module_name, _, name = text.partition(":")
     if module_name == "shuffled" and name.isdecimal():
         return partial(shuffled, seed=int(name))
-    return _of_ones_own(text)
+    plugins.refuse_unknown(OPTION, text, NAMED)
+    return _own(text) if plugins.is_plugin(text) else NAMED[text]
 
 
 def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
@@ -88,29 +83,22 @@ def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
     return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
-def _of_ones_own(text: str) -> PriorsOfTable:
-    found = attribute("--prior", text)
-    if not isinstance(found, Prior | Priors) and (not callable(found) or inspect.isclass(found)):
-        name = text.partition(":")[2]
-        raise ValueError(f"--prior={text}: {name} is neither a function of an AnnotationTable nor a Prior")
-    return _checked(text, found)
+def _own(text: str) -> PriorsOfTable:
+    """The user's own priors, checked whenever they are made."""
+    otherwise = "neither a function of an AnnotationTable nor a Prior"
+    found = plugins.function_or_value(OPTION, text, (Prior, Priors), otherwise)
 
-
-def _checked(text: str, made_by: Any) -> PriorsOfTable:
-    def priors(table: AnnotationTable) -> Priors:
-        try:
-            made = made_by if isinstance(made_by, Prior | Priors) else made_by(table)
-        except Exception as error:
-            raise ValueError(f"--prior={text}: the function failed ({told(error)})") from error
+    def checked(table: AnnotationTable) -> Priors:
+        made = found if isinstance(found, Prior | Priors) else plugins.call(OPTION, text, found, table)
         if not isinstance(made, Prior | Priors):
-            raise ValueError(f"--prior={text}: the function returned {type(made).__name__}, not a Prior or Priors")
-        return check_priors(made, f"--prior={text}")
+            raise ValueError(f"{OPTION}={text}: the function returned {type(made).__name__}, not a Prior or Priors")
+        return check_priors(made, f"{OPTION}={text}")
 
-    return priors
+    return checked
 
 
 def check_priors(made: Prior | Priors, where: str) -> Priors:
-    """The network's priors, if they are priors.
+    """The priors of the network's three graphs, if they are priors.
 
     Raises:
         ValueError: what is wrong; the sentence starts with ``where``.

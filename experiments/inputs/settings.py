@@ -1,5 +1,6 @@
 """Settings of the commands that train: frozen, typed, their ranges declared; each command adds to one base."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,8 @@ Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transfor
 AUModule = Literal["frozen", "finetuned", "scratch"]
 DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
 AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
+CLASSES: Mapping[str, Literal[3, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+"""Emotion classes of each database by its published protocols, the default."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
 
@@ -130,6 +133,16 @@ class RecognitionSettings(RunSettings):
     def is_own(self) -> bool:
         """Whether the database is the user's own, as module:function."""
         return ":" in self.database
+
+    @property
+    def configuration(self) -> str | None:
+        """The configuration of the database to load; None for its first."""
+        return "federated" if self.database == "synthetic" else self.config
+
+    @property
+    def num_classes(self) -> int | None:
+        """Emotion classes, as chosen or as published for the database; None for those of the data."""
+        return self.classes or CLASSES.get(self.database)
 
     @property
     def au_detector(self) -> AUModule:

@@ -1,4 +1,4 @@
-"""Studies of coordination side by side: which pairs of action units they find, and on which they disagree."""
+"""Tests of coordination side by side: which pairs of action units they find, and on which they disagree."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,7 +20,6 @@ from experiments.run.progress import progress
 
 KEYS = ["first", "second", "face_part"]
 SHOWN = ["phi", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "q", "finding"]
-FOUND = ("together", "apart")
 FACTS = {"name", "synthetic", "fingerprint", "au_names", "num_samples", "num_subjects"}
 COLUMNS = {*KEYS, *SHOWN, "num_clips"}
 
@@ -45,7 +44,7 @@ def compare(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool,
 
 
 def read(folder: RunFolder) -> Study:
-    """Read a study.
+    """Read the folder of a test of coordination.
 
     Raises:
       ValueError: it is not finished, or a file of it is damaged; the sentence names it.
@@ -95,7 +94,7 @@ def side_by_side(studies: Mapping[str, Study]) -> pd.DataFrame:
 def edges(studies: Mapping[str, Study], joined: pd.DataFrame) -> pd.DataFrame:
     """Pairs that some run found and another did not, or the other way round, as text."""
     findings = joined[[f"finding_{label}" for label in studies]]
-    some = findings.isin(FOUND).any(axis=1) & (joined["findings_differ"] == 1)
+    some = findings.isin(coordination_report.FOUND).any(axis=1) & (joined["findings_differ"] == 1)
     return as_text(studies, joined[some])
 
 

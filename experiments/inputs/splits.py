@@ -1,0 +1,134 @@
+"""Who trains, validates and tests in each repeat: the subjects of a database dealt to clients or to folds."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import jax
+import numpy as np
+
+from data.dataset import Dataset
+from experiments.inputs.corpus import Corpus
+from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
+from fedpsyau_jax.splits import (
+    Split,
+    by_example,
+    by_subject,
+    generator,
+    k_fold,
+    leave_one_subject_out,
+    single_client,
+    split_clients,
+    with_validation,
+    within,
+)
+from fedpsyau_jax.types import PRNGKeyArray
+
+DIVISIONS = {"subjects": by_subject, "examples": by_example}
+EVERYBODY = "all"
+"""Name of the only split of a repeat of a federation, and of the only client of a fold."""
+SPLITS = 0
+"""Folded into the key of a repeat for its splits."""
+
+
+class Seeded(Protocol):
+    """Settings with a seed."""
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+
+
+def split_generator(settings: Seeded, repeat: int) -> np.random.Generator:
+    """The random numbers of a repeat's splits: those of no other seed, repeat or purpose."""
+    return generator(split_key(settings.seed, repeat))
+
+
+def split_key(seed: int, repeat: int) -> PRNGKeyArray:
+    """The key of a repeat's splits."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), SPLITS)
+
+
+def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Split]]:
+    """[repeats][splits] of the examples with an emotion, with validation if the settings ask for it.
+
+    Raises:
+      ValueError: there are too few of them, or of their subjects.
+    """
+    labelled = np.flatnonzero(dataset.examples.emotion >= 0)
+    if not len(labelled):
+        raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
+    subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
+    repeats = []
+    for repeat in range(settings.repeats):
+        numbers = split_generator(settings, repeat)
+        splits = _splits(settings, subjects, labels, numbers)
+        if settings.validation_share:
+            splits = [with_validation(one, subjects, labels, settings.validation_share, numbers) for one in splits]
+        repeats.append([within(one, labelled) for one in splits])
+    return repeats
+
+
+def _splits(
+    settings: RecognitionSettings, subjects: np.ndarray, labels: np.ndarray, numbers: np.random.Generator
+) -> list[Split]:
+    if isinstance(settings, FedSettings):
+        divide = DIVISIONS[settings.split]
+        clients = split_clients(subjects, settings.clients, settings.train_share, numbers, divide)
+        return [Split(EVERYBODY, tuple(clients))]
+    assert isinstance(settings, CrossValidationSettings)
+    if settings.protocol == "loso":
+        return leave_one_subject_out(subjects)
+    return k_fold(subjects, labels, settings.folds, numbers)
+
+
+def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
+    """[repeats][1 split] of AU-labelled examples: in each database whole subjects are kept apart to be tested on.
+
+    Raises:
+      ValueError: a database has a single subject.
+    """
+    repeats = []
+    for repeat in range(settings.repeats):
+        numbers = split_generator(settings, repeat)
+        trained_on = np.zeros(len(corpus.subject), bool)
+        for name in dict.fromkeys(corpus.database):
+            own = np.flatnonzero(corpus.database == name)
+            if len(names := np.unique(corpus.subject[own])) < 2:
+                alone = names[0].removeprefix(f"{name}/")
+                raise ValueError(
+                    f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
+                    "validated on: leave it out of --databases, or give a copy with more subjects"
+                )
+            trained_on[own] = by_subject(own, corpus.subject[own], 1 - settings.validation_share, numbers)
+        people = tuple(np.unique(corpus.subject[~trained_on]).tolist())
+        rows = np.flatnonzero(trained_on), np.flatnonzero(~trained_on)
+        repeats.append([single_client("validation", *rows, subjects=people)])
+    return repeats
+
+
+def client_names(split: Split) -> list[str]:
+    """What the clients of a split are called in tables."""
+    return (
+        [EVERYBODY]
+        if len(split.clients) == 1 and split.name != EVERYBODY
+        else list(map(str, range(len(split.clients))))
+    )
+
+
+def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) -> list[str]:
+    """Sentences about clients that lack a class or have few examples to train on."""
+    emotion = np.asarray(dataset.examples.emotion)
+    lacking, small = [], []
+    for repeat, splits in enumerate(repeats):
+        for number, client in enumerate(splits[0].clients):
+            counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
+            if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
+                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
+            if len(client.train) < 2 * len(dataset.class_names):
+                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
+    sentences = []
+    if lacking:
+        sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")
+    if small:
+        sentences.append(f"clients with few training examples: {'; '.join(small)}.")
+    return sentences

@@ -1,0 +1,67 @@
+"""A run that recognises emotions, of fed, mer and ablate alike: prepare, train, score, report."""
+
+import numpy as np
+
+from experiments.inputs.detectors import read_au_init, refuse_replaced
+from experiments.inputs.settings import FedSettings, RecognitionSettings
+from experiments.inputs.splits import cautions_of_clients
+from experiments.pages import report
+from experiments.results.conclude import conclude
+from experiments.run import networks
+from experiments.run.lifecycle import INTERRUPTED, Run
+from experiments.run.progress import progress
+from experiments.training.experiment import Results, run_trainings
+from experiments.training.prepare import Prepared, begin, prepare
+from experiments.training.records import prediction_tables
+from fedpsyau_jax.splits import cautions
+
+
+def run_recognition(settings: RecognitionSettings, run: Run) -> int:
+    """Train what the settings say, or the rest of it, into the folder of a run.
+
+    Returns:
+      Exit status: 0, or 130 after Ctrl-C.
+
+    Raises:
+      ValueError, OSError: the user's mistake, or training that diverged; what was good before is written.
+    """
+    detectors = read_au_init(settings)
+    refuse_replaced(run.folder, settings.au_init, detectors)
+    with progress() as stages:
+        prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
+        for sentence in sentences(prepared):
+            run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
+        begin(run.folder, prepared)
+        results = run_trainings(prepared, run.folder, stages)
+    finish(prepared, results, run)
+    if results.problem:
+        raise ValueError(results.problem)
+    return 0 if results.ended else INTERRUPTED
+
+
+def sentences(prepared: Prepared) -> list[str]:
+    """What the splits make hard to learn."""
+    (dataset,) = prepared.datasets
+    if isinstance(prepared.settings, FedSettings):
+        return cautions_of_clients(prepared.repeats, dataset)
+    labels = np.asarray(dataset.examples.emotion)
+    each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
+    return list(dict.fromkeys(sentence for sentences_ in each for sentence in sentences_))
+
+
+def finish(prepared: Prepared, results: Results, run: Run) -> None:
+    """Write and show the scores of all rows and repeats that are trained whole."""
+    whole = results.whole(prepared)
+    if whole:
+        emotions, aus = prediction_tables(prepared, whole, results.au_probabilities)
+        conclude(run.folder, emotions, aus)
+        report.write(run.folder)
+        report.show(run.folder, run.console)
+    total, wanted = len(prepared.table.trainings), prepared.table.groups[0].recipe.rounds
+    if not results.ended:
+        done = f"{len(results.trained)} of {total} trainings, {results.rounds} of {wanted} {prepared.unit}s"
+        run.console.print(f"Trained: {done}; go on with --resume={run.folder.path}", soft_wrap=True, highlight=False)
+    elif (place := run.folder.path / networks.FOLDER).is_dir():
+        size = networks.megabytes(run.folder)
+        which = "all networks" if prepared.settings.keep_networks else "some networks of each row"
+        run.console.print(f"Kept for experiments.explain: {which}, {size:.0f} MB, in {place}", soft_wrap=True)

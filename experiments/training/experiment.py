@@ -1,0 +1,244 @@
+"""A whole run: programs, detectors, the training of every group, and the rows of its tables."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.inputs.settings import NetworkSettings
+from experiments.run import networks as stored_networks
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages
+from experiments.training import chunks
+from experiments.training.chunks import Trained
+from experiments.training.detectors import Clients
+from experiments.training.loop import Job, Outcome, train
+from experiments.training.plan import Group
+from experiments.training.prepare import Prepared
+from experiments.training.program import Program, compiled, initial, num_bytes
+from experiments.training.records import MetricsFile
+from experiments.training.shapes import job_arrays_like, store_like, task_of
+from experiments.training.store import Detector, Store, detect
+from experiments.training.task import Task
+from fedpsyau_jax.types import ClientState, Float
+
+KEPT_BYTES = 60e6
+"""Networks that a finished run keeps by default take at most this much."""
+
+
+@dataclass
+class Results:
+    """What a run came to.
+
+    Attributes:
+      trained: trainings with their results, in the order of the table's rows.
+      au_probabilities: by name of the group, of its frozen detectors [detectors, rows, aus]; none where the trained
+        networks detect action units themselves.
+      rounds: rounds that all of them have.
+      ended: whether everything is trained.
+      problem: why it stopped early, if something went wrong.
+    """
+
+    trained: list[Trained] = field(default_factory=list)
+    au_probabilities: dict[str, Float[np.ndarray, "detectors rows aus"]] = field(default_factory=dict)
+    rounds: int = 0
+    ended: bool = False
+    problem: str | None = None
+
+    def whole(self, prepared: Prepared) -> list[Trained]:
+        """The results of rows and repeats of which every split is trained."""
+        wanted = Counter((one.row, one.repeat) for one in prepared.table.trainings)
+        there = Counter((one.training.row, one.training.repeat) for one in self.trained)
+        keys = {key for key, number in there.items() if number == wanted[key]}
+        return [one for one in self.trained if (one.training.row, one.training.repeat) in keys]
+
+
+def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages) -> Results:
+    """Train what is not trained yet, until it ends, diverges, or the user asks to stop.
+
+    The first program compiles while detectors are pretrained.
+    """
+    results, metrics = Results(), MetricsFile(folder, prepared)
+    wanted = networks_to_keep(prepared)
+    with ThreadPoolExecutor(1) as thread:
+        programs = _Programs(prepared, folder, thread)
+        clients = prepared.source.clients(sights_of(prepared.table.groups), programs.begin)
+        for group in prepared.table.groups:
+            store, probabilities = filled_store(prepared, group, clients, stages)
+            if probabilities is not None:
+                results.au_probabilities[group.name] = probabilities
+            job = _job(prepared, group, store, folder, programs, wanted, stages)
+            outcome = train(job, stages, metrics.write)
+            _add(results, outcome)
+            metrics.add(outcome.trained)
+            if not outcome.ended:
+                break
+    order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
+    results.trained.sort(key=lambda one: order[id(one.training)])
+    return results
+
+
+def _add(results: Results, outcome: Outcome) -> None:
+    results.trained += outcome.trained
+    results.rounds, results.ended, results.problem = outcome.rounds, outcome.ended, outcome.problem
+
+
+class _Programs:
+    """Tasks of all groups, and their programs, which may compile in a thread."""
+
+    def __init__(self, prepared: Prepared, folder: RunFolder, thread: ThreadPoolExecutor) -> None:
+        self.prepared, self.folder, self.thread = prepared, folder, thread
+        self.future = cache(self._future)
+
+    def task(self, group: Group) -> Task:
+        """What a group trains."""
+        return task_of(group, len(self.prepared.class_names), store_like(group, self.prepared.rows))
+
+    def begin(self) -> None:
+        """Begin to compile the first program, if it has something to train."""
+        first, *_ = self.prepared.table.groups
+        if not self._finished(first):
+            self.future(first)
+
+    def wait(self, group: Group, stages: Stages, size: int) -> Program:
+        """The program of a group."""
+        del size
+        with stages.stage("compiling (once; later starts read the cache)"):
+            return self.future(group).result()
+
+    def _finished(self, group: Group) -> bool:
+        size = self._size(group)
+        return all(self.folder.has(f"finished/{chunk.name}.npz") for chunk in chunks.chunks_of(group, size))
+
+    def _size(self, group: Group) -> int:
+        settings, rows = self.prepared.settings, self.prepared.rows
+        like = store_like(group, rows)
+        return chunks.size_of_chunks(settings, group, self.task(group), like, rows.shown, self.folder)
+
+    def _future(self, group: Group) -> Future[Program]:
+        settings, rows = self.prepared.settings, self.prepared.rows
+        like = job_arrays_like(group, self._size(group), rows.shown, settings.seed)
+        store = jax.eval_shape(lambda given: given, store_like(group, rows))
+        return self.thread.submit(compiled, group.recipe, self.task(group), store, like, settings.devices)
+
+
+def _job(
+    prepared: Prepared,
+    group: Group,
+    store: Store,
+    folder: RunFolder,
+    programs: _Programs,
+    wanted: dict[str, frozenset[tuple[int, int]]],
+    stages: Stages,
+) -> Job:
+    several = len(prepared.table.groups) > 1
+    number = prepared.table.groups.index(group) + 1
+    return Job(
+        settings=prepared.settings,
+        group=group,
+        task=programs.task(group),
+        store=store,
+        shown=prepared.rows.shown,
+        program=partial(programs.wait, group, stages),
+        unit=prepared.unit,
+        title=f"training, program {number} of {len(prepared.table.groups)}" if several else "training",
+        folder=folder,
+        keep=partial(keep_network, folder, group),
+        wanted=wanted[group.name],
+    )
+
+
+def sights_of(groups: Sequence[Group]) -> list[NetworkSettings]:
+    """The networks whose pretrained detectors are needed, each once."""
+    return list(dict.fromkeys(sight.network for group in groups for sight in group.sights))
+
+
+def filled_store(
+    prepared: Prepared, group: Group, clients: Clients, stages: Stages
+) -> tuple[Store, Float[np.ndarray, "detectors rows aus"] | None]:
+    """A group's store with what its detectors see, or with their weights; and the AU probabilities of frozen ones."""
+    like = store_like(group, prepared.rows)
+    if group.au == "frozen":
+        outputs = detect(group.network, detectors_of(group, clients), prepared.rows.examples, _track(group, stages))
+        return like._replace(features=outputs.features), np.asarray(jax.nn.sigmoid(outputs.logits))
+    if group.au == "finetuned":
+        own = [clients[sight.network] for sight in group.sights]
+        together: ClientState = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *own)
+        return like._replace(detectors=together), None
+    return like, None
+
+
+def detectors_of(group: Group, clients: Clients) -> list[Detector]:
+    """The detectors of a group with the priors that they look through."""
+    return [Detector(clients[own.network], own.priors, own.network.prior_ratio) for own in group.sights]
+
+
+def _track(group: Group, stages: Stages) -> Callable[[Sequence[Detector]], Iterable[Detector]]:
+    return partial(stages.track, total=len(group.sights), description="detecting action units")
+
+
+def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]]:
+    """By name of the group the networks to keep, as (place, client).
+
+    All if the settings ask for it; else as many as fit into ``KEPT_BYTES``, dealt to the rows in turn. Of a
+    pretraining, the detector of each row's first repeat.
+    """
+    everything = [
+        (place, client, group)
+        for group in prepared.table.groups
+        for place in range(len(group.trainings))
+        for client in range(group.num_clients)
+    ]
+    if prepared.class_names and not prepared.settings.keep_networks:
+        everything = _affordable(prepared, everything)
+    if not prepared.class_names:
+        everything = [own for own in everything if own[2].trainings[own[0]].repeat == 0]
+    return {
+        group.name: frozenset((place, client) for place, client, own in everything if own is group)
+        for group in prepared.table.groups
+    }
+
+
+def _affordable(prepared: Prepared, everything: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
+    rows = {row.title: place for place, row in enumerate(prepared.table.rows)}
+
+    def turn(own: tuple[int, int, Group]) -> tuple[int, int, int, int]:
+        place, client, group = own
+        one = group.trainings[place]
+        return one.repeat, one.number, client, rows[one.row]
+
+    sizes = {group.name: network_bytes(prepared, group) for group in prepared.table.groups}
+    chosen, room = [], KEPT_BYTES
+    for own in sorted(everything, key=turn):
+        room -= sizes[own[2].name]
+        if room < 0:
+            break
+        chosen.append(own)
+    return chosen
+
+
+def network_bytes(prepared: Prepared, group: Group) -> int:
+    """Bytes of one trained network."""
+    return num_bytes(network_like(prepared, group))
+
+
+def network_like(prepared: Prepared, group: Group) -> ClientState:
+    """Shapes and dtypes of a trained network, as the network itself has it."""
+    like = store_like(group, prepared.rows)
+    task = task_of(group, len(prepared.class_names), like)
+    arrays = job_arrays_like(group, 1, prepared.rows.shown, prepared.settings.seed)
+    one = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), arrays)
+    state = jax.eval_shape(lambda *given: initial(group.recipe, task, *given), like, one)
+    packed = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), state.federation.clients)
+    own: ClientState = jax.eval_shape(task.unpack_client, packed)
+    return own
+
+
+def keep_network(folder: RunFolder, group: Group, place: int, client: int, network: ClientState) -> None:
+    """Write a trained network into the run's folder."""
+    stored_networks.write(folder, f"{group.name}-{place}", client, network)

@@ -1,0 +1,257 @@
+"""The only training loop: chunk after chunk, round after round, with checkpoints, progress and a gentle stop."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from experiments.inputs.settings import RunSettings
+from experiments.run import arrays as stored
+from experiments.run.checkpoints import restore_newest
+from experiments.run.folder import RunFolder, require_space
+from experiments.run.progress import Stage, Stages
+from experiments.run.stopping import StopRequest, stop_after_current_step
+from experiments.training import chunks
+from experiments.training.chunks import Chunk, History, Trained
+from experiments.training.plan import Arrays, Group
+from experiments.training.program import Program, State, num_bytes
+from experiments.training.store import Store
+from experiments.training.task import Task
+from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
+from fedpsyau_jax.types import ClientState, Int
+
+SAVING_SHARE = 0.1
+"""Checkpoints take at most about this share of the time."""
+Report = Callable[[list[Trained]], None]
+"""Called after each round with the history so far of the trainings of a chunk, for metrics.csv."""
+Keep = Callable[[int, int, ClientState], None]
+"""Called with each trained network: place of its training in the group, number of its client, the network's tensors."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A group to train.
+
+    Attributes:
+      settings: of the run.
+      group: what is trained.
+      task: the network.
+      store: what trainings look up.
+      shown: which example each row of the store shows.
+      program: compiles, or waits for, the program of chunks of this size.
+      unit: "round" or "epoch", for people.
+      title: of its stage of the progress.
+      folder: of the run; None where nothing is kept, and an interrupt ends at once.
+      keep: takes the trained networks.
+      wanted: which of them it wants, as (place, client).
+    """
+
+    settings: RunSettings
+    group: Group
+    task: Task
+    store: Store
+    shown: Int[np.ndarray, "rows"]
+    program: Callable[[int], Program]
+    unit: str
+    title: str
+    folder: RunFolder | None = None
+    keep: Keep = lambda place, client, network: None
+    wanted: frozenset[tuple[int, int]] = frozenset()
+
+
+@dataclass
+class Outcome:
+    """How far the training of a group got.
+
+    Attributes:
+      trained: trainings with their results: all of them if it ended; else those of finished chunks and, after some
+        rounds, of the chunk that was interrupted.
+      rounds: rounds that all of ``trained`` have.
+      ended: whether all rounds of all trainings are done.
+      problem: why it stopped early, if something went wrong.
+    """
+
+    trained: list[Trained] = field(default_factory=list)
+    rounds: int = 0
+    ended: bool = False
+    problem: str | None = None
+
+
+def train(job: Job, stages: Stages, report: Report = lambda trained: None) -> Outcome:
+    """Train what is not trained yet, until it ends, diverges, or the user asks to stop."""
+    rounds = job.group.recipe.rounds
+    size = chunks.size_of_chunks(job.settings, job.group, job.task, job.store, job.shown, job.folder)
+    parts = chunks.chunks_of(job.group, size)
+    done = {chunk.number: trained for chunk in parts if job.folder and (trained := chunks.read(job.folder, chunk))}
+    outcome = Outcome(rounds=rounds, ended=True)
+    if len(done) < len(parts):
+        program = job.program(size)
+        total, before = len(parts) * rounds, len(done) * rounds
+        with stages.stage(job.title, total, done=before, unit=job.unit) as stage, _stop_request(job, stage) as stop:
+            for chunk in parts:
+                if chunk.number not in done and outcome.ended:
+                    outcome = _train_chunk(_Session(job, chunk, program, stage, stop, report), size)
+                    done[chunk.number] = outcome.trained
+    return replace(outcome, trained=[one for number in sorted(done) for one in done[number]])
+
+
+def _stop_request(job: Job, stage: Stage) -> AbstractContextManager[StopRequest]:
+    return nullcontext(StopRequest()) if job.folder is None else stop_after_current_step(stage.stopping)
+
+
+@dataclass(frozen=True)
+class _Session:
+    """The training of one chunk: what stays the same from round to round."""
+
+    job: Job
+    chunk: Chunk
+    program: Program
+    stage: Stage
+    stop: StopRequest
+    report: Report
+
+
+@dataclass
+class _Progress:
+    """How far the training of a chunk is."""
+
+    states: State
+    history: History
+    rounds: int
+
+    @property
+    def so_far(self) -> History:
+        """The metrics of the rounds that are done."""
+        return {name: values[: self.rounds] for name, values in self.history.items()}
+
+
+def _train_chunk(session: _Session, size: int) -> Outcome:
+    """Train one chunk; keep its networks and results if it ended."""
+    job, chunk, program = session.job, session.chunk, session.program
+    placed = program.place(job.store, chunks.data_of(chunk, size, job.shown, job.settings.seed))
+    new = partial(_beginning, session, placed)
+    with ExitStack() as stack:
+        saved = stack.enter_context(_checkpoints(session)) if job.folder else None
+        at = saved.restore(new) if saved else new()
+        session.stage.done += at.rounds
+        problem = _rounds(session, placed, at, saved)
+        logits = jax.device_get(program.test(at.states, *placed)) if at.rounds else {}
+    ended = at.rounds == job.group.recipe.rounds
+    if ended:
+        _keep(job, chunk, at.states)
+        if job.folder and saved:
+            chunks.write(job.folder, chunk, at.history, logits)
+            shutil.rmtree(saved.path)
+    return Outcome(chunks.split_up(chunk, at.so_far, logits) if at.rounds else [], at.rounds, ended, problem)
+
+
+def _beginning(session: _Session, placed: tuple[Store, Arrays]) -> _Progress:
+    history = chunks.no_history(session.job.group.recipe.rounds, session.program.counts)
+    return _Progress(session.program.init(*placed), history, 0)
+
+
+def _rounds(session: _Session, placed: tuple[Store, Arrays], at: _Progress, saved: "_Checkpoints | None") -> str | None:
+    """Train until the last round, a stop or a problem, which is returned; ``at`` says how far it got."""
+    last, problem = session.job.group.recipe.rounds, None
+    while at.rounds < last and not session.stop.asked and not problem:
+        states, counts = session.program.round(at.states, *placed)
+        counts = jax.device_get(counts)
+        if not (problem := _divergence(session, counts["diverged"], at.rounds)):
+            at.states = states
+            chunks.at_round(at.history, counts, at.rounds)
+            at.rounds += 1
+            session.report(chunks.split_up(session.chunk, at.so_far, {}))
+            session.stage.advance(loss=float(counts["loss_sum"].sum() / max(counts["num_examples"].sum(), 1)))
+        if saved and at.rounds < last:
+            saved.save(at, now=bool(session.stop.asked or problem))
+    return problem
+
+
+@dataclass
+class _Checkpoints:
+    """Checkpoints of a chunk: its states and metrics, and what they are of."""
+
+    session: _Session
+    folder: RunFolder
+    manager: Checkpoints
+    origin: Int[np.ndarray, "bytes"]
+    saved_rounds: int = 0
+    saved_at: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        """Their folder."""
+        return _place(self.folder, self.session.chunk)
+
+    def restore(self, new: Callable[[], _Progress]) -> _Progress:
+        """Where the last good checkpoint is; without any, the beginning, if the disk would hold two.
+
+        Raises:
+          ValueError: it is of something else.
+          OSError: there is no room.
+        """
+        history = chunks.no_history(self.session.job.group.recipe.rounds, self.session.program.counts)
+        like = (self.session.program.like, history, self.origin)
+        if (restored := restore_newest(self.manager, like, self.session.job.unit)) is None:
+            require_space(self.folder, 2 * num_bytes(like), "two checkpoints of the training")
+            return new()
+        rounds, (states, history, origin) = restored
+        if not np.array_equal(origin, self.origin):
+            raise ValueError(
+                f"{self.path} is of another run, or of other trainings; delete it, and --resume trains these anew"
+            )
+        self.saved_rounds = rounds
+        return _Progress(states, jax.tree.map(np.array, history), rounds)
+
+    def save(self, at: _Progress, *, now: bool) -> None:
+        """Save, if something is new and it is time: checkpoints take at most ``SAVING_SHARE`` of it."""
+        begun = self.session.stage.elapsed
+        pause = max(self.session.job.settings.checkpoint_seconds, self.seconds / SAVING_SHARE)
+        if at.rounds == self.saved_rounds or not (now or begun - self.saved_at > pause):
+            return
+        self.manager.save(at.rounds, (at.states, at.history, self.origin))
+        self.saved_rounds, self.saved_at = at.rounds, self.session.stage.elapsed
+        self.seconds = self.saved_at - begun
+
+
+@contextmanager
+def _checkpoints(session: _Session) -> Iterator[_Checkpoints]:
+    folder = session.job.folder
+    assert folder is not None
+    with open_checkpoints(_place(folder, session.chunk), keep=2) as manager:
+        yield _Checkpoints(session, folder, manager, stored.origin(folder, session.chunk.identity))
+
+
+def _place(folder: RunFolder, chunk: Chunk) -> Path:
+    return folder.checkpoints / chunk.name
+
+
+def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | None:
+    """A sentence if a loss or a weight is not finite."""
+    job, places = session.job, session.chunk.places
+    if not (where := np.argwhere(diverged[: len(places)])).size:
+        return None
+    number, client = where[0]
+    own = job.group.trainings[places[number]]
+    who = f"client {client}" if job.group.num_clients > 1 else f"fold {own.split.name}"
+    kept = f", and {job.folder.path} keeps what was good before" if job.folder else ""
+    return (
+        f"the loss or a weight of {own.row}, repeat {own.repeat}, {who}, was not finite in {job.unit} {rounds + 1}; "
+        f"training stopped there{kept}; a smaller --learning-rate usually helps"
+    )
+
+
+def _keep(job: Job, chunk: Chunk, states: State) -> None:
+    """Hand over the networks that are wanted."""
+    unpack = jax.jit(job.task.unpack_client)
+    for number, place in enumerate(chunk.places):
+        for client in range(job.group.num_clients):
+            if (place, client) in job.wanted:
+                packed = jax.tree.map(lambda leaf, at=(number, client): leaf[at], states.tested)
+                job.keep(place, client, jax.device_get(unpack(packed)))

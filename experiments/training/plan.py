@@ -1,0 +1,235 @@
+"""Which trainings there are: the rows of the table x splits, in groups that one compiled program can train."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.inputs.settings import AUModule, NetworkSettings
+from experiments.training.store import CHUNK
+from experiments.training.task import Numbers
+from fedpsyau_jax.federated import ClientData, Strategy, stacked
+from fedpsyau_jax.priors import Priors
+from fedpsyau_jax.splits import Split, pad_indices
+from fedpsyau_jax.types import Array, Batch, Int, Key
+
+TRAINING = 1
+"""Folded into the key of a repeat for all that is random in its trainings; 0 is for its splits."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train, as far as it decides the compiled program.
+
+    Attributes:
+      rounds: rounds, or epochs where a round is one.
+      local_epochs: passes over a client's examples in a round.
+      batch: most examples in a batch.
+      schedule: of the learning rate: a warm-up of ``warmup_epochs`` in the first round, then constant; or a warm-up of
+        one epoch, then a cosine down to 0.
+      warmup_epochs: 0 for none.
+      optimizer_state: reset each round, or kept.
+      proximal: squared distance, or the released sum of norms.
+      slow_modules: whether the modules of ``task.SLOW_MODULES`` learn more slowly.
+      scored: the examples that are scored after each round; "" for none.
+      select: test the round with the best validation UF1, instead of the last.
+    """
+
+    rounds: int
+    batch: int
+    local_epochs: int = 1
+    schedule: Literal["warm-up", "cosine"] = "warm-up"
+    warmup_epochs: int = 0
+    optimizer_state: Literal["reset", "kept"] = "kept"
+    proximal: Literal["squared", "released"] = "squared"
+    slow_modules: bool = False
+    scored: Literal["validation", "test", ""] = ""
+    select: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training: a row of the table on one split.
+
+    Attributes:
+      row: title of the row.
+      repeat: number of the repeat.
+      number: of the split in its repeat.
+      split: who trains, validates and tests.
+      strategy: mixing and proximal factors of its clients.
+      numbers: what the program takes as numbers.
+      network: its network, with one prior.
+      priors: what its prior came to on this split.
+      prior_rows: examples whose annotations the prior could see.
+    """
+
+    row: str
+    repeat: int
+    number: int
+    split: Split
+    strategy: Strategy
+    numbers: Numbers
+    network: NetworkSettings
+    priors: Priors
+    prior_rows: Int[np.ndarray, "rows"]
+
+
+class Sight(NamedTuple):
+    """What examples are seen through: a detector, as its network was pretrained, with the priors of a split."""
+
+    network: NetworkSettings
+    priors: Priors
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Trainings of one shape: one compiled program trains them all.
+
+    Attributes:
+      name: of its files.
+      recipe: how they train.
+      au: what becomes of the AU detector; "detection" where it alone is trained.
+      trainings: all of them.
+      kinds: the priors that differ; ``prior``: the one of each training.
+      sights: pretrained detectors that differ; ``detector``: the one of each training.
+    """
+
+    name: str
+    recipe: Recipe
+    au: AUModule | Literal["detection"]
+    trainings: tuple[Training, ...]
+    kinds: tuple[Priors, ...]
+    prior: tuple[int, ...]
+    sights: tuple[Sight, ...]
+    detector: tuple[int, ...]
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The network that all of them share, but for prior and ratio."""
+        return self.trainings[0].network
+
+    @property
+    def num_clients(self) -> int:
+        """Clients of each training."""
+        return len(self.trainings[0].split.clients)
+
+
+class Arrays(NamedTuple):
+    """Trainings as arrays, leaves [trainings, ...]; examples are rows of the store.
+
+    ``key``: all randomness of a training; it follows repeat and split, so that rows differ in nothing random;
+    ``scored``, ``test``: held-out examples of each client; a client whose mask is all zeros does nothing.
+    """
+
+    key: Key[Array, "trainings"]
+    strategy: Strategy
+    train: ClientData
+    scored: Batch
+    test: Batch
+    numbers: Numbers
+    prior: Int[Array, "trainings"]
+    detector: Int[Array, "trainings"]
+
+
+def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], trainings: Sequence[Training]) -> Group:
+    """Trainings of one shape, with the priors and detectors that differ among them."""
+    kinds, prior = distinct([training.priors for training in trainings])
+    if au in ("scratch", "detection"):
+        return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), (), (0,) * len(trainings))
+    networks = list(dict.fromkeys(training.network for training in trainings))
+    places = [networks.index(training.network) for training in trainings]
+    wanted = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
+    different = list(dict.fromkeys(wanted))
+    sights = tuple(Sight(networks[place], kinds[kind]) for place, kind in different)
+    detector = tuple(different.index(own) for own in wanted)
+    return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), sights, detector)
+
+
+def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
+    """All randomness of a training: no two (seed, repeat, split) share anything."""
+    own = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), TRAINING)
+    return jax.random.fold_in(own, number)
+
+
+def arrays(everything: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
+    """Some trainings of a group as arrays of one shape, whichever they are.
+
+    Args:
+      everything: the group; its longest parts decide the padding.
+      places: of the trainings in the group.
+      size: of the first axis; trainings that do nothing fill it up.
+      shown: which example each row of the store shows; training takes all rows of an example, validation and test
+        its first.
+      seed: of the run.
+    """
+    filled = [*places, *[places[-1]] * (size - len(places))]
+    chosen = [everything.trainings[place] for place in filled]
+    keys = jnp.stack([training_key(seed, one.repeat, one.number) for one in chosen])
+    ids = jnp.tile(jnp.arange(everything.num_clients, dtype=jnp.int32), (size, 1))
+    rows, mask = _train_rows(everything, chosen, shown)
+    mask[len(places) :] = 0
+    strategies = [one.strategy for one in everything.trainings]
+    together = stacked(strategies)
+    scored = everything.recipe.scored
+    return Arrays(
+        keys,
+        jax.tree.map(lambda leaf: leaf[np.array(filled)], together),
+        ClientData(ids, jnp.asarray(rows), jnp.asarray(mask)),
+        _held_out(everything, chosen, scored) if scored else _nobody(size, everything.num_clients),
+        _held_out(everything, chosen, "test"),
+        jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
+        jnp.array([everything.prior[place] for place in filled], jnp.int32),
+        jnp.array([everything.detector[place] for place in filled], jnp.int32),
+    )
+
+
+def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:
+    """Each prior once, and the place of each given one among them.
+
+    >>> from fedpsyau_jax.priors import published
+    >>> kinds, places = distinct([published(), published()])
+    >>> len(kinds), places
+    (1, [0, 0])
+    """
+    first: dict[bytes, int] = {}
+    kinds: list[Priors] = []
+    places = []
+    for prior in priors:
+        content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(prior))
+        if content not in first:
+            first[content] = len(kinds)
+            kinds.append(prior)
+        places.append(first[content])
+    return kinds, places
+
+
+def rows_to_train_on(
+    examples: Int[np.ndarray, "examples"], shown: Int[np.ndarray, "rows"]
+) -> Int[np.ndarray, "train_rows"]:
+    """All rows of the store that show one of these examples."""
+    return np.flatnonzero(np.isin(shown, examples))
+
+
+def _train_rows(
+    everything: Group, chosen: Sequence[Training], shown: Int[np.ndarray, "rows"]
+) -> tuple[np.ndarray, np.ndarray]:
+    rows: Mapping[int, list[np.ndarray]] = {
+        id(one.split): [rows_to_train_on(client.train, shown) for client in one.split.clients]
+        for one in everything.trainings
+    }
+    longest = max(len(client) for clients in rows.values() for client in clients)
+    return pad_indices([rows[id(one.split)] for one in chosen], longest)
+
+
+def _held_out(everything: Group, chosen: Sequence[Training], part: str) -> Batch:
+    longest = max(len(getattr(client, part)) for one in everything.trainings for client in one.split.clients)
+    length = longest if longest <= CHUNK else longest + -longest % CHUNK
+    indices, mask = pad_indices([[getattr(c, part) for c in one.split.clients] for one in chosen], length)
+    return Batch(jnp.asarray(indices), jnp.asarray(mask))
+
+
+def _nobody(size: int, num_clients: int) -> Batch:
+    return Batch(jnp.zeros((size, num_clients, 0), jnp.int32), jnp.zeros((size, num_clients, 0)))

@@ -1,0 +1,271 @@
+"""A group of trainings as one compiled program: its first state, a round, and the test of what it trained."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import NamedSharding, PartitionSpec
+
+from experiments.training.compiler import to_run_a_minute, to_run_long, to_run_once
+from experiments.training.plan import Arrays, Recipe
+from experiments.training.store import CHUNK, Store
+from experiments.training.task import Context, Task
+from fedpsyau_jax import metrics
+from fedpsyau_jax.federated import (
+    AxisMap,
+    ClientUpdate,
+    FederatedAlgorithm,
+    FedState,
+    Regularizer,
+    TrainTest,
+    client_mesh,
+    client_sharding,
+    equal_batches,
+    evaluated,
+    federated,
+    in_chunks,
+    keep_state,
+    local_training,
+    norm_prox,
+    reset_state,
+    sequential,
+    sharded,
+    squared_prox,
+    state_sharding,
+    vectorised,
+)
+from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
+
+INITIAL_WEIGHTS = 2**31 - 1
+"""Folded into a training's key for its initial weights; rounds count from 0 and never get there."""
+OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
+
+
+class State(NamedTuple):
+    """What is carried from round to round, leaves [trainings, ...].
+
+    ``best``: the clients of the round with the best validation ``score`` so far where one is to be selected, else None.
+    """
+
+    federation: FedState
+    best: ClientState | None
+    score: Float[Array, "*trainings"]
+
+    @property
+    def tested(self) -> ClientState:
+        """The networks to test, packed, leaves [trainings, clients, ...]: the selected or last ones."""
+        return self.federation.clients if self.best is None else self.best
+
+
+class Program(NamedTuple):
+    """A group of trainings, compiled; any ``Arrays`` and ``Store`` of the same shapes will do.
+
+    ``like``, ``counts``: shapes, dtypes and places of the states, and of a round's metrics, leaves [trainings, clients,
+    ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
+    ``round(state, store, arrays) -> (State, metrics)`` leaves the state it is given as it was, so that a round that
+    fails loses nothing; ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...].
+    """
+
+    like: State
+    counts: Metrics
+    place: Callable[[Store, Arrays], tuple[Store, Arrays]]
+    init: Callable[[Store, Arrays], State]
+    round: Callable[[State, Store, Arrays], tuple[State, Metrics]]
+    test: Callable[[State, Store, Arrays], PyTree]
+
+
+def context_of(store: Store, arrays: Arrays, round_: Array | int) -> Context:
+    """The context of one training in a round."""
+    priors = jax.tree.map(lambda leaf: leaf[arrays.prior], store.priors)
+    ratio = arrays.numbers.ratio[jnp.minimum(round_, len(arrays.numbers.ratio) - 1)]
+    return Context(store, priors, ratio, arrays.detector, arrays.numbers)
+
+
+def learning_rates(recipe: Recipe, num_train: int) -> optax.Schedule:
+    """The learning rate of each step of a client, relative to the highest; never 0 before the end."""
+    steps_an_epoch = -(-num_train // recipe.batch)
+    if recipe.schedule == "cosine":
+        num_steps = max(recipe.rounds * recipe.local_epochs * steps_an_epoch, 2)
+        warmup = min(steps_an_epoch, num_steps - 1)
+        return optax.warmup_cosine_decay_schedule(1 / steps_an_epoch, 1.0, warmup, num_steps)
+    steps = max(min(recipe.warmup_epochs, recipe.local_epochs) * steps_an_epoch, 1)
+    return optax.linear_schedule(1 / steps, 1.0, steps - 1)
+
+
+def client_update(recipe: Recipe, task: Task, context: Context, num_train: int, num_scored: int) -> ClientUpdate:
+    """Local training as the recipe says, then the scores of the client's held-out examples."""
+    numbers, relative = context.numbers, learning_rates(recipe, num_train)
+    steps = [optax.scale_by_adam(), optax.add_decayed_weights(numbers.weight_decay)]
+    if (rates := task.rates) is not None:
+        steps.append(optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates())))
+    training = local_training(
+        task.loss(context),
+        optax.chain(*steps),
+        lambda step: numbers.learning_rate * relative(step),
+        squared_prox if recipe.proximal == "squared" else _of_tensors(norm_prox, task),
+        batch_size=equal_batches(num_train, recipe.batch),
+        local_epochs=recipe.local_epochs,
+        optimizer_state=OPTIMIZER_STATE[recipe.optimizer_state],
+    )
+    return evaluated(training, partial(_scores, task, context) if num_scored else lambda client, batch: {})
+
+
+def algorithm(
+    recipe: Recipe, task: Task, context: Context, arrays: Arrays, over_clients: AxisMap
+) -> FederatedAlgorithm:
+    """One training as a federated algorithm; a fold is one with a single client."""
+    num_train, num_scored = arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
+    update = client_update(recipe, task, context, num_train, num_scored)
+    return federated(arrays.strategy, update, over_clients=over_clients)
+
+
+def initial(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
+    """The state of one training before its first round."""
+    context = context_of(store, arrays, 0)
+    client = task.init(jax.random.fold_in(arrays.key, INITIAL_WEIGHTS), context)
+    state = algorithm(recipe, task, context, arrays, sequential).init(client)
+    return State(state, state.clients if recipe.select else None, jnp.float32(-1))
+
+
+def one_round(
+    recipe: Recipe, task: Task, over_clients: AxisMap, state: State, arrays: Arrays, store: Store
+) -> tuple[State, Metrics]:
+    """Train one training for a round; with selection, keep its networks if their validation UF1 is the best so far."""
+    context = context_of(store, arrays, state.federation.round)
+    data = TrainTest(arrays.train.id, arrays.train, arrays.scored)
+    federation, counts = algorithm(recipe, task, context, arrays, over_clients).step(state.federation, data, arrays.key)
+    counts |= counts.pop("evaluation")
+    if state.best is None:
+        return State(federation, None, state.score), counts
+    score = jnp.nan_to_num(metrics.uf1(counts["confusion"].sum(axis=0)), nan=0.0).astype(jnp.float32)
+    better = score > state.score
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), federation.clients, state.best)
+    return State(federation, best, jnp.maximum(score, state.score)), counts
+
+
+def predictions(task: Task, context: Context, client: ClientState, batch: Batch) -> PyTree:
+    """Logits for held-out examples."""
+    return in_chunks(task.predict(context), max(min(batch.mask.shape[-1], CHUNK), 1))(client, batch)
+
+
+def compiled(
+    recipe: Recipe,
+    task: Task,
+    store: PyTree,
+    arrays: PyTree,
+    devices: int = 1,
+    on_one_device: AxisMap | None = None,
+) -> Program:
+    """Compile what trainings of these shapes do.
+
+    On a CPU trainings and clients run one after another, where that is faster and smaller, and all at once on an
+    accelerator. Over several devices, each takes its share of the clients, if their number divides, else of the
+    trainings.
+
+    Args:
+      recipe: how to train.
+      task: what.
+      store: the store, or its shapes and dtypes.
+      arrays: the trainings, or their shapes and dtypes.
+      devices: how many.
+      on_one_device: how trainings and clients are mapped on each, if not as usual.
+    """
+    on_one_device = on_one_device or (sequential if jax.default_backend() == "cpu" else vectorised)
+    num_clients = arrays.train.id.shape[-1]
+    over_trainings: AxisMap = on_one_device
+    over_clients: AxisMap = on_one_device
+    placed = _Placed({}, {})
+    if devices > 1:
+        mesh = client_mesh(devices)
+        if num_clients % devices == 0:
+            over_clients, placed = sharded(mesh, on_one_device), _clients_spread(mesh, recipe.select)
+        else:
+            over_trainings, placed = sharded(mesh, on_one_device), _trainings_spread(mesh)
+    init = jax.jit(partial(_initial_states, recipe, task), **placed.init)
+    lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
+    first, like = lowered.compile(to_run_once()), lowered.out_info
+    like = jax.tree.map(_with_sharding, like, first.output_shardings) if devices > 1 else like
+    shapes = jax.eval_shape(lambda *given: given, store, arrays)
+    step_of = partial(_round_of_all, recipe, task, over_trainings, over_clients)
+    lowered_round = jax.jit(step_of, **placed.round).lower(like, *shapes)
+    step, counts = lowered_round.compile(to_run_long()), lowered_round.out_info[1]
+    test = jax.jit(partial(_tested, recipe, task)).lower(like, *shapes).compile(to_run_a_minute())
+    inputs = step.input_shardings[0][1:]
+
+    def place(store: Store, arrays: Arrays) -> tuple[Store, Arrays]:
+        there: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)
+        return there
+
+    return Program(like, counts, place, first, step, test)
+
+
+class _Placed(NamedTuple):
+    """Arguments of ``jit`` that say on which devices results are."""
+
+    init: dict[str, Any]
+    round: dict[str, Any]
+
+
+def _clients_spread(mesh: Any, select: bool) -> _Placed:
+    clients: Any = client_sharding(mesh, 1)
+    everywhere: Any = NamedSharding(mesh, PartitionSpec())
+    state = State(state_sharding(mesh, 1), clients if select else None, everywhere)
+    return _Placed({"out_shardings": state}, {"out_shardings": (state, clients)})
+
+
+def _trainings_spread(mesh: Any) -> _Placed:
+    trainings = client_sharding(mesh, 0)
+    return _Placed({"out_shardings": trainings}, {"out_shardings": (trainings, trainings)})
+
+
+def _with_sharding(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
+
+
+def _initial_states(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
+    return jax.lax.map(lambda own: initial(recipe, task, store, own), arrays)
+
+
+def _round_of_all(
+    recipe: Recipe,
+    task: Task,
+    over_trainings: AxisMap,
+    over_clients: AxisMap,
+    state: State,
+    store: Store,
+    arrays: Arrays,
+) -> tuple[State, Metrics]:
+    return over_trainings(partial(one_round, recipe, task, over_clients), state, arrays, store)
+
+
+def _tested(recipe: Recipe, task: Task, state: State, store: Store, arrays: Arrays) -> PyTree:
+    def of_training(clients: ClientState, own: Arrays) -> PyTree:
+        context = context_of(store, own, recipe.rounds - 1)
+        return jax.lax.map(lambda one: predictions(task, context, *one), (clients, own.test))
+
+    return jax.lax.map(lambda both: of_training(*both), (state.tested, arrays))
+
+
+def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> Metrics:
+    """Confusion counts and summed loss of held-out examples; nothing where no emotion is predicted."""
+    logits = predictions(task, context, client, batch)
+    if "emotion" not in logits:
+        return {}
+    emotion = context.store.examples.emotion[batch.examples]
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits["emotion"], emotion)
+    confusion = metrics.confusion_counts(emotion, logits["emotion"].argmax(-1), logits["emotion"].shape[-1], batch.mask)
+    return {"confusion": jnp.asarray(confusion), "scored_loss_sum": jnp.where(batch.mask > 0, loss, 0).sum()}
+
+
+def _of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:
+    """A regulariser of the network's own tensors, for packed parameters."""
+    return lambda params, anchor: regularizer(task.unpack(params), task.unpack(anchor))
+
+
+def num_bytes(tree: PyTree) -> int:
+    """Bytes of arrays, or of their shapes and dtypes."""
+    return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

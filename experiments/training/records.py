@@ -1,0 +1,158 @@
+"""What trainings came to, as rows of the tables of a run."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit as sigmoid
+from scipy.special import softmax
+
+from experiments.inputs.splits import client_names
+from experiments.results import schema
+from experiments.run.folder import RunFolder
+from experiments.training.chunks import Trained
+from experiments.training.plan import Training
+from experiments.training.prepare import Prepared
+from fedpsyau_jax.types import Int
+
+
+class MetricsFile:
+    """metrics.csv, written again after each round."""
+
+    def __init__(self, folder: RunFolder, prepared: Prepared) -> None:
+        """Write nothing yet."""
+        self.folder, self.prepared = folder, prepared
+        self.finished: list[Trained] = []
+        self.known: dict[tuple[int, int], pd.DataFrame] = {}
+
+    def write(self, current: Sequence[Trained]) -> None:
+        """Write the rounds of the finished trainings and of the current ones so far."""
+        first = id(current[0].training)
+        tables = []
+        for number in range(len(current[0].history["loss_sum"])):
+            if (first, number) not in self.known:
+                self.known[first, number] = round_table(self.prepared, current, number)
+            tables.append(self.known[first, number])
+        before = [metrics_table(self.prepared, self.finished)] if self.finished else []
+        self.folder.write_table("metrics.csv", pd.concat([*before, *tables], ignore_index=True))
+
+    def add(self, trained: Sequence[Trained]) -> None:
+        """Take trainings that ended, or were interrupted, and write the table."""
+        self.finished += trained
+        self.known.clear()
+        if self.finished:
+            self.folder.write_table("metrics.csv", metrics_table(self.prepared, self.finished))
+
+
+def metrics_table(prepared: Prepared, trained: Sequence[Trained]) -> pd.DataFrame:
+    """Content of metrics.csv: a row for each round, training and client, and for each repeat the pooled ones."""
+    order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
+    ordered = sorted(trained, key=lambda one: order[id(one.training)])
+    last = max(len(one.history["loss_sum"]) for one in ordered)
+    return pd.concat([round_table(prepared, ordered, number) for number in range(last)], ignore_index=True)
+
+
+def round_table(prepared: Prepared, trained: Sequence[Trained], number: int) -> pd.DataFrame:
+    """Rows of metrics.csv of one round, from 0."""
+    there = [one for one in trained if len(one.history["loss_sum"]) > number]
+    keys = [keys_of(one.training, client) for one in there for client in range(len(one.training.split.clients))]
+    num_classes = len(prepared.class_names)
+
+    def values(name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
+        nothing = np.zeros((1, *shape))
+        return np.concatenate(
+            [
+                one.history[name][number]
+                if name in one.history
+                else np.repeat(nothing, len(one.training.split.clients), axis=0)
+                for one in there
+            ]
+        )
+
+    return schema.round_rows(
+        number + 1,
+        keys,
+        train_loss_sum=values("loss_sum"),
+        num_train=values("num_examples"),
+        loss_sum=values("scored_loss_sum"),
+        confusion=values("confusion", (num_classes, num_classes)),
+        scored=prepared.table.groups[0].recipe.scored,
+    )
+
+
+def keys_of(training: Training, client: int) -> dict[str, Any]:
+    """The key columns of a client of a training."""
+    keys = {"algorithm": training.row, "repeat": training.repeat, "fold": training.split.name}
+    return keys | {"client": client_names(training.split)[client]}
+
+
+def prediction_tables(
+    prepared: Prepared, trained: Sequence[Trained], au_probabilities: Mapping[str, np.ndarray]
+) -> tuple[pd.DataFrame | None, pd.DataFrame]:
+    """Content of predictions.csv (None in a pretraining) and of au_predictions.csv.
+
+    Args:
+      prepared: of the run.
+      trained: what is trained, in the order of the table.
+      au_probabilities: by name of the group, of its frozen detectors [detectors, rows, aus].
+    """
+    detected = _FrozenDetections(prepared, au_probabilities)
+    emotions, aus = [], []
+    for one in trained:
+        for keys, test, logits in _tests(prepared, one):
+            if "emotion" in logits:
+                emotions.append(_emotion_rows(prepared, keys, test, logits["emotion"]))
+            probabilities = sigmoid(logits["au"]) if "au" in logits else detected.of(one.training)[test]
+            aus.append(_au_rows(prepared, keys, test, probabilities))
+    together = pd.concat(emotions, ignore_index=True) if emotions else None
+    return together, pd.concat(aus, ignore_index=True)
+
+
+class _FrozenDetections:
+    """AU probabilities of all examples, as the frozen detector of a training gives them."""
+
+    def __init__(self, prepared: Prepared, probabilities: Mapping[str, np.ndarray]) -> None:
+        self.places = {
+            id(training): (group, place)
+            for group in prepared.table.groups
+            for place, training in enumerate(group.trainings)
+        }
+        self.probabilities = probabilities
+
+    def of(self, training: Training) -> np.ndarray:
+        """[rows, aus] those of a training's detector."""
+        group, place = self.places[id(training)]
+        found: np.ndarray = self.probabilities[group.name][group.detector[place]]
+        return found
+
+
+def _tests(
+    prepared: Prepared, one: Trained
+) -> Iterator[tuple[dict[str, Any], Int[np.ndarray, "examples"], dict[str, np.ndarray]]]:
+    """Each client's test examples and their logits; where all clients train as one, by who owns the example."""
+    training = one.training
+    original = prepared.repeats[training.repeat][training.number]
+    if len(original.clients) == len(training.split.clients):
+        for number, client in enumerate(training.split.clients):
+            yield keys_of(training, number), client.test, one.logits[number]
+        return
+    (everybody,), (logits,) = training.split.clients, one.logits
+    for name, client in zip(client_names(original), original.clients, strict=True):
+        own = np.flatnonzero(np.isin(everybody.test, client.test))
+        picked = {key: values[own] for key, values in logits.items()}
+        yield keys_of(training, 0) | {"client": name}, everybody.test[own], picked
+
+
+def _emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
+    data = prepared.corpus
+    labels = np.asarray(data.examples.emotion)[test]
+    probabilities = softmax(logits.astype(np.float64), axis=-1)
+    return schema.emotion_rows(keys, data.clip[test], data.subject[test], labels, probabilities, prepared.class_names)
+
+
+def _au_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    data = prepared.corpus
+    labels, mask = (np.asarray(table)[test] for table in (data.examples.au, data.examples.au_mask))
+    who = (keys, data.clip[test], data.subject[test])
+    return schema.au_rows(*who, labels, mask, probabilities, prepared.au_names)

@@ -1,0 +1,253 @@
+"""The rows of a table: each is the settings of one kind of training; and the trainings that they come to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.inputs.algorithms import algorithm
+from experiments.inputs.algorithms import title as title_of_algorithm
+from experiments.inputs.priors import prior_named
+from experiments.inputs.settings import (
+    AblateSettings,
+    AUModule,
+    CrossValidationSettings,
+    FedSettings,
+    PretrainSettings,
+    RecognitionSettings,
+    RunSettings,
+)
+from experiments.inputs.sweep import points
+from experiments.training.plan import Group, Recipe, Training, group, rows_to_train_on
+from experiments.training.task import Numbers
+from fedpsyau_jax.federated import Strategy, local_only
+from fedpsyau_jax.models.fedpsyau import VARIANTS
+from fedpsyau_jax.priors import AnnotationTable, Priors, released_decay
+from fedpsyau_jax.splits import Split, pooled
+from fedpsyau_jax.types import Int
+
+AU_TITLES = {"frozen": "frozen AU module", "finetuned": "fine-tuned AU module", "scratch": "AU module from scratch"}
+DETECTOR = "AU detector"
+NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))
+"""Variants without graph attention: priors cannot matter, so they are trained once."""
+CENTRALISED = "centralised"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+      title: its name in tables, unlike that of any other row.
+      name: its algorithm, as on the command line; for a cross-validation, its command.
+      settings: with this algorithm, prior, network and swept values alone.
+      values: by option, the swept values that it depends on, as text.
+    """
+
+    title: str
+    name: str
+    settings: RunSettings
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of a run and their trainings, in groups that one program can train."""
+
+    rows: tuple[Row, ...]
+    groups: tuple[Group, ...]
+
+    @property
+    def trainings(self) -> list[Training]:
+        """All trainings, in the order of the rows."""
+        places = {row.title: place for place, row in enumerate(self.rows)}
+        return sorted(
+            (one for own in self.groups for one in own.trainings),
+            key=lambda one: (places[one.row], one.repeat, one.number),
+        )
+
+
+class Fitted:
+    """The priors of each split, computed from the annotations of its training examples, once for all rows."""
+
+    def __init__(self, annotations: AnnotationTable) -> None:
+        """Compute nothing yet."""
+        self.annotations = annotations
+        self.found: dict[tuple[str, bytes], Priors] = {}
+
+    def __call__(self, name: str, rows: Int[np.ndarray, "rows"]) -> Priors:
+        """The prior of this name with these rows."""
+        key = (name, rows.tobytes())
+        if key not in self.found:
+            self.found[key] = jax.tree.map(np.asarray, prior_named(name)(self.annotations.rows(rows)))
+        return self.found[key]
+
+
+def table_of(
+    settings: RunSettings,
+    repeats: Sequence[Sequence[Split]],
+    annotations: AnnotationTable,
+    shown: Int[np.ndarray, "rows"],
+) -> Table:
+    """Every algorithm (or network) x prior x combination of swept values, on every split of every repeat.
+
+    A row that does not depend on a swept value is there once.
+
+    Args:
+      settings: of the run.
+      repeats: [repeats][splits].
+      annotations: of all examples; a prior sees those of the split's training examples.
+      shown: which example each row of the store shows: the sizes of clients count rotated copies.
+
+    Raises:
+      ValueError: no such prior or algorithm, or what its function returns is none.
+    """
+    fitted = Fitted(annotations)
+    rows: dict[bytes, Row] = {}
+    trainings: dict[bytes, list[Training]] = {}
+    for row in _candidates(settings):
+        own = _trainings(row, repeats, fitted, shown)
+        identity = _identity(row, own)
+        if identity in rows:
+            same = {o: v for o, v in rows[identity].values.items() if row.values.get(o) == v}
+            rows[identity] = replace(rows[identity], values=same)
+        else:
+            rows[identity], trainings[identity] = row, own
+    named = [replace(row, title=_with_values(row)) for row in rows.values()]
+    groups: dict[Any, list[Training]] = {}
+    for row, own in zip(named, trainings.values(), strict=True):
+        groups.setdefault(_shape(row.settings, own[0]), []).extend(replace(one, row=row.title) for one in own)
+    numbered = enumerate(groups.items())
+    together = tuple(group(str(number), shape[0], shape[1], own) for number, (shape, own) in numbered)
+    return Table(tuple(named), together)
+
+
+def recipe_of(settings: RunSettings) -> Recipe:
+    """How a row trains."""
+    if isinstance(settings, PretrainSettings):
+        return pretraining_recipe(settings)
+    assert isinstance(settings, RecognitionSettings)
+    scored: Literal["validation", ""] = "validation" if settings.validation_share else ""
+    if isinstance(settings, FedSettings):
+        return Recipe(
+            settings.rounds,
+            settings.batch,
+            settings.local_epochs,
+            warmup_epochs=settings.warmup_epochs,
+            optimizer_state=settings.optimizer_state,
+            proximal=settings.proximal,
+            scored=scored or "test",
+            select=settings.select,
+        )
+    assert isinstance(settings, CrossValidationSettings)
+    slow = settings.slow_modules and settings.au != "frozen"
+    return Recipe(settings.epochs, settings.batch, slow_modules=slow, scored=scored, select=settings.select)
+
+
+def pretraining_recipe(settings: RunSettings) -> Recipe:
+    """How AU detectors are pretrained: linear warm-up over one epoch, then cosine decay."""
+    choices = settings.pretraining
+    return Recipe(choices.epochs, choices.batch, schedule="cosine", slow_modules=True)
+
+
+def numbers_of(settings: RunSettings) -> Numbers:
+    """The numbers of a row; those that it does not depend on are 0."""
+    if isinstance(settings, RecognitionSettings):
+        rounds = recipe_of(settings).rounds
+        frozen = settings.au_detector == "frozen"
+        gamma = 0.0 if frozen else settings.gamma
+        ratio = np.zeros(rounds) if frozen else ratios(settings, rounds)
+        return Numbers(*_floats(settings.learning_rate, settings.weight_decay, gamma, settings.head_scale, ratio))
+    choices = settings.pretraining
+    ratio = np.full(choices.epochs, settings.network.prior_ratio)
+    return Numbers(*_floats(choices.learning_rate, choices.weight_decay, 0.0, 0.0, ratio))
+
+
+def ratios(settings: RecognitionSettings, rounds: int) -> np.ndarray:
+    """[rounds] the prior ratio of each round; every training starts its own schedule."""
+    if settings.prior_schedule == "constant":
+        return np.full(rounds, settings.network.prior_ratio)
+    decay = released_decay(rounds)
+    return np.array([float(decay(number)) for number in range(rounds)])
+
+
+def _floats(*values: Any) -> list[Any]:
+    return [jnp.asarray(value, float) for value in values]
+
+
+def _candidates(settings: RunSettings) -> list[Row]:
+    """All rows, with all swept values."""
+    rows = []
+    for values, point in points(settings):
+        for name, base in _bases(point):
+            priors = base.network.prior[:1] if base.network.variant in NO_PRIOR_USED else base.network.prior
+            for prior in priors:
+                network = replace(base.network, prior=(prior,))
+                rows.append(Row(_title(settings, name, prior), name, replace(base, network=network), values))
+    order = {name: place for place, name in enumerate(dict.fromkeys(row.title for row in rows))}
+    return sorted(rows, key=lambda row: order[row.title])
+
+
+def _bases(settings: RunSettings) -> list[tuple[str, RunSettings]]:
+    """What rows are made of before priors: algorithms, or the networks of an ablation."""
+    if isinstance(settings, FedSettings):
+        return [(name, replace(settings, algorithms=(name,))) for name in settings.algorithms]
+    if isinstance(settings, AblateSettings):
+        networks = [replace(settings.network, variant=variant) for variant in settings.variants]
+        return [(network.variant, replace(settings, network=network)) for network in networks]
+    return [("mer" if isinstance(settings, RecognitionSettings) else "pretrain", settings)]
+
+
+def _title(settings: RunSettings, name: str, prior: str) -> str:
+    if isinstance(settings, AblateSettings):
+        return name if name in NO_PRIOR_USED else f"{name}, {prior}"
+    if isinstance(settings, FedSettings):
+        base = title_of_algorithm(name)
+    else:
+        base = AU_TITLES[settings.au_detector] if isinstance(settings, RecognitionSettings) else DETECTOR
+    return base if len(settings.network.prior) == 1 else f"{base}, {prior} prior"
+
+
+def _with_values(row: Row) -> str:
+    return ", ".join([row.title, *(f"{option} {value}" for option, value in row.values.items())])
+
+
+def _trainings(
+    row: Row, repeats: Sequence[Sequence[Split]], fitted: Fitted, shown: Int[np.ndarray, "rows"]
+) -> list[Training]:
+    settings, numbers = row.settings, numbers_of(row.settings)
+    (prior,) = settings.network.prior
+    own = []
+    for repeat, splits in enumerate(repeats):
+        for number, split in enumerate(splits):
+            held = pooled(split) if row.name == CENTRALISED else split
+            priors = fitted(prior, split.train)
+            strategy = _strategy(settings, held, shown)
+            own.append(
+                Training(row.title, repeat, number, held, strategy, numbers, settings.network, priors, split.train)
+            )
+    return own
+
+
+def _strategy(settings: RunSettings, split: Split, shown: Int[np.ndarray, "rows"]) -> Strategy:
+    weights = jnp.array([len(rows_to_train_on(client.train, shown)) for client in split.clients], float)
+    if not isinstance(settings, FedSettings):
+        return local_only(weights)
+    return algorithm(settings.algorithms[0])(weights, settings)
+
+
+def _identity(row: Row, trainings: Sequence[Training]) -> bytes:
+    """Equal for rows that differ in nothing but swept values that they do not depend on."""
+    arrays = [(one.strategy, one.numbers) for one in trainings]
+    content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(arrays))
+    return repr((row.title, recipe_of(row.settings), trainings[0].network)).encode() + content
+
+
+def _shape(settings: RunSettings, one: Training) -> tuple[Any, ...]:
+    """What trainings of one program share."""
+    network = replace(one.network, prior=("",), prior_ratio=0.0)
+    au: AUModule | str = settings.au_detector if isinstance(settings, RecognitionSettings) else "detection"
+    return recipe_of(settings), au, network, len(one.split.clients)
