@@ -6,21 +6,18 @@ studies of coordination, their pairs side by side. docs/compare.md says which ru
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
-from experiments.pages import compare_coordination
-from experiments.pages import comparison as comparison_page
-from experiments.results import comparison, protocol
-from experiments.results.read import COORDINATION, read_finished
-from experiments.run import commandline, starting
+from experiments.run import lifecycle
 from experiments.run.folder import RunFolder, create
 from experiments.run.progress import progress
 from fedpsyau_jax.options import parsed
+
+Pairs = Literal["one-thing", "all"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Options:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
     output: Path | None = None
     allow_different: bool = False
-    pairs: comparison.Pairs = "one-thing"
+    pairs: Pairs = "one-thing"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,20 +44,25 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     options = parsed(Options, arguments, prog="python -m experiments.compare")
+    from experiments.pages import compare_coordination
+    from experiments.results import protocol
+    from experiments.results.read import COORDINATION
+
     folders = protocol.open_folders(options.runs)
     compare = compare_coordination.compare if protocol.kind_of(folders) == COORDINATION else compare_predictions
-    path = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
-    output = create(path, resumable=False)
-    with starting.gone_unless_begun(output, new=True):
+    output = create(options.output or lifecycle.default_output("compare"), resumable=False)
+    with lifecycle.remove_if_not_started(output, new=True):
         compare(folders, output, allow=options.allow_different, pairs=options.pairs)
     Console().print(f"Report: {output.path / 'report.html'}", soft_wrap=True)
     return 0
 
 
-def compare_predictions(
-    folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool, pairs: comparison.Pairs
-) -> None:
+def compare_predictions(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool, pairs: Pairs) -> None:
     """Compare runs that predict emotions or action units."""
+    from experiments.pages import comparison as comparison_page
+    from experiments.results import comparison, protocol
+    from experiments.results.read import read_finished
+
     runs = [read_finished(folder, label) for label, folder in folders.items()]
     differing = protocol.refuse_different({run.label: protocol.protocol(run) for run in runs}, allow=allow)
     with progress() as stages:
@@ -75,4 +77,4 @@ def compare_predictions(
 
 
 if __name__ == "__main__":
-    commandline.exit_with(main)
+    lifecycle.exit_with(main)

@@ -7,7 +7,8 @@ repeat, and writes a run folder with a report. docs/fed.md says what the options
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_fed
-from experiments.inputs.settings import FED_PRESETS, FedSettings
+from experiments.inputs.presets import FED_PRESETS
+from experiments.inputs.settings import FedSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import Command, Run
 

@@ -7,7 +7,8 @@ folder with a report. docs/mer.md says what the options, files and numbers mean.
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_mer
-from experiments.inputs.settings import MER_PRESETS, MerSettings
+from experiments.inputs.presets import MER_PRESETS
+from experiments.inputs.settings import MerSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import Command, Run
 

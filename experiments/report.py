@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from jinja2 import UndefinedError
 from tyro.conf import Positional
 
-from experiments.pages import report
-from experiments.run import commandline
 from experiments.run import folder as run_folder
+from experiments.run import lifecycle
 from fedpsyau_jax.options import parsed
 
 
@@ -20,6 +18,10 @@ def main(run_path: Positional[Path]) -> int:
     Raises:
         ValueError, OSError: it is none, or a file of it is missing or broken.
     """
+    from jinja2 import UndefinedError
+
+    from experiments.pages import report
+
     folder = run_folder.existing(run_path)
     try:
         print(report.write(folder))
@@ -31,4 +33,4 @@ def main(run_path: Positional[Path]) -> int:
 
 
 if __name__ == "__main__":
-    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))
+    lifecycle.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))
