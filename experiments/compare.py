@@ -6,18 +6,21 @@ studies of coordination, their pairs side by side. docs/compare.md says which ru
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from rich.console import Console
 
-from experiments.run import lifecycle
+from experiments.pages import compare_coordination
+from experiments.pages import comparison as comparison_page
+from experiments.results import comparison, protocol
+from experiments.results.read import COORDINATION, read_finished
+from experiments.run import commandline, starting
 from experiments.run.folder import RunFolder, create
 from experiments.run.progress import progress
 from fedpsyau_jax.options import parsed
-
-Pairs = Literal["one-thing", "all"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Options:
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]
     output: Path | None = None
     allow_different: bool = False
-    pairs: Pairs = "one-thing"
+    pairs: comparison.Pairs = "one-thing"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -44,25 +47,20 @@ def main(arguments: Sequence[str]) -> int:
       ValueError, OSError: the user's mistake, in one sentence.
     """
     options = parsed(Options, arguments, prog="python -m experiments.compare")
-    from experiments.pages import compare_coordination
-    from experiments.results import protocol
-    from experiments.results.read import COORDINATION
-
     folders = protocol.open_folders(options.runs)
     compare = compare_coordination.compare if protocol.kind_of(folders) == COORDINATION else compare_predictions
-    output = create(options.output or lifecycle.default_output("compare"), resumable=False)
-    with lifecycle.remove_if_not_started(output, new=True):
+    path = options.output or Path("runs") / f"compare-{datetime.now():%Y%m%d-%H%M%S}"
+    output = create(path, resumable=False)
+    with starting.gone_unless_begun(output, new=True):
         compare(folders, output, allow=options.allow_different, pairs=options.pairs)
     Console().print(f"Report: {output.path / 'report.html'}", soft_wrap=True)
     return 0
 
 
-def compare_predictions(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool, pairs: Pairs) -> None:
+def compare_predictions(
+    folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool, pairs: comparison.Pairs
+) -> None:
     """Compare runs that predict emotions or action units."""
-    from experiments.pages import comparison as comparison_page
-    from experiments.results import comparison, protocol
-    from experiments.results.read import read_finished
-
     runs = [read_finished(folder, label) for label, folder in folders.items()]
     differing = protocol.refuse_different({run.label: protocol.protocol(run) for run in runs}, allow=allow)
     with progress() as stages:
@@ -77,4 +75,4 @@ def compare_predictions(folders: Mapping[str, RunFolder], output: RunFolder, *, 
 
 
 if __name__ == "__main__":
-    lifecycle.exit_with(main)
+    commandline.exit_with(main)

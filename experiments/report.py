@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from jinja2 import UndefinedError
 from tyro.conf import Positional
 
+from experiments.pages import report
+from experiments.run import commandline
 from experiments.run import folder as run_folder
-from experiments.run import lifecycle
 from fedpsyau_jax.options import parsed
 
 
@@ -18,10 +20,6 @@ def main(run_path: Positional[Path]) -> int:
     Raises:
         ValueError, OSError: it is none, or a file of it is missing or broken.
     """
-    from jinja2 import UndefinedError
-
-    from experiments.pages import report
-
     folder = run_folder.existing(run_path)
     try:
         print(report.write(folder))
@@ -33,4 +31,4 @@ def main(run_path: Positional[Path]) -> int:
 
 
 if __name__ == "__main__":
-    lifecycle.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))
+    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))

@@ -39,7 +39,6 @@ __all__ = [
     "Run",
     "StopRequest",
     "cache_compilations",
-    "default_output",
     "exit_status",
     "exit_with",
     "main",
@@ -163,15 +162,11 @@ def start(
     Raises:
       FileExistsError, PermissionError: the folder cannot be made.
     """
-    folder = folders.create(output or default_output(name), resumable=resumable)
+    path = output or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = folders.create(path, resumable=resumable)
     command = f"python -m experiments.{name} {shlex.join(arguments)}".strip()
     folder.write_json("config.json", {"experiment": name, "command": command, "settings": settings})
     return folder
-
-
-def default_output(name: str) -> Path:
-    """Folder of a new run of a command, by default."""
-    return Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def resume(path: Path, *, with_settings: bool) -> RunFolder:
