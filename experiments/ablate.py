@@ -7,11 +7,12 @@ numbers. One program a variant: priors, folds and repeats are one axis of it. do
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_ablate
+from experiments.inputs.presets import ABLATE_PRESETS
 from experiments.inputs.settings import AblateSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import Command, Run
 
-ABLATE = Command("ablate", {"default": AblateSettings()}, check_ablate, "Ablate the network and its priors.")
+ABLATE = Command("ablate", ABLATE_PRESETS, check_ablate, "Ablate the network and its priors.")
 
 
 def run(settings: AblateSettings, run: Run) -> int:

@@ -7,13 +7,14 @@ AU detection with both heads, masked BCE, on some databases together; whole subj
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_pretrain
+from experiments.inputs.presets import PRETRAIN_PRESETS
 from experiments.inputs.settings import PretrainSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import Command, Run
 
 PRETRAIN = Command(
     "pretrain",
-    {"default": PretrainSettings()},
+    PRETRAIN_PRESETS,
     check_pretrain,
     "Pretrain AU detectors on databases with action units.",
     several_databases=True,

@@ -1,36 +1,34 @@
 """Commands with ``--au-init``: they start from the detectors, refuse leaks, and notice when they are replaced."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 import pytest
-from experiments.inputs.configs import FedSettings, NetworkSettings
-from experiments.inputs.mer_settings import MerSettings
-from experiments.inputs.prior_axis import sight
-from experiments.training.pretraining import nothing
+from detector_folders import NETWORK, changed, same
 from fed_on_random_data import random_dataset
 from rich.console import Console
-from test_detectors import NETWORK, changed, folder, of_two_priors, same, weights  # noqa: F401 fixtures
 
 from experiments import ablate, fed, mer
-from experiments.inputs import databases as loading
-from experiments.inputs.detectors import (
-    check_detector,
-)
-from experiments.run.folder import RunFolder, create
+from experiments.inputs import databases
+from experiments.inputs.detectors import read_au_init
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings
+from experiments.run.folder import create
+from experiments.run.lifecycle import Run
 from experiments.run.progress import progress
+from experiments.training.detectors import nothing
+from experiments.training.experiment import detectors_of, sights_of
+from experiments.training.prepare import Prepared, prepare
 from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import ClientState
 
 
-def prepared(settings: FedSettings, folder: Path) -> fed.Prepared:
+def prepared(settings: FedSettings, folder: Path) -> Prepared:
     with progress(Console(quiet=True)) as stages:
-        return fed.prepared(settings, folder / "data", None, stages)
+        return prepare(settings, read_au_init(settings), folder / "data", None, stages)
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def no_pretraining_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the federated half can be loaded."""
 
@@ -38,36 +36,33 @@ def no_pretraining_data(monkeypatch: pytest.MonkeyPatch) -> None:
         assert part == "federated"
         return random_dataset(name, part)
 
-    monkeypatch.setattr(loading, "load", load)
+    monkeypatch.setattr(databases, "load", load)
 
 
-@pytest.mark.usefixtures("no_pretraining_data")
 def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path, weights: ClientState):
-    settings = FedSettings(clients=2, network=replace(NETWORK, prior=("published", "uniform")), au_init=str(folder))
-    priors, source = prepared(settings, folder)[2:]
-    detectors = sight(priors, [source.weights(prior.name, nothing) for prior in priors]).detectors
-    assert len(detectors) == 2
+    settings = FedSettings(clients=2, network=replace(NETWORK, prior=("uniform", "published")), au_init=str(folder))
+    one = prepared(replace(settings, train_au=True), folder)
+    clients = one.source.clients(sights_of(one.table.groups), nothing)
+    detectors = [detector for group in one.table.groups for detector in detectors_of(group, clients)]
+    assert detectors
     assert all(same(detector.client, weights) for detector in detectors)
-    assert same(detectors[0].priors, published())
-    assert not same(detectors[1].priors, published())
 
 
-@pytest.mark.usefixtures("no_pretraining_data")
 def test_each_prior_takes_the_detector_of_its_name(of_two_priors: Path, weights: ClientState):
-    network = replace(NETWORK, prior=("uniform", "published"))
-    source = prepared(FedSettings(clients=2, network=network, au_init=str(of_two_priors)), of_two_priors).source
-    assert same(source.weights("published", nothing), weights)
-    assert same(source.weights("uniform", nothing), jax.tree.map(lambda leaf: 2 * leaf, weights))
-    for subset in (("published",), ("uniform",)):
-        check_detector(of_two_priors, replace(NETWORK, prior=subset), frozen=True)
+    settings = FedSettings(clients=2, network=replace(NETWORK, prior=("published",)), au_init=str(of_two_priors))
+    one = prepared(settings, of_two_priors)
+    ((network, client),) = one.source.clients(sights_of(one.table.groups), nothing).items()
+    assert network.prior == ("published",)
+    assert same(client, weights)
+    (detector,) = detectors_of(one.table.groups[0], {network: client})
+    assert same(detector.priors, jax.tree.map(lambda leaf: leaf, published()))
 
 
-@pytest.mark.usefixtures("no_pretraining_data")
 def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
-    ((*clients,),) = prepared(settings, folder).splits
+    ((split,),) = prepared(settings, folder).repeats
     subjects = random_dataset("synthetic", "federated").subject
-    trained, tested = (subjects[getattr(clients[0], side)[0]] for side in ("train", "test"))
+    trained, tested = (subjects[getattr(split.clients[0], side)[0]] for side in ("train", "test"))
     changed(folder, subjects=[f"synthetic/{trained}"])
     prepared(settings, folder)
     changed(folder, subjects=[f"synthetic/{trained}", f"synthetic/{tested}"])
@@ -75,7 +70,6 @@ def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
         prepared(settings, folder)
 
 
-@pytest.mark.usefixtures("no_pretraining_data")
 def test_a_namesake_in_another_database_is_no_leak(folder: Path):
     settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
     everybody = [f"disfa/{name}" for name in random_dataset("synthetic", "federated").subject]
@@ -83,22 +77,17 @@ def test_a_namesake_in_another_database_is_no_leak(folder: Path):
     prepared(settings, folder)
 
 
-def runs_of(detector: Path) -> dict[str, Callable[[RunFolder], int]]:
-    """Each experiment that takes --au-init, with one."""
-    federation = FedSettings(network=NETWORK, au_init=str(detector))
-    recognition = MerSettings(network=NETWORK, au_init=str(detector))
-    network_of_variants = replace(recognition, au="finetuned", network=NetworkSettings())
-    ablation = ablate.AblateSettings((NETWORK.variant,), network_of_variants)
-    return {
-        "fed": lambda run: fed.run(federation, run, None, None),
-        "mer": lambda run: mer.run(recognition, run, None, None),
-        "ablate": lambda run: ablate.run(ablation, run, None, None),
-    }
+COMMANDS = {
+    fed: FedSettings(network=NETWORK),
+    mer: MerSettings(network=NETWORK),
+    ablate: AblateSettings(variants=(NETWORK.variant,), au="finetuned"),
+}
 
 
-@pytest.mark.parametrize("experiment", ["fed", "mer", "ablate"])
-def test_no_experiment_goes_on_with_another_detector(folder: Path, tmp_path: Path, experiment: str):
+@pytest.mark.parametrize(("command", "settings"), COMMANDS.items())
+def test_no_command_goes_on_with_another_detector(folder: Path, tmp_path: Path, command, settings):
     run = create(tmp_path / "run")
     run.write_json("au_init.json", {"folder": str(folder), "fingerprint": "0" * 64})
+    given = replace(settings, au_init=str(folder))
     with pytest.raises(ValueError, match=r"run began with a detector with fingerprint 000000000000, but --au-init="):
-        runs_of(folder)[experiment](run)
+        command.run(given, Run(run, None, None, Console(quiet=True), new=False))

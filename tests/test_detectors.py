@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import jax
-import numpy as np
 import pytest
+from detector_folders import NETWORK, PRIORS, SEEN, changed, same
 
 from experiments.inputs.detectors import (
     Detector,
     check_detector,
-    detector_like,
     read_au_init,
     read_detectors,
     refuse_replaced,
@@ -20,44 +19,7 @@ from experiments.inputs.detectors import (
 )
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, NetworkSettings
 from experiments.run.folder import RunFolder, create
-from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import ClientState
-
-NETWORK = NetworkSettings(variant="no-transformer-no-gat")
-PRIORS = jax.tree.map(lambda leaf: leaf / 2, published())
-SEEN = ("synthetic/pretraining00", "synthetic/pretraining01")
-
-
-@pytest.fixture(scope="module")
-def weights() -> ClientState:
-    """Of the smallest network, drawn without compiling anything."""
-    generator = np.random.default_rng(0)
-    return jax.tree.map(lambda leaf: generator.random(leaf.shape).astype(leaf.dtype), detector_like(NETWORK))
-
-
-@pytest.fixture
-def folder(tmp_path: Path, weights: ClientState) -> Path:
-    save_detectors(RunFolder(tmp_path), [Detector(weights, PRIORS)], NETWORK, SEEN[::-1], ["synthetic"])
-    return tmp_path
-
-
-@pytest.fixture
-def of_two_priors(tmp_path: Path, weights: ClientState) -> Path:
-    """Of a pretraining with the priors published (the weights) and uniform (twice the weights)."""
-    both = [Detector(jax.tree.map(lambda leaf, n=number: n * leaf, weights), PRIORS) for number in (1, 2)]
-    network = replace(NETWORK, prior=("published", "uniform"))
-    save_detectors(RunFolder(tmp_path / "both"), both, network, SEEN, ["synthetic"])
-    return tmp_path / "both"
-
-
-def changed(folder: Path, **facts: object) -> None:
-    path = folder / "detector.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
-
-
-def same(one: object, other: object) -> bool:
-    pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
 
 
 def test_what_was_saved_is_read(folder: Path, weights: ClientState):
