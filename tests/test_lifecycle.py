@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from experiments.inputs.checks import check_fed, check_pretrain
-from experiments.inputs.presets import FED_PRESETS
-from experiments.inputs.settings import FedSettings, PretrainSettings
+from experiments.inputs.presets import FED_PRESETS, PRETRAIN_PRESETS
+from experiments.inputs.settings import FedSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import INTERRUPTED, MISTAKE, Command, Run, exit_status
 
 FED = Command("fed", FED_PRESETS, check_fed, "Compare federated algorithms.", "Defaults: quick or paper.")
-PRETRAIN = Command("pretrain", {"default": PretrainSettings()}, check_pretrain, several_databases=True)
+PRETRAIN = Command("pretrain", PRETRAIN_PRESETS, check_pretrain, several_databases=True)
 CONTENT = ["config.json"]
 
 

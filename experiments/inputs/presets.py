@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from experiments.inputs.settings import FedSettings, MerSettings
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, PretrainSettings
 
 FED_PRESETS: Mapping[str, FedSettings] = {
     "quick": FedSettings(),
@@ -24,3 +24,5 @@ MER_PRESETS: Mapping[str, MerSettings] = {
         prior_schedule="decay",
     ),
 }
+ABLATE_PRESETS: Mapping[str, AblateSettings] = {"quick": AblateSettings()}
+PRETRAIN_PRESETS: Mapping[str, PretrainSettings] = {"quick": PretrainSettings()}
