@@ -49,12 +49,12 @@ def precisions(bench: Workbench) -> Iterator[Record]:
     """A round in less than float32: its time, and what a short training makes of score and weights."""
     for trained in TRAINED:
         exact = bench.program(bench.case(trained=trained))
-        told = reference.results(exact)
+        told = reference.results(exact, bench.sizes.scored)
         cases = [bench.case(trained=trained, precision=precision) for precision in PRECISIONS[trained]]
         programs = bench.programs(cases)
         times = timed({case: bench.programs([case])[case].round for case in (exact.case, *programs)}, bench.sizes.turns)
         for case, taken in times.items():
-            found = told if case == exact.case else reference.results(programs[case])
+            found = told if case == exact.case else reference.results(programs[case], bench.sizes.scored)
             record = {"what": f"{case.trained}, {case.precision}"} | taken
             record["float32 / this"] = times[exact.case]["median s"] / taken["median s"]
             yield record | reference.differences(found, told, "float32")

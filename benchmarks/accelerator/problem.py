@@ -31,6 +31,7 @@ class Sizes:
       matrix: Rows and columns of the matrices whose product is timed.
       copied: Numbers (float32) of the array whose copy is timed.
       shapes: Shapes of convolutions that are compared, the costliest first.
+      scored: Rounds after which precisions are compared by their scores.
       turns: Times that each alternative is timed.
     """
 
@@ -48,6 +49,7 @@ class Sizes:
     matrix: int = 8192
     copied: int = 2**29
     shapes: int = 6
+    scored: int = 60
     turns: int = 7
 
 
@@ -68,6 +70,7 @@ SIZES = {
         matrix=256,
         copied=2**20,
         shapes=1,
+        scored=4,
         turns=2,
     ),
 }

@@ -35,11 +35,11 @@ def _cases() -> Iterator[Case]:
             yield Workbench(sizes, 0).case(trained=trained, precision=precision)
 
 
-def results(program: Program) -> Results:
-    """What the first rounds give: losses, test logits and weights after `ROUNDS`, the score after `SCORED`."""
+def results(program: Program, scored: int = SCORED) -> Results:
+    """What the first rounds give: losses, test logits and weights after `ROUNDS`, the score at the end."""
     program.restart()
     losses = []
-    for number in range(1, SCORED + 1):
+    for number in range(1, scored + 1):
         metrics = jax.device_get(program.round())
         losses.append(metrics["batch_loss"])
         if number == ROUNDS:
