@@ -23,11 +23,11 @@ from fedpsyau_jax.federated import (
     FedState,
     Strategy,
     TrainTest,
-    counted,
     equal_batches,
     evaluated,
     fedavg,
     fedprox,
+    fori_batches,
     in_chunks,
     local_only,
     local_training,
@@ -178,7 +178,7 @@ def _update(case: Case, model: Model, unpack: ClientState, store: PyTree) -> Cli
         optax.chain(optax.scale_by_adam(), optax.add_decayed_weights(0.01)),
         optax.constant_schedule(1e-3),
         batch_size=equal_batches(case.examples, case.batch),
-        loop=counted if case.batches == "counted" else _all_batches,
+        loop=fori_batches if case.batches == "counted" else _all_batches,
     )
     if case.test:
         return evaluated(training, in_chunks(_predict(model, unpack, store), min(case.test, 64)))
