@@ -33,6 +33,8 @@ def conclude(
         folder.write_table("predictions.csv", emotions)
         folder.write_table("class_scores.csv", class_scores(emotions, num_draws))
     folder.write_table("au_predictions.csv", aus)
+    there = rows["algorithm"].isin(aus["algorithm"])  # an interrupted run may not have begun with all
+    rows = rows[there]
     resampled = resample_rows(rows["algorithm"].tolist(), emotions, aus, num_draws)
     with_baseline = aus if emotions is not None else pd.concat([aus, baselines.all_present(aus)])
     folder.write_table("au_scores.csv", au_scores(with_baseline, resampled, num_draws))
