@@ -18,6 +18,15 @@ from fedpsyau_jax.types import (
     PRNGKeyArray,
 )
 
+__all__ = [
+    "binary_cross_entropy",
+    "classification_loss",
+    "cross_entropy",
+    "detection",
+    "detection_loss",
+    "joint_loss",
+]
+
 Result = tuple[Array, tuple[ModelState, Metrics]]
 
 

@@ -14,6 +14,19 @@ import numpy as np
 
 from fedpsyau_jax.types import Bool, Float, Int
 
+__all__ = [
+    "Detections",
+    "accuracy",
+    "confusion_counts",
+    "detection_counts",
+    "detection_f1",
+    "f1_per_class",
+    "mean_over_defined",
+    "recall_per_class",
+    "uar",
+    "uf1",
+]
+
 AnyArray = jax.Array | np.ndarray
 
 
