@@ -1,14 +1,12 @@
 """FED-PsyAU in JAX: federated micro-expression recognition with psychological priors, as pure functions.
 
 Names are imported when they are first used, so ``import fedpsyau_jax`` itself loads neither jax nor flax.
-``docs/api.md`` lists them by topic. ``fedpsyau_jax.federated`` is the subpackage; its function of the same name is
-``fedpsyau_jax.federated.federated``.
+``docs/api.md`` lists them. ``fedpsyau_jax.federated`` is the subpackage, not its function of that name.
 
 >>> import fedpsyau_jax as fed
 >>> import jax.numpy as jnp
->>> print(fed.fedavg(jnp.array([30.0, 10.0])).mixing)
-[[0.75 0.25]
- [0.75 0.25]]
+>>> print(fed.fedavg(jnp.array([30.0, 10.0])).mixing[0])
+[0.75 0.25]
 """
 
 from importlib import import_module
@@ -229,8 +227,7 @@ __all__ = [
     "vectorised",
     "with_validation",
 ]
-_MODULES = ("types", "metrics", "federated", "splits", "priors", "models", "losses", "interop")
-"""Searched in this order: the ones that load least come first."""
+_MODULES = ("types", "metrics", "federated", "splits", "priors", "models", "losses", "interop")  # the lightest first
 
 
 def __getattr__(name: str) -> Any:
@@ -240,10 +237,10 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return import_module(f"fedpsyau_jax.{name}")
     if name in __all__:
-        for module in (import_module(f"fedpsyau_jax.{module}") for module in _MODULES):
+        modules = ("models",) if name == "Outputs" else _MODULES  # types.Outputs is any model's
+        for module in (import_module(f"fedpsyau_jax.{module}") for module in modules):
             if name in module.__all__:
-                globals()[name] = getattr(module, name)
-                return globals()[name]
+                return globals().setdefault(name, getattr(module, name))
     raise AttributeError(f"module 'fedpsyau_jax' has no attribute {name!r}")
 
 

@@ -48,8 +48,7 @@ def __getattr__(name: str) -> Any:
     """Import a public name on first use (PEP 562)."""
     if name in __all__:
         module = import_module(f"fedpsyau_jax.models.{_MODULES.get(name, 'fedpsyau')}")
-        globals()[name] = getattr(module, name)
-        return globals()[name]
+        return globals().setdefault(name, getattr(module, name))
     raise AttributeError(f"module 'fedpsyau_jax.models' has no attribute {name!r}")
 
 

@@ -24,7 +24,7 @@ def main(
     landmarks: bool = True,
     faceless: bool = False,
 ) -> int:
-    """Write synthetic faces in a database's own layout, so that its reader can be tried without the database.
+    """Write synthetic faces in the layout of a database, to test its reader without the database.
 
     Args:
         layout: whose folders, file names and tables.
