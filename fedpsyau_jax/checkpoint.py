@@ -58,7 +58,7 @@ class Checkpoints:
             reason = "no space left" if "No space left" in str(error) else _first_line(error)
             raise OSError(
                 f"no checkpoint can be written to {self.manager.directory} ({reason}); make room there, or make it "
-                "accessible; what was saved before is still good"
+                "accessible; earlier checkpoints are still valid"
             ) from None
 
     def restore(self, like: PyTree) -> Restored | None:
@@ -90,15 +90,15 @@ class Checkpoints:
         place = Path(self.manager.directory) / str(step)
         if _dtypes_and_shapes(_saved_metadata(place)) != _dtypes_and_shapes(_leaves_by_path(like)):
             raise OtherState(
-                f"{place} was saved by another version of this package, whose state has other arrays: go on with that "
-                "version (environment.json names what it ran with), or start a new run"
+                f"{place} was saved by another version of this package, whose state has other arrays: continue with "
+                "that version (see environment.json), or start a new run"
             )
         abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _leaves_by_path(like))
         content = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), checks=ocp.args.JsonRestore())
         restored = self.manager.restore(step, args=content)
         state = jax.tree.unflatten(jax.tree.structure(like), list(restored["state"].values()))
         if _checksums(state) != restored["checks"]:
-            raise ValueError("its arrays are not those that were saved")
+            raise ValueError("its arrays differ from those that were saved")
         return state
 
     def _quarantine(self, step: int) -> None:

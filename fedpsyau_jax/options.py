@@ -56,7 +56,7 @@ def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str
         ):
             return f"unknown option {first.partition('=')[0]}: {near(first.partition('=')[0], known())}"
         case mistakes.UnrecognizedArgs(tokens=[first, *_]):
-            return f"{first} belongs to no option;"
+            return f"{first} does not belong to an option;"
         case mistakes.InvalidChoice(argument=argument, value=value, choices=choices):
             return f"{option(argument)}={value}: choose {one_of(choices)};"
         case mistakes.BadValue(argument=argument):
@@ -76,7 +76,7 @@ def option(argument: Any) -> str:
 
 def near(name: str, known: Sequence[str]) -> str:
     """A suggestion of the closest option."""
-    return did_you_mean(name, known).strip() or "there is none like it;"
+    return did_you_mean(name, known).strip() or "no option is similar;"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -103,7 +103,7 @@ def unquoted(message: str) -> str:
     kinds = {
         r"invalid literal for int\(\) with base 10: '(.*)'": "{} is not a whole number",
         r"could not convert string to float: '(.*)'": "{} is not a number",
-        r"Could not find valid parse for arguments: \['(.*)'\]": "{} is nothing that it takes",
+        r"Could not find valid parse for arguments: \['(.*)'\]": "{} is not a valid value",
     }
     for pattern, said in kinds.items():
         if found := re.search(pattern, message):

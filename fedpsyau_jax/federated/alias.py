@@ -1,6 +1,6 @@
-"""The algorithms by name: nothing but compositions of a mixing matrix and proximal factors.
+"""The algorithms by name, each a composition of a mixing matrix and proximal factors.
 
-Each takes ``weights`` [clients], as a rule the numbers of training examples, and ``mu`` >= 0, one for all
+Each takes ``weights`` [clients], usually the numbers of training examples, and ``mu`` >= 0, one for all
 clients or one each. ``jax.vmap`` over weights, mu or the self weight gives a stack of strategies.
 """
 

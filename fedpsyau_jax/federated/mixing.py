@@ -26,7 +26,7 @@ def averaging(weights: Weights) -> Mixing:
     """Every client continues from the same weighted mean: W[k, j] = n_j / sum_i n_i.
 
     Args:
-        weights: importance n_j >= 0 of each client, as a rule its number of training examples; not all 0.
+        weights: importance n_j >= 0 of each client, usually its number of training examples; not all 0.
 
     Returns:
         Equal rows that sum to 1.
@@ -46,7 +46,7 @@ def personalised(weights: Weights, self_weight: float | Float[Array, ""]) -> Mix
     O[k, j] = n_j / sum_{i != k} n_i for j != k, and 0 for j = k.
 
     Args:
-        weights: importance n_j >= 0 of each client, as a rule its number of training examples.
+        weights: importance n_j >= 0 of each client, usually its number of training examples.
         self_weight: lambda in [0, 1], the share of a client's own weights.
 
     Returns:

@@ -204,8 +204,8 @@ def detect_attending(
     """
     variables = {"params": client.params, "batch_stats": client.model_state}
     inputs = (batch.examples.patches, batch.mask, priors, ratio)
-    outputs, seen = AUDetector(architecture).apply(variables, *inputs, train=False, mutable=["intermediates"])
-    return outputs, {graph: sown["attention"] for graph, sown in seen.get("intermediates", {}).items()}
+    outputs, recorded = AUDetector(architecture).apply(variables, *inputs, train=False, mutable=["intermediates"])
+    return outputs, {graph: sown["attention"] for graph, sown in recorded.get("intermediates", {}).items()}
 
 
 def emotion_classifier(num_classes: int) -> Model:

@@ -73,7 +73,7 @@ def check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -
             "[clips, aus], the same again, and [clips]"
         )
     if not len(aus):
-        raise ValueError("there are annotations of no clip: give at least one")
+        raise ValueError("there are no annotated clips: give at least one")
     if not np.isin(mask, (0, 1)).all() or not np.isin(aus[mask == 1], (0, 1)).all():
         raise ValueError("annotations hold a number other than 0 and 1: mark a missing label with 0 in the mask")
 

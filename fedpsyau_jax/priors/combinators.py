@@ -88,10 +88,9 @@ def permute(prior: Prior, order: Int[Array | np.ndarray, "nodes"]) -> Prior:
 def subset(prior: Prior, nodes: Sequence[int]) -> Prior:
     """Some nodes of a prior, in the order given; each row of statistics is renormalised over them.
 
-    >>> prior = Prior(np.ones((3, 3), bool), np.array([[0.5, 0.25, 0.25], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]]))
-    >>> print(subset(prior, [0, 2]).statistics.round(2))
-    [[0.67 0.33]
-     [0.5  0.5 ]]
+    >>> prior = Prior(np.ones((3, 3), bool), np.array([[0.375, 0.5, 0.125], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]]))
+    >>> subset(prior, [0, 2]).statistics.tolist()
+    [[0.75, 0.25], [0.5, 0.5]]
     """
     places = np.ix_(nodes, nodes)
     kept = jnp.asarray(prior.statistics)[places]

@@ -55,7 +55,7 @@ def from_annotations(
     if topology is not None and topology.shape != (aus.shape[1],) * 2:
         raise ValueError(
             f"the topology has shape {topology.shape} and the annotations have {aus.shape[1]} AUs: give both for "
-            "the same"
+            "the same AUs"
         )
     present = np.where(mask == 1, aus, 0)
     members = (subjects[None, :] == np.unique(subjects)[:, None]).astype(float)

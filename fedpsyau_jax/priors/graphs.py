@@ -73,7 +73,7 @@ def from_graph(graph: jraph.GraphsTuple) -> Prior:
         ValueError: if the tuple holds several graphs.
     """
     if len(graph.n_node) != 1:
-        raise ValueError(f"the tuple holds {len(graph.n_node)} graphs: take them apart with jraph.unbatch first")
+        raise ValueError(f"the tuple holds {len(graph.n_node)} graphs: separate them with jraph.unbatch first")
     num_nodes = int(graph.n_node[0])
     pairs = (graph.receivers, graph.senders)
     statistics = jnp.asarray(graph.edges.statistics)

@@ -15,7 +15,7 @@ def leave_one_subject_out(subjects: Sequence[str] | np.ndarray) -> list[Split]:
     """One fold per subject, named after its test subject.
 
     Args:
-        subjects: [examples] who is seen in each example.
+        subjects: [examples] subject of each example.
 
     Returns:
         Folds in the order of the names; every example is tested in exactly one.
@@ -41,7 +41,7 @@ def k_fold(
     """Folds of whole subjects, balanced in size and classes as far as possible.
 
     Args:
-        subjects: [examples] who is seen in each example.
+        subjects: [examples] subject of each example.
         labels: [examples] class indices.
         num_folds: number of folds.
         generator: draws the assignment of subjects to folds.
@@ -135,7 +135,7 @@ def cautions(
         people = np.unique(subjects[labels == index])
         if len(people) == 1:
             sentences.append(
-                f"class {name} occurs in the single subject {people[0]}: when they are tested, nobody trains on it."
+                f"class {name} occurs only in subject {people[0]}: the fold that tests it trains without this class."
             )
         elif untrained := [fold.name for fold in folds if not np.any(labels[fold.train] == index)]:
             sentences.append(f"class {name} is not in the training examples of fold {', '.join(untrained)}.")
@@ -171,7 +171,7 @@ def _assigned_parts(
 
 def _check_count(num_folds: int, names: np.ndarray) -> None:
     if len(names) < 2:
-        raise ValueError(f"the data has {len(names)} subject, so nobody can be left out: add subjects")
+        raise ValueError(f"the data has {len(names)} subject, so no subject can be left out: add subjects")
     if not 2 <= num_folds <= len(names):
         raise ValueError(
             f"{num_folds} folds were asked for, but the data has {len(names)} subjects, who are never split: "

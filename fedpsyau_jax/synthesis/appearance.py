@@ -127,7 +127,7 @@ def _stubble(canvas: Canvas, shape: np.ndarray, strength: float, generator: np.r
 def lips(
     canvas: Canvas, shape: Float[np.ndarray, "68 2"], looks: Looks, generator: np.random.Generator
 ) -> tuple[Picture, Image]:
-    """Unlit lip colour and where it goes."""
+    """Unlit lip colour and its mask."""
     x, _ = canvas.grid()
     ridges = 0.05 * np.sin(x * 230 + 2.5 * noise(generator, canvas.size, 9.0))
     tone = rgb(looks.skin) * (0.93, 1 - 0.45 * looks.lip_redness, 1 - 0.38 * looks.lip_redness)

@@ -77,7 +77,7 @@ def motion_curve(
         motion = flow.calc(onset, settings.stabilise(onset, face, placed), np.empty(0, np.float32))
         curve.append(float(np.percentile(strength(motion)[region], 90)))
     if len(curve) < 2:
-        raise ValueError("an apex can be spotted among two frames or more, not fewer")
+        raise ValueError("apex spotting needs at least two frames")
     return np.array(curve)
 
 
