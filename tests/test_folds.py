@@ -152,7 +152,7 @@ def test_cautions_name_the_class_that_cannot_be_learned():
 MISTAKES = {
     "more folds than subjects": (list("aabb"), 3, "3 folds .* 2 subjects"),
     "one fold": (list("aabb"), 1, "1 folds .* choose 2 to 2"),
-    "one subject": (list("aa"), 2, "1 subject, so nobody"),
+    "one subject": (list("aa"), 2, "1 subject, so no subject"),
     "nobody": ([], 2, "0 subject"),
     "few of every class": (list("abcd"), 4, "4 examples of 4 subjects are too few for 4 folds"),
 }
