@@ -60,7 +60,7 @@ def test_leaving_one_subject_out(names):
 def test_k_folds_are_proper_or_refused_in_one_sentence(names, num_folds, seed, random):
     subjects, labels = np.array(names), np.array([random.randrange(3) for _ in names])
     if num_folds > min(len(set(names)), np.bincount(labels).max()):
-        with pytest.raises(ValueError, match=r"folds|nobody can be left out"):
+        with pytest.raises(ValueError, match=r"folds|no subject can be left out"):
             k_fold(subjects, labels, num_folds, np.random.default_rng(seed))
     else:
         folds = k_fold(subjects, labels, num_folds, np.random.default_rng(seed))
@@ -141,7 +141,7 @@ def test_cautions_name_the_class_that_cannot_be_learned():
     subjects, labels = np.array(list("aabbcc")), np.array([0, 1, 0, 2, 0, 2])
     folds = leave_one_subject_out(subjects)
     assert cautions(folds, subjects, labels, ["anger", "fear", "surprise"]) == [
-        "class fear occurs in the single subject a: when they are tested, nobody trains on it."
+        "class fear occurs only in subject a: the fold that tests it trains without this class."
     ]
     validated = [single_client(own.name, own.train[labels[own.train] != 2], own.test) for own in folds[1:]]
     said = cautions(validated, subjects, np.where(labels == 1, 0, labels), ["anger", "fear", "surprise"])
@@ -152,7 +152,7 @@ def test_cautions_name_the_class_that_cannot_be_learned():
 MISTAKES = {
     "more folds than subjects": (list("aabb"), 3, "3 folds .* 2 subjects"),
     "one fold": (list("aabb"), 1, "1 folds .* choose 2 to 2"),
-    "one subject": (list("aa"), 2, "1 subject, so nobody"),
+    "one subject": (list("aa"), 2, "1 subject, so no subject"),
     "nobody": ([], 2, "0 subject"),
     "few of every class": (list("abcd"), 4, "4 examples of 4 subjects are too few for 4 folds"),
 }
@@ -165,7 +165,7 @@ def test_a_mistake_is_one_sentence(names, num_folds, said):
 
 
 def test_nobody_is_left_to_train_on():
-    with pytest.raises(ValueError, match="nobody can be left out"):
+    with pytest.raises(ValueError, match="no subject can be left out"):
         leave_one_subject_out(["a", "a"])
     fold = leave_one_subject_out(["a", "b"])[0]
     with pytest.raises(ValueError, match="single subject b"):

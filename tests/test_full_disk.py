@@ -42,7 +42,7 @@ def test_a_checkpoint_that_does_not_fit_is_one_sentence_and_spoils_none(tmp_path
     status, (sentence,) = saved(tmp_path / "kept", "full")
     assert status == mistakes.MISTAKE
     assert sentence.startswith(f"Error: no checkpoint can be written to {tmp_path / 'kept'} (")
-    assert sentence.endswith("make room there, or make it accessible; what was saved before is still good")
+    assert sentence.endswith("make room there, or make it accessible; earlier checkpoints are still valid")
     assert saved(tmp_path / "kept", "empty") == (1, [])
 
 

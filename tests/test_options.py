@@ -28,11 +28,11 @@ GOOD = ["here", "--clients=3", "--mu", "0.1", "0.2", "--inner.variant=small"]
 MISTAKES = {
     "near": (["--clinets=3"], "unknown option --clinets: did you mean --clients?"),
     "nested": (["--inner.varaint", "full"], "unknown option --inner.varaint: did you mean --inner.variant?"),
-    "far": (["--zzz"], "unknown option --zzz: there is none like it;"),
-    "stray": (["there"], "there belongs to no option;"),
+    "far": (["--zzz"], "unknown option --zzz: no option is similar;"),
+    "stray": (["there"], "there does not belong to an option;"),
     "choice": (["--split=subject"], "--split=subject: choose one of subjects, examples;"),
     "whole number": (["--clients=2.5"], "--clients: 2.5 is not a whole number;"),
-    "number": (["--mu", "0.1", "x"], "--mu: 0.1 x is nothing that it takes;"),
+    "number": (["--mu", "0.1", "x"], "--mu: 0.1 x is not a valid value;"),
     "no value": (["--clients"], "--clients needs a value;"),
 }
 

@@ -1,4 +1,4 @@
-"""Who trains, validates and tests: splits as values, and the check that nothing leaks between their parts."""
+"""Training, validation and test splits as values, and a check for leaks between their parts."""
 
 from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients
 from fedpsyau_jax.splits.folds import cautions, k_fold, leave_one_subject_out, with_validation

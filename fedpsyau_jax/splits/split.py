@@ -1,4 +1,4 @@
-"""Who trains, validates and tests: for each client, indices of examples."""
+"""Training, validation and test sets of clients, as indices of examples."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,11 @@ PARTS = ("train", "validation", "test")
 
 
 class Client(NamedTuple):
-    """Indices of the examples of one client's parts (disjoint, sorted), and who its subjects are."""
+    """Example indices of one client's parts (disjoint, sorted), and the names of its subjects.
+
+    >>> Client(train=np.array([0, 1]), test=np.array([4])).validation.tolist()
+    []
+    """
 
     train: Int[np.ndarray, "train_examples"]
     test: Int[np.ndarray, "test_examples"]
@@ -22,10 +26,13 @@ class Client(NamedTuple):
 
 
 class Split(NamedTuple):
-    """One division of a database. A federation's has K clients; a fold is a split with a single client.
+    """One division of a database: K clients in a federation, a single client in a fold.
 
-    ``train``, ``validation`` and ``test`` are those of all clients together: what one client trains on reaches the
-    others.
+    ``train``, ``validation`` and ``test`` combine all clients, because what one client trains on reaches the others.
+
+    >>> split = Split("0", (Client(np.array([0, 1]), np.array([4])), Client(np.array([2]), np.array([3]))))
+    >>> split.train.tolist(), split.test.tolist()
+    ([0, 1, 2], [4, 3])
     """
 
     name: str
@@ -33,21 +40,21 @@ class Split(NamedTuple):
 
     @property
     def train(self) -> Int[np.ndarray, "train_examples"]:
-        """All examples that some client trains on."""
+        """Training examples of all clients."""
         return self.part("train")
 
     @property
     def validation(self) -> Int[np.ndarray, "validation_examples"]:
-        """All examples that some client validates on."""
+        """Validation examples of all clients."""
         return self.part("validation")
 
     @property
     def test(self) -> Int[np.ndarray, "test_examples"]:
-        """All examples that some client is tested on."""
+        """Test examples of all clients."""
         return self.part("test")
 
     def part(self, name: str) -> Int[np.ndarray, "examples"]:
-        """The examples of a part, client after client."""
+        """Examples of the part with this name, in the order of the clients."""
         return np.concatenate([getattr(client, name) for client in self.clients])
 
 
@@ -63,19 +70,19 @@ def single_client(
 
 
 def pooled(split: Split) -> Split:
-    """All clients as one that holds everything, for centralised training."""
+    """Combine all clients in one, for centralised training."""
     people = tuple(sorted({name for client in split.clients for name in client.subjects}))
     return single_client(split.name, split.train, split.test, split.validation, people)
 
 
 def within(split: Split, rows: Int[np.ndarray, "examples"]) -> Split:
-    """A split of some rows of a database (those with a label, say) as a split of the database."""
+    """Translate a split of some rows of a database (such as the labelled ones) to a split of the whole database."""
     clients = [client._replace(**{part: rows[getattr(client, part)] for part in PARTS}) for client in split.clients]
     return split._replace(clients=tuple(clients))
 
 
 def generator(key: PRNGKeyArray) -> np.random.Generator:
-    """NumPy's random numbers of a JAX key: the same key, the same draws."""
+    """A NumPy generator seeded by a JAX key."""
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
 
 

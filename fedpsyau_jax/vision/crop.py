@@ -1,4 +1,4 @@
-"""The square round a face, from the onset frame's landmarks."""
+"""The square crop around a face, from the landmarks of the onset frame."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from fedpsyau_jax.vision.landmarks import INNER_EYE_CORNERS
 
 
 class FaceBox(NamedTuple):
-    """A square in a picture: its left, top (pixels, may lie outside) and side."""
+    """A square in a picture: left, top and side in pixels; it may extend beyond the picture."""
 
     left: float
     top: float
@@ -41,7 +41,7 @@ def to_crop(box: FaceBox, size: int) -> Float[np.ndarray, "2 3"]:
 
 
 def crop(picture: UInt8[np.ndarray, "rows columns"], box: FaceBox, size: int) -> UInt8[np.ndarray, "height width"]:
-    """The box resized to size x size: averaged where it shrinks, border pixels repeated outside it."""
+    """Resize the box to size x size pixels, with smoothing if it shrinks; border pixels are repeated outside."""
     shrink = max(1.0, box.side / size)
     if shrink > 1:
         picture = cv2.GaussianBlur(picture, (0, 0), 0.4 * shrink)
@@ -50,6 +50,6 @@ def crop(picture: UInt8[np.ndarray, "rows columns"], box: FaceBox, size: int) ->
 
 
 def crop_points(points: Float[np.ndarray, "points 2"], box: FaceBox, size: int) -> Float[np.ndarray, "points 2"]:
-    """Points of the picture in the crop's coordinates (pixel centres at integers)."""
+    """Transform points from picture to crop coordinates (pixel centres at integers)."""
     matrix = to_crop(box, size)
     return points @ matrix[:, :2].T + matrix[:, 2]

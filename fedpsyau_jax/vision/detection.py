@@ -1,4 +1,4 @@
-"""Where the face is in a picture: 68 landmarks from any function, dlib's by default."""
+"""Landmark detection: 68 points from any function, by default dlib's."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MODEL = "shape_predictor_68_face_landmarks.dat"
 
 
 class NoFaceError(ValueError):
-    """No face is to be seen in a picture: its sample is dropped."""
+    """No face was found in a picture; its sample is dropped."""
 
     def __init__(self) -> None:
         """State what the picture should show."""
@@ -29,18 +29,18 @@ class MissingFacesExtraError(OSError):
     """The packages of the extra ``faces`` are not installed."""
 
     def __init__(self, missing: str) -> None:
-        """Name what is missing and the command that mends it."""
+        """Name what is missing and the command that installs it."""
         super().__init__(
             f"finding faces needs {missing}: run `pip install 'fedpsyau-jax[faces]'`, or give the landmarks as files"
         )
 
 
 def detected(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "68 2"]:
-    """(x, y) of the 68 points that anybody's landmarker finds; None from it means that there is no face.
+    """Run a landmarker and check that it returns the (x, y) of 68 points; None means that there is no face.
 
     Raises:
-        NoFaceError: there is none.
-        ValueError: what it returns is no such points.
+        NoFaceError: there is no face.
+        ValueError: the landmarker returns anything else.
     """
     found = landmarker(picture)
     if found is None:
@@ -54,7 +54,7 @@ def detected(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "68 
 
 
 def landmarker_named(text: str) -> Landmarker:
-    """A user's own landmarker, as ``module:function``.
+    """Import a landmarker given as ``module:function``.
 
     Raises:
         ValueError: there is no such function.
@@ -62,9 +62,9 @@ def landmarker_named(text: str) -> Landmarker:
     try:
         landmarker = resolve_name(text)
     except (ValueError, ImportError, AttributeError) as error:
-        raise ValueError(f"{text!r} is no landmarker ({error}); name yours as module:function") from error
+        raise ValueError(f"{text!r} is not a landmarker ({error}); name yours as module:function") from error
     if not callable(landmarker) or ":" not in text:
-        raise ValueError(f"{text!r} is no function from a picture to 68 points; name yours as module:function")
+        raise ValueError(f"{text!r} is not a function from a picture to 68 points; name yours as module:function")
     return cast(Landmarker, landmarker)
 
 
@@ -72,8 +72,8 @@ def landmarker_named(text: str) -> Landmarker:
 class DlibLandmarker:
     """dlib's frontal face detector, then its 68-point shape predictor.
 
-    Of several faces the most certain one; a picture without one is searched again at twice its size. Can be
-    sent to other processes; each loads the model once.
+    Of several faces it takes the one with the highest score; without one it searches the picture again at twice the
+    size. It can be pickled; each process loads the model once.
 
     Attributes:
         model: file of the shape predictor.
@@ -86,10 +86,10 @@ class DlibLandmarker:
     model: Path
 
     def __call__(self, picture: Picture) -> Float[np.ndarray, "68 2"]:
-        """(x, y) of the 68 points, pixels.
+        """(x, y) of the 68 points, in pixels.
 
         Raises:
-            NoFaceError: there is none.
+            NoFaceError: there is no face.
             MissingFacesExtraError: dlib is not installed.
         """
         detector, predictor = _load(self.model)
@@ -103,19 +103,19 @@ class DlibLandmarker:
 
 
 def dlib_landmarker() -> DlibLandmarker:
-    """The landmarker of the extra ``faces``, with the model file that its packages bring.
+    """The landmarker of the extra ``faces``, with the model file from its packages.
 
     Raises:
-        MissingFacesExtraError: they are not installed.
+        MissingFacesExtraError: the packages are not installed.
     """
     if find_spec("dlib") is None:
         raise MissingFacesExtraError("dlib-bin")
-    package = find_spec("face_recognition_models")  # finds its folder; importing it would need pkg_resources
+    package = find_spec("face_recognition_models")  # importing it would need pkg_resources
     for folder in (package.submodule_search_locations or []) if package else []:
         model = Path(folder) / "models" / MODEL
         if model.is_file():
             return DlibLandmarker(model)
-    raise MissingFacesExtraError(f"face-recognition-models, which brings {MODEL}")
+    raise MissingFacesExtraError(f"face-recognition-models, which provides {MODEL}")
 
 
 @cache

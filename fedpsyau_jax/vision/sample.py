@@ -1,4 +1,4 @@
-"""One sample from two pictures: the whole chain, its choices as values."""
+"""One sample from two pictures: the whole preprocessing, with its choices as values."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,10 +24,10 @@ class Settings:
     """How pictures become samples.
 
     Attributes:
-        stabilise: (onset, apex, 68 landmarks) -> apex with the head kept still.
+        stabilise: (onset, apex, 68 landmarks) -> apex without head motion.
         flow: (onset, apex) -> (u, v) in pixels.
         scaling: (u, v, strain) -> picture in [0, 1].
-        face_size: side of the aligned face, pixels; landmarks and patches live there.
+        face_size: side of the aligned face, pixels; landmarks and patches refer to it.
         flow_size: side of the whole-face flow image, pixels.
     """
 
@@ -38,14 +38,14 @@ class Settings:
     flow_size: int = 28
 
     def description(self) -> dict[str, str | int]:
-        """The choices by name, for a file."""
+        """The choices by name, to be written to a file."""
         choices = {name: getattr(self, name) for name in ("stabilise", "flow", "scaling")}
         named = {name: getattr(choice, "__name__", repr(choice)) for name, choice in choices.items()}
         return named | {"face_size": self.face_size, "flow_size": self.flow_size}
 
 
 class Sample(NamedTuple):
-    """What the network sees of a clip; ``landmarks`` are (x, y) on the aligned face."""
+    """The network's inputs from one clip; ``landmarks`` are (x, y) on the aligned face."""
 
     flow: Float[np.ndarray, "height=28 width=28 channels=3"]
     patches: Float[np.ndarray, "landmarks=65 5 5 channels=3"]
@@ -64,7 +64,7 @@ def flow_image(
         onset: grey frame.
         apex: grey frame of the same size.
         points: (x, y) of the onset's 68 landmarks, frame pixels.
-        settings: the chain's choices.
+        settings: choices of the preprocessing.
     """
     box, size = face_box(points), settings.face_size
     before, after = crop(onset, box, size), crop(apex, box, size)
@@ -80,11 +80,17 @@ def make_sample(
 ) -> Sample:
     """The network's inputs from two grey frames and the onset's landmarks.
 
-    The face is cut from both frames by the onset's box; the head's motion is taken out; the flow of the rest
-    is scaled to [0, 1], shrunk (area average) for the whole face, and cut at full size round the landmarks.
+    Both frames are cropped to the face box of the onset; head motion is removed; the remaining flow is scaled to
+    [0, 1], downsampled (area average) for the whole face, and cut into full-resolution patches around the landmarks.
+
+    Args:
+        onset: greyscale frame.
+        apex: greyscale frame of the same size.
+        points: (x, y) of the onset's 68 landmarks, frame pixels.
+        settings: choices of the preprocessing.
 
     Raises:
-        ValueError: the frames differ in size, or the landmarks are no face.
+        ValueError: the frames differ in size, or the landmarks are not those of a face.
     """
     if onset.shape != apex.shape:
         raise ValueError(f"onset is {onset.shape} pixels but apex {apex.shape}: frames of one clip must agree")

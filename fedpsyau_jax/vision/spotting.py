@@ -1,4 +1,4 @@
-"""Which frame of a clip shows its expression most strongly, where nobody has marked it."""
+"""Apex spotting: find the frame with the strongest expression in a clip without annotation."""
 
 from collections.abc import Callable, Iterable
 
@@ -33,17 +33,17 @@ def spot_apex(
     """Index of the frame whose flow from the first is strongest, after smoothing.
 
     Args:
-        frames: grey frames from the onset to the offset; only two are held at a time.
+        frames: greyscale frames from the onset to the offset; only two are in memory at a time.
         points: (x, y) of the first frame's 68 landmarks.
-        settings: how faces are aligned and head motion is taken out; flow and scaling are not used.
-        strength: what is measured of the flow: its strain, or its ``magnitude``. What is left of the head's
-            motion adds to the magnitude everywhere, but hardly to the strain: its error is a third as large.
+        settings: how to align faces and remove head motion; flow and scaling are not used.
+        strength: measure of the flow: its strain, or its ``magnitude``. Residual head motion adds to the magnitude
+            everywhere but hardly to the strain, whose spotting error is a third as large.
 
     Returns:
         1 or more; 0 is the onset.
 
     Raises:
-        ValueError: fewer than two frames, or the landmarks are no face.
+        ValueError: fewer than two frames, or the landmarks are not those of a face.
 
     Source: Patel, Zhao, Pietikäinen, "Spatiotemporal integration of optical flow vectors for micro-expression
     detection", ACIVS 2015 (flow against time, smoothed); Shreve et al., "Macro- and micro-expression spotting in
@@ -59,10 +59,10 @@ def motion_curve(
     settings: Settings = _DEFAULTS,
     strength: Strength = optical_strain,
 ) -> Float[np.ndarray, "frames"]:
-    """How strong each frame's flow from the first is round brows, eyes, nostrils and mouth.
+    """Strength of the flow from the first frame to each frame, around brows, eyes, nostrils and mouth.
 
-    The 90th percentile over these regions, as most expressions move a small part of them. The flow is dense
-    inverse search, 40 times as fast as TV-L1. Arguments as of ``spot_apex``.
+    It is the 90th percentile over these regions, because most expressions move a small part of them. The flow is
+    dense inverse search, 40 times as fast as TV-L1. The arguments are those of ``spot_apex``.
 
     Source: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
     """
@@ -77,12 +77,12 @@ def motion_curve(
         motion = flow.calc(onset, settings.stabilise(onset, face, placed), np.empty(0, np.float32))
         curve.append(float(np.percentile(strength(motion)[region], 90)))
     if len(curve) < 2:
-        raise ValueError("an apex can be spotted among two frames or more, not fewer")
+        raise ValueError("apex spotting needs at least two frames")
     return np.array(curve)
 
 
 def expressive_region(points: Float[np.ndarray, "68 2"], size: int) -> Bool[np.ndarray, "height width"]:
-    """Discs of a sixteenth of the face round the landmarks that expressions move."""
+    """Discs with a radius of a sixteenth of the face around the landmarks that expressions move."""
     region = np.zeros((size, size), np.uint8)
     for x, y in points[list(EXPRESSIVE_POINTS)]:
         cv2.circle(region, (round(x), round(y)), size // 16, 1, -1)
@@ -90,7 +90,7 @@ def expressive_region(points: Float[np.ndarray, "68 2"], size: int) -> Bool[np.n
 
 
 def smooth(curve: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames"]:
-    """A curve's average under a Hann window over a fifth of it, three frames at least; its ends are repeated.
+    """Smooth a curve with a Hann window over a fifth of its length, at least three frames; ends are repeated.
 
     >>> smooth(np.array([0.0, 0.0, 4.0, 0.0, 0.0])).tolist()
     [0.0, 1.0, 2.0, 1.0, 0.0]
