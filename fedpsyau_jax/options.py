@@ -33,8 +33,14 @@ def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how
     ValueError: unknown option --tmies: did you mean --times? greet --help lists all
     """
 
+    def known() -> list[str]:
+        return names(target, **how)
+
     def refuse(mistake: mistakes.ParseErrorEvent) -> None:
-        if said := sentence(mistake, lambda: names(target, **how)):
+        said = sentence(mistake, known)
+        if isinstance(mistake, mistakes.BadValue):  # also if a positional argument is followed by an unknown option
+            said = unknown_option(arguments or (), known()) or said
+        if said:
             raise ValueError(f"{said} {mistake.prog} --help lists all")
 
     with mistakes.on_parse_error(refuse):
@@ -46,6 +52,15 @@ def names(target: Callable[..., Any], **how: Any) -> list[str]:
     with contextlib.redirect_stdout(io.StringIO()) as help_text, contextlib.suppress(SystemExit):
         tyro.cli(target, args=["--help"], **how)
     return sorted(set(re.findall(r"--[a-z][\w.-]*", help_text.getvalue())))
+
+
+def unknown_option(arguments: Sequence[str], known: Sequence[str]) -> str:
+    """A sentence about the first argument that is no option of a command; empty if there is none."""
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name.replace("_", "-") not in known:
+            return f"unknown option {name}: {near(name, known)}"
+    return ""
 
 
 def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str]]) -> str:

@@ -57,6 +57,16 @@ def test_a_misspelt_option_is_told_before_what_it_was_to_give():
         parsed(of_clients, ["--clinets=3"], prog="it")
 
 
+def test_an_unknown_option_is_told_before_a_missing_positional_argument():
+    def of_run(run: tyro.conf.Positional[Path]) -> Path:
+        return run
+
+    with pytest.raises(ValueError, match=r"^unknown option --hlep: did you mean --help\? it"):
+        parsed(of_run, ["--hlep"], prog="it")
+    with pytest.raises(ValueError, match=r"^missing run; it"):
+        parsed(of_run, [], prog="it")
+
+
 def test_a_missing_argument_is_named():
     with pytest.raises(ValueError, match=r"^missing copy; it --help lists all$"):
         parsed(Options, [], prog="it")

@@ -32,8 +32,8 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "centralised": (),
 }
 """Settings that an algorithm depends on and others do not."""
-SPECIAL = DEPENDS_ON["p-fedprox"]
-"""All of these settings."""
+ALGORITHM_SETTINGS = DEPENDS_ON["p-fedprox"]
+"""All settings that some algorithms depend on and others do not."""
 
 
 def title(name: str) -> str:
@@ -43,7 +43,7 @@ def title(name: str) -> str:
 
 def depends_on(name: str) -> tuple[str, ...]:
     """Settings that an algorithm may depend on and others do not; the user's own may depend on all of these."""
-    return DEPENDS_ON.get(name, SPECIAL)
+    return DEPENDS_ON.get(name, ALGORITHM_SETTINGS)
 
 
 def algorithm(name: str) -> "Algorithm":

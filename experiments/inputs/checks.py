@@ -163,7 +163,9 @@ def _no_difference(option: str, settings: RunSettings) -> str:
     """Why a setting has no effect on any row; empty if it has."""
     if isinstance(settings, FedSettings):
         name = option.replace("-", "_")
-        if name in algorithms.SPECIAL and not any(name in algorithms.depends_on(one) for one in settings.algorithms):
+        if name in algorithms.ALGORITHM_SETTINGS and not any(
+            name in algorithms.depends_on(one) for one in settings.algorithms
+        ):
             return f"none of --algorithms {' '.join(settings.algorithms)} depends on it"
     if isinstance(settings, RecognitionSettings):
         if option == "gamma" and settings.au_detector == "frozen":

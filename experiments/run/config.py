@@ -49,7 +49,7 @@ def rebuild(kind: type[Settings], values: Any) -> Settings:
       TypeError: a value is missing, unknown, or of another type than its field.
     """
     if not isinstance(values, Mapping):
-        raise TypeError(f"{values!r} are no settings")
+        raise TypeError(f"expected settings, not {values!r}")
     hints = get_type_hints(kind)
     if missing := [one.name for one in fields(kind) if one.name not in values]:  # type: ignore[arg-type]
         raise TypeError(f"{missing[0]} is missing")
