@@ -51,8 +51,6 @@ def show(folder: RunFolder, console: Console) -> None:
         console.print(tables.terminal_table(run.summary, run.intervals, run.part, synthetic=run.synthetic))
     for sentence in verdicts(run):
         console.print(sentence, highlight=False, soft_wrap=True)
-    if run.num_wanted and run.num_done < run.num_wanted:
-        console.print(f"Unfinished: {run.num_done} of {run.num_wanted} {run.unit}s.", style="yellow", highlight=False)
     console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
 
@@ -94,9 +92,9 @@ def draw(run: FinishedRun) -> dict[str, Figure]:
 
 def first_rows(run: FinishedRun) -> list[str]:
     """Titles of at most ``MOST_ROWS`` rows, some of each algorithm, prior and variant, in the order of the table."""
-    kinds = run.rows[["name", "prior", "variant"]].fillna("").agg(tuple, axis=1)
-    repeated = run.rows.groupby(kinds, sort=False).cumcount()
-    chosen = set(run.rows.assign(repeated=repeated).sort_values("repeated", kind="stable")["algorithm"][:MOST_ROWS])
+    rows = run.rows[run.rows["algorithm"].isin(run.algorithms)]
+    repeated = rows.groupby(["name", "prior", "variant"], sort=False, dropna=False).cumcount()
+    chosen = set(rows.assign(repeated=repeated).sort_values("repeated", kind="stable")["algorithm"][:MOST_ROWS])
     return [algorithm for algorithm in run.algorithms if algorithm in chosen]
 
 
@@ -116,7 +114,7 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         sheet=tables.summary_sheet(run.summary, run.intervals),
         verdicts=verdicts(run),
         limits=sentences.limits(run),
-        num_left_out=max(0, len(run.rows) - MOST_ROWS),
+        num_left_out=max(0, len(run.algorithms) - MOST_ROWS),
         scored=" and ".join(sorted(run.metrics["scored"].dropna().unique())),
         databases=pd.DataFrame([_database(one) for one in run.data["databases"]]),
         drops=Counter(drop["reason"] for one in run.data["databases"] for drop in one["drops"]).most_common(),
@@ -132,7 +130,6 @@ def _tables(run: FinishedRun) -> dict[str, Any]:
         "differences": pairs.assign(**tables.interval_columns(run.differences, shown(run))),
         "f1_by_au": _au_table(run),
         "sweep": None if run.sweep is None else sweeps.sheet(run.sweep),
-        "people": None if run.databases is None else run.databases.rename(columns=_plain),
     }
     names = ("f1_by_class", "recall_by_class", "scores_by_part")
     if run.predictions is None or run.class_scores is None:
@@ -160,10 +157,6 @@ def _au_table(run: FinishedRun) -> pd.DataFrame:
 
 def _of(table: pd.DataFrame, algorithms: list[str]) -> pd.DataFrame:
     return table[table["algorithm"].isin(algorithms)]
-
-
-def _plain(column: object) -> str:
-    return str(column).removeprefix("num_").replace("_", " ")
 
 
 def _database(facts: Mapping[str, Any]) -> dict[str, Any]:

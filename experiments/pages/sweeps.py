@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.pages.figures import BASELINE_COLOUR, BASELINE_DASHES, coloured, titled_figure
 from experiments.pages.tables import interval_columns, number, title
 from experiments.results.scores import METRICS
-from experiments.results.sweeps import ROW, VALIDATION
+from experiments.results.sweeps import VALIDATION, swept_settings
 
 ANY = "any"
 """What stands for the value of a setting that a row does not depend on."""
@@ -28,24 +28,18 @@ def draw(sweep: pd.DataFrame, *, synthetic: bool) -> dict[str, Figure]:
         sweep: as sweep.csv.
         synthetic: whether the data are.
     """
-    axes = settings_of(sweep)
+    axes = swept_settings(sweep)
     if "uf1" not in sweep or not axes:
         return {}
     heading = title("UF1 by " + " and ".join(axes), synthetic=synthetic)
     return {"sweep": line_figure(sweep, heading) if len(axes) == 1 else heat_maps(sweep, heading)}
 
 
-def settings_of(sweep: pd.DataFrame) -> list[str]:
-    """Names of the swept settings."""
-    scores = {f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")} | {VALIDATION}
-    return [str(column) for column in sweep if column not in (*ROW, *scores)]
-
-
 def sheet(sweep: pd.DataFrame) -> pd.DataFrame:
     """sweep.csv as text, scores with their intervals."""
     shown = {metric: heading for metric, heading in METRICS.items() if metric in sweep}
     text = pd.DataFrame({"algorithm": sweep["algorithm"]})
-    for setting in settings_of(sweep):
+    for setting in swept_settings(sweep):
         text[setting] = [ANY if pd.isna(value) else label(value) for value in sweep[setting]]
     if VALIDATION in sweep:
         text["validation UF1"] = [number(value) for value in sweep[VALIDATION]]
@@ -59,7 +53,7 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
         sweep: as sweep.csv, of one setting.
         heading: over the figure.
     """
-    (setting,) = settings_of(sweep)
+    (setting,) = swept_settings(sweep)
     figure = titled_figure(9, 4.4, heading)
     axes = figure.subplots()
     values = _ordered(sweep[setting])
@@ -92,7 +86,7 @@ def heat_maps(sweep: pd.DataFrame, heading: str) -> Figure:
         sweep: as sweep.csv, of two or more settings.
         heading: over the figure.
     """
-    down, across, *others = settings_of(sweep)
+    down, across, *others = swept_settings(sweep)
     panels = list(islice(_heat_panels(sweep, others), MOST_PANELS))
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
@@ -112,11 +106,11 @@ def heat_maps(sweep: pd.DataFrame, heading: str) -> Figure:
 
 def families(sweep: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows that differ in swept settings alone, with what they are called without these."""
-    columns = ["name", "prior", "variant"]
-    keys = sweep[columns].fillna("").agg(tuple, axis=1)
+    settings = swept_settings(sweep)
+    columns = [column for column in ("name", "prior", "variant") if column not in settings]
     several = [column for column in columns[1:] if sweep[column].nunique() > 1]
-    for _, rows in sweep.groupby(keys, sort=False):
-        yield family_name(rows, settings_of(sweep), several), rows
+    for _, rows in sweep.groupby(columns, sort=False, dropna=False):
+        yield family_name(rows, settings, several), rows
 
 
 def family_name(rows: pd.DataFrame, settings: Sequence[str], several: Sequence[str] = ()) -> str:
@@ -127,12 +121,12 @@ def family_name(rows: pd.DataFrame, settings: Sequence[str], several: Sequence[s
         settings: names of the swept settings.
         several: of "prior" and "variant", those of which a run has several.
 
-    >>> rows = pd.DataFrame({"algorithm": ["FedProx, mu=0.1", "FedProx, mu=1"], "name": "fedprox", "mu": [0.1, 1.0]})
+    >>> rows = pd.DataFrame({"algorithm": ["FedProx, mu 0.1", "FedProx, mu 1"], "name": "fedprox", "mu": [0.1, 1.0]})
     >>> family_name(rows, ["mu"])
     'FedProx'
     """
     titles = {
-        ", ".join(part for part in title_.split(", ") if part.partition("=")[0] not in settings)
+        ", ".join(part for part in title_.split(", ") if part.partition(" ")[0] not in settings)
         for title_ in rows["algorithm"]
     }
     if len(titles) == 1:

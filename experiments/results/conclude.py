@@ -20,15 +20,17 @@ def conclude(
 
     Args:
         folder: of the run, with its config.json, data.json, rows.csv, splits.csv and metrics.csv.
-        emotions: rows of predictions.csv, of all rows of the table; None where only action units are detected.
+        emotions: rows of predictions.csv, of the rows of the table that are trained, all of them unless the run was
+            interrupted; None where only action units are detected.
         aus: rows of au_predictions.csv, of the same examples.
         num_draws: bootstrap draws of the intervals.
 
     Raises:
-        ValueError: a file of the folder is missing or broken, or rows of the table were tested on different examples.
+        ValueError: a file of the folder is missing or broken.
         OSError: a file cannot be written.
     """
     rows = folder.read_table("rows.csv")
+    rows = rows[rows["algorithm"].isin(aus["algorithm"])]
     if emotions is not None:
         folder.write_table("predictions.csv", emotions)
         folder.write_table("class_scores.csv", class_scores(emotions, num_draws))

@@ -1,6 +1,7 @@
 """Paired differences between the rows of one run: which rows are compared, and differences.csv."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from typing import Any
 
@@ -19,17 +20,19 @@ def comparable_pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
 
     Args:
         rows: as rows.csv. Two rows differ in one thing if they have different values in at most one of the columns
-            (name, prior, variant and what was swept). An empty cell, on which the row does not depend, equals all.
+            (name, prior, variant and what was swept). An empty cell, on which the row does not depend, equals all; of
+            two equal columns (an ablation names its rows by variant) one counts.
 
     Returns:
         Pairs of titles, in the order of the rows.
 
-    >>> columns = {"algorithm": ["FedAvg", "FedProx, mu=0.1", "FedProx, mu=1"], "mu": [np.nan, 0.1, 1.0]}
+    >>> columns = {"algorithm": ["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"], "mu": [np.nan, 0.1, 1.0]}
     >>> comparable_pairs(pd.DataFrame(columns | {"name": ["fedavg", "fedprox", "fedprox"]}).iloc[1:])
-    [('FedProx, mu=0.1', 'FedProx, mu=1')]
+    [('FedProx, mu 0.1', 'FedProx, mu 1')]
     """
     titles = rows["algorithm"].tolist()
     values = rows.drop(columns=list(TITLES)).astype(object)
+    values = values.loc[:, ~values.T.duplicated()]
     cells, known = values.to_numpy(), values.notna().to_numpy()
     return [
         (titles[one], titles[other])
@@ -50,16 +53,14 @@ def difference_table(
 
     Returns:
         Columns algorithm, other_algorithm, and for each metric ``<metric>``, ``<metric>_low`` and ``<metric>_high``.
-
-    Raises:
-        ValueError: two rows were not tested on the same clips.
+        Rows that were not tested on the same clips, as in an interrupted run, are left out.
     """
+    table = []
+    for one, other in pairs:
+        with suppress(ValueError):
+            cells = interval_cells(differences_of(resampled[one], resampled[other]), metrics)
+            table.append({"algorithm": one, "other_algorithm": other} | cells)
     columns = [f"{metric}{bound}" for metric in metrics for bound in BOUNDS]
-    table = [
-        {"algorithm": one, "other_algorithm": other}
-        | interval_cells(differences_of(resampled[one], resampled[other]), metrics)
-        for one, other in pairs
-    ]
     return pd.DataFrame(table, columns=["algorithm", "other_algorithm", *columns])
 
 
