@@ -64,10 +64,10 @@ def compare_predictions(folders: Mapping[str, RunFolder], output: RunFolder, opt
     differing = protocol.refuse_different(facts, allow=options.allow_different)
     with progress() as stages:
         with stages.stage("intervals by subject"):
-            resamples = comparison.resample_runs(runs)
-            scores = comparison.score_table(runs, resamples)
+            models = comparison.bootstrap_runs(runs)
+            scores = comparison.score_table(runs, models)
         with stages.stage("paired differences"):
-            differences = comparison.difference_rows(runs, resamples, comparison.row_pairs(runs, options.pairs))
+            differences = comparison.difference_rows(runs, models, comparison.row_pairs(runs, options.pairs))
     tables = runs, scores, differences.table, comparison.comparison_facts(runs, differing, differences)
     page.write(output, *tables)
     page.show(*tables, Console())

@@ -28,7 +28,7 @@ def two_runs(tmp_path):
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The command in this process, without drawing: its exit status, what it printed, and its error."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(comparison, "resample_runs", partial(comparison.resample_runs, num_draws=200))
+    monkeypatch.setattr(comparison, "bootstrap_runs", partial(comparison.bootstrap_runs, num_draws=200))
     monkeypatch.setattr(figures, "png", lambda figure: b"not drawn")
 
     def run(*arguments):

@@ -10,7 +10,7 @@ from test_intervals import au_rows, random_predictions
 from experiments.pages import report
 from experiments.results import baselines, conclude, intervals, measures
 from experiments.results import scores as results
-from experiments.results.conclude import au_scores, class_scores, interval_table, resample_rows
+from experiments.results.conclude import au_scores, bootstrap_rows, class_scores, interval_table
 from experiments.results.differences import comparable_pairs
 from experiments.results.intervals import difference_intervals, score_intervals
 from experiments.results.read import read, read_finished
@@ -77,7 +77,7 @@ def test_an_action_unit_that_nobody_shows_or_is_said_to_show_has_no_score(tables
 
 def test_pooled_scores_have_the_intervals_of_each_algorithm(tables: tuple[pd.DataFrame, pd.DataFrame]):
     metrics = list(results.METRICS)
-    rows = interval_table(resample_rows(["frozen", "scratch"], *tables), metrics)
+    rows = interval_table(bootstrap_rows(["frozen", "scratch"], *tables), metrics)
     assert rows["metric"].tolist() == metrics * 2
     emotions, aus = (table[table["algorithm"] == "scratch"] for table in tables)
     alone = score_intervals(emotions) | score_intervals(aus, measures.ACTION_UNITS)

@@ -28,37 +28,37 @@ def differing_rows(differences: pd.DataFrame, names: Sequence[tuple[str, str]], 
     'A is above B in UF1 by .027 [.001, .057]; the other interval of a difference contains 0.'
     """
     columns = [metric, f"{metric}_low", f"{metric}_high"]
-    found = [
+    pairs = [
         (pair, Interval(*values))
         for pair, values in zip(names, differences[columns].itertuples(index=False), strict=True)
         if not pd.isna(values[1])
     ]
-    if not found:
+    if not pairs:
         return "" if differences.empty else "Only one subject was tested: no interval says whether rows differ."
-    clear = sorted((one for one in found if one[1].excludes_zero), key=lambda one: -abs(one[1].estimate))
-    num_rows = len({name for pair, _ in found for name in pair})
-    return f"{_verdict(found, clear, num_rows, heading)} {_comparisons(len(found), num_rows)}"
+    different = sorted((one for one in pairs if one[1].excludes_zero), key=lambda one: -abs(one[1].estimate))
+    num_rows = len({name for pair, _ in pairs for name in pair})
+    return f"{_verdict(pairs, different, num_rows, heading)} {_comparisons(len(pairs), num_rows)}"
 
 
 def _verdict(
-    found: Sequence[tuple[tuple[str, str], Interval]],
-    clear: Sequence[tuple[tuple[str, str], Interval]],
+    pairs: Sequence[tuple[tuple[str, str], Interval]],
+    different: Sequence[tuple[tuple[str, str], Interval]],
     num_rows: int,
     heading: str,
 ) -> str:
-    if not clear:
-        if len(found) == 1:
-            (((one, other), interval),) = found
+    if not different:
+        if len(pairs) == 1:
+            (((one, other), interval),) = pairs
             return f"{one} and {other} do not differ in {heading}: the interval of their difference, \
 {with_interval(*interval)}, contains 0."
-        all_pairs = len(found) == num_rows * (num_rows - 1) // 2
-        nobody = "No two rows differ" if all_pairs else f"None of the {len(found)} compared pairs of rows differs"
+        all_pairs = len(pairs) == num_rows * (num_rows - 1) // 2
+        nobody = "No two rows differ" if all_pairs else f"None of the {len(pairs)} compared pairs of rows differs"
         return f"{nobody} in {heading}: every interval of a difference contains 0."
-    if num_rows > MOST_ROWS or len(clear) > MOST_CLAUSES:
-        counted = f"{len(clear)} of {len(found)} compared pairs of rows differ in {heading}"
-        return f"{counted}; the largest difference: {_clause(*clear[0], '')}."
-    clauses = [_clause(*clear[0], f" in {heading}"), *(_clause(*one, "") for one in clear[1:])]
-    others = len(found) - len(clear)
+    if num_rows > MOST_ROWS or len(different) > MOST_CLAUSES:
+        counted = f"{len(different)} of {len(pairs)} compared pairs of rows differ in {heading}"
+        return f"{counted}; the largest difference: {_clause(*different[0], '')}."
+    clauses = [_clause(*different[0], f" in {heading}"), *(_clause(*one, "") for one in different[1:])]
+    others = len(pairs) - len(different)
     rest = {0: "", 1: "; the other interval of a difference contains 0"}.get(
         others, f"; the other {others} intervals of differences contain 0"
     )

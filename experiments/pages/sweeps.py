@@ -37,13 +37,13 @@ def draw(sweep: pd.DataFrame, *, synthetic: bool) -> dict[str, Figure]:
 
 def sheet(sweep: pd.DataFrame) -> pd.DataFrame:
     """sweep.csv as text, scores with their intervals."""
-    shown = {metric: heading for metric, heading in METRICS.items() if metric in sweep}
+    headings = {metric: heading for metric, heading in METRICS.items() if metric in sweep}
     text = pd.DataFrame({"algorithm": sweep["algorithm"]})
     for setting in swept_settings(sweep):
         text[setting] = [ANY if pd.isna(value) else label(value) for value in sweep[setting]]
     if VALIDATION in sweep:
         text["validation UF1"] = [number(value) for value in sweep[VALIDATION]]
-    return text.assign(**interval_columns(sweep, shown))
+    return text.assign(**interval_columns(sweep, headings))
 
 
 def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
@@ -60,10 +60,10 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
     numeric = all(isinstance(value, (int, float)) for value in values)
     dependent = [(name, rows) for name, rows in families(sweep) if rows[setting].notna().all()]
     for colour, (name, rows) in coloured(dependent):
-        own = rows.set_index(setting).loc[[value for value in values if value in set(rows[setting])]]
-        at = own.index.to_numpy(float) if numeric else np.array([values.index(value) for value in own.index])
-        axes.plot(at, own["uf1"], color=colour, marker="o", lw=1.8, label=name)
-        axes.fill_between(at, own["uf1_low"], own["uf1_high"], color=colour, alpha=0.15, lw=0)
+        line = rows.set_index(setting).loc[[value for value in values if value in set(rows[setting])]]
+        at = line.index.to_numpy(float) if numeric else np.array([values.index(value) for value in line.index])
+        axes.plot(at, line["uf1"], color=colour, marker="o", lw=1.8, label=name)
+        axes.fill_between(at, line["uf1_low"], line["uf1_high"], color=colour, alpha=0.15, lw=0)
     references = sweep[sweep[setting].isna()]
     for number_, (_, row) in enumerate(references.iterrows()):
         dashes = BASELINE_DASHES[number_ % len(BASELINE_DASHES)]
@@ -148,9 +148,9 @@ def _heat_panels(sweep: pd.DataFrame, others: Sequence[str]) -> Iterator[tuple[s
         if not others:
             yield name, rows
             continue
-        for values, own in rows.groupby([rows[other].astype(object).fillna(ANY) for other in others], sort=False):
+        for values, panel in rows.groupby([rows[other].astype(object).fillna(ANY) for other in others], sort=False):
             given = zip(others, values, strict=True)
-            yield "\n".join([name, *(f"{other}={label(value)}" for other, value in given if value != ANY)]), own
+            yield "\n".join([name, *(f"{other}={label(value)}" for other, value in given if value != ANY)]), panel
 
 
 def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float, high: float) -> Any:
@@ -160,7 +160,8 @@ def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float
     image = axes.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
     for row in rows.to_dict("records"):
         where = tuple(
-            own.index(ANY if pd.isna(row[key]) else row[key]) for own, key in zip(names, (down, across), strict=True)
+            values.index(ANY if pd.isna(row[key]) else row[key])
+            for values, key in zip(names, (down, across), strict=True)
         )
         grid[where] = row["uf1"]
         colour = "white" if row["uf1"] - low < 0.6 * (high - low) else "black"
@@ -182,8 +183,8 @@ def _write(axes: Axes, cell: Sequence[int], text: str, **style: Any) -> None:
 
 def _ordered(values: "pd.Series[Any]") -> list[Any]:
     """Each value once: numbers by size, others in the order of the table."""
-    found = values.dropna().unique().tolist()
-    return sorted(found) if all(isinstance(value, (int, float)) for value in found) else found
+    unique = values.dropna().unique().tolist()
+    return sorted(unique) if all(isinstance(value, (int, float)) for value in unique) else unique
 
 
 def _scale_axis(axes: Axes, values: Sequence[Any], numeric: bool) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.results.intervals import Interval, Resampled, intervals, paired_differences
+from experiments.results.intervals import BootstrapScores, Interval, intervals, paired_differences
 
 TITLES = ("algorithm",)
 """Columns of rows.csv that name a row; all others say what it is."""
@@ -33,22 +33,22 @@ def comparable_pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
     titles = rows["algorithm"].tolist()
     values = rows.drop(columns=list(TITLES)).astype(object)
     values = values.loc[:, ~values.T.duplicated()]
-    cells, known = values.to_numpy(), values.notna().to_numpy()
+    cells, defined = values.to_numpy(), values.notna().to_numpy()
     return [
         (titles[one], titles[other])
         for one, other in combinations(range(len(titles)), 2)
-        if one == 0 or np.sum((cells[one] != cells[other]) & known[one] & known[other]) <= 1
+        if one == 0 or np.sum((cells[one] != cells[other]) & defined[one] & defined[other]) <= 1
     ]
 
 
 def difference_table(
-    pairs: Sequence[tuple[str, str]], resampled: Mapping[str, Sequence[Resampled]], metrics: Sequence[str]
+    pairs: Sequence[tuple[str, str]], models: Mapping[str, Sequence[BootstrapScores]], metrics: Sequence[str]
 ) -> pd.DataFrame:
     """Content of differences.csv: the score of the first row less that of the other, with its interval.
 
     Args:
         pairs: titles of the rows.
-        resampled: by title, what the row was scored by.
+        models: by title, what the row was scored by.
         metrics: to compare.
 
     Returns:
@@ -58,32 +58,32 @@ def difference_table(
     table = []
     for one, other in pairs:
         with suppress(ValueError):
-            cells = interval_cells(differences_of(resampled[one], resampled[other]), metrics)
+            cells = interval_cells(differences_of(models[one], models[other]), metrics)
             table.append({"algorithm": one, "other_algorithm": other} | cells)
     columns = [f"{metric}{bound}" for metric in metrics for bound in BOUNDS]
     return pd.DataFrame(table, columns=["algorithm", "other_algorithm", *columns])
 
 
-def differences_of(first: Sequence[Resampled], second: Sequence[Resampled]) -> dict[str, Interval]:
+def differences_of(first: Sequence[BootstrapScores], second: Sequence[BootstrapScores]) -> dict[str, Interval]:
     """Paired differences of everything that both models are scored by, by metric.
 
     Raises:
         ValueError: they were not tested on the same clips.
     """
     both = zip(first, second, strict=False)
-    return {metric: found for one, other in both for metric, found in paired_differences(one, other).items()}
+    return {metric: difference for one, other in both for metric, difference in paired_differences(one, other).items()}
 
 
-def intervals_of(resampled: Sequence[Resampled]) -> dict[str, Interval]:
+def intervals_of(model: Sequence[BootstrapScores]) -> dict[str, Interval]:
     """Intervals of everything that a model is scored by, by metric."""
-    return {metric: found for one in resampled for metric, found in intervals(one).items()}
+    return {metric: interval for one in model for metric, interval in intervals(one).items()}
 
 
-def interval_cells(found: Mapping[str, Interval], metrics: Sequence[str]) -> dict[str, Any]:
+def interval_cells(by_metric: Mapping[str, Interval], metrics: Sequence[str]) -> dict[str, Any]:
     """Intervals as cells of a table: ``<metric>``, ``<metric>_low`` and ``<metric>_high`` of those that there are."""
     return {
         f"{metric}{bound}": value
         for metric in metrics
-        if metric in found
-        for bound, value in zip(BOUNDS, found[metric], strict=True)
+        if metric in by_metric
+        for bound, value in zip(BOUNDS, by_metric[metric], strict=True)
     }

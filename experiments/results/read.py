@@ -117,7 +117,7 @@ class FinishedRun:
         return f"{len(trained)} of {wanted} rows and repeats" if len(trained) < wanted else ""
 
     @property
-    def shown(self) -> dict[str, str]:
+    def metric_headings(self) -> dict[str, str]:
         """Metrics that are compared, and their headings."""
         if self.predictions is not None:
             return METRICS
