@@ -46,7 +46,7 @@ def test_a_bound_of_zero_is_no_difference():
 def test_one_pair():
     assert sentence(pairs(2), NONE) == (
         "r0 and r1 do not differ in UF1: the interval of their difference, .010 [-.020, .040], contains 0. "
-        "(1 comparison; interval of 95 %.)"
+        "(1 comparison; 95 % interval by subject.)"
     )
     assert sentence(pairs(2), CLEAR).startswith("r0 is above r1 in UF1 by .027 [.001, .057]. (1 comparison;")
 

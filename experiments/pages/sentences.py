@@ -13,6 +13,9 @@ from experiments.results.sweeps import best_row
 MOST_ROWS, MOST_CLAUSES = 6, 4
 """Of at most so many rows, at most so many differences are named one by one; otherwise they are counted."""
 
+Compared = tuple[tuple[str, str], Interval]
+"""Names of two rows, and the interval of the score of the first less that of the second."""
+
 
 def differing_rows(differences: pd.DataFrame, names: Sequence[tuple[str, str]], metric: str, heading: str) -> str:
     """Which rows differ beyond the interval of their paired difference; nothing where no two rows were compared.
@@ -40,17 +43,14 @@ def differing_rows(differences: pd.DataFrame, names: Sequence[tuple[str, str]], 
     return f"{_verdict(pairs, different, num_rows, heading)} {_comparisons(len(pairs), num_rows)}"
 
 
-def _verdict(
-    pairs: Sequence[tuple[tuple[str, str], Interval]],
-    different: Sequence[tuple[tuple[str, str], Interval]],
-    num_rows: int,
-    heading: str,
-) -> str:
+def _verdict(pairs: Sequence[Compared], different: Sequence[Compared], num_rows: int, heading: str) -> str:
     if not different:
         if len(pairs) == 1:
             (((one, other), interval),) = pairs
-            return f"{one} and {other} do not differ in {heading}: the interval of their difference, \
-{with_interval(*interval)}, contains 0."
+            return (
+                f"{one} and {other} do not differ in {heading}: the interval of their difference, "
+                f"{with_interval(*interval)}, contains 0."
+            )
         all_pairs = len(pairs) == num_rows * (num_rows - 1) // 2
         nobody = "No two rows differ" if all_pairs else f"None of the {len(pairs)} compared pairs of rows differs"
         return f"{nobody} in {heading}: every interval of a difference contains 0."
@@ -75,10 +75,10 @@ def _clause(pair: tuple[str, str], interval: Interval, where: str) -> str:
 
 def _comparisons(count: int, num_rows: int) -> str:
     if count == 1:
-        return f"(1 comparison; interval of {100 * LEVEL:g} %.)"
+        return f"(1 comparison; {100 * LEVEL:g} % interval by subject.)"
     return (
-        f"({count} comparisons of {num_rows} rows; intervals of {100 * LEVEL:g} %, not corrected for the number of "
-        "comparisons.)"
+        f"({count} comparisons of {num_rows} rows; {100 * LEVEL:g} % intervals by subject, not corrected for the "
+        "number of comparisons.)"
     )
 
 
