@@ -29,8 +29,8 @@ def conclude(
         ValueError: a file of the folder is missing or broken.
         OSError: a file cannot be written.
     """
-    rows = folder.read_table("rows.csv")
-    rows = rows[rows["algorithm"].isin(aus["algorithm"])]
+    all_rows = folder.read_table("rows.csv")
+    rows = all_rows[all_rows["algorithm"].isin(aus["algorithm"])]
     if emotions is not None:
         folder.write_table("predictions.csv", emotions)
         folder.write_table("class_scores.csv", class_scores(emotions, num_draws))
@@ -43,7 +43,7 @@ def conclude(
     folder.write_table("intervals.csv", intervals)
     folder.write_table("differences.csv", difference_table(comparable_pairs(rows), models, metrics))
     summary = summary_table(folder, emotions, aus)
-    if sweeps.swept_settings(rows):
+    if sweeps.swept_settings(all_rows):
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
         folder.write_table("sweep.csv", table)
