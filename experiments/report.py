@@ -2,25 +2,27 @@
 
 from pathlib import Path
 
-from jinja2 import UndefinedError
 from tyro.conf import Positional
 
-from experiments.pages import report
-from experiments.run import commandline
-from experiments.run import folder as run_folder
+from experiments.run.folder import existing
+from experiments.run.lifecycle import exit_with
 from fedpsyau_jax.options import parsed
 
 
-def main(run_path: Positional[Path]) -> int:
+def main(run_folder: Positional[Path]) -> int:
     """Write the report of a run again.
 
     Args:
-        run_path: folder that an experiment wrote.
+        run_folder: folder that an experiment wrote.
 
     Raises:
         ValueError, OSError: it is none, or a file of it is missing or broken.
     """
-    folder = run_folder.existing(run_path)
+    folder = existing(run_folder)
+    from jinja2 import UndefinedError
+
+    from experiments.pages import report
+
     try:
         print(report.write(folder))
     except (LookupError, TypeError, AttributeError, ArithmeticError, UndefinedError) as error:
@@ -31,4 +33,4 @@ def main(run_path: Positional[Path]) -> int:
 
 
 if __name__ == "__main__":
-    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))
+    exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))

@@ -9,8 +9,8 @@ import pandas as pd
 
 from experiments.results import schema
 from experiments.results.conclude import conclude
-from experiments.results.pretraining import au_count_rows, database_rows
 from experiments.run import folder as run_folder
+from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
 
 CLASSES = ["anger", "fear & co", "surprise"]
@@ -83,7 +83,7 @@ def begin(path: Path, experiment: str, settings: dict[str, Any], *, synthetic: b
     folder = run_folder.create(path)
     command = f"python -m experiments.{experiment}"
     folder.write_json("config.json", {"experiment": experiment, "command": command, "settings": settings})
-    folder.write_json("environment.json", run_folder.environment())
+    folder.write_json("environment.json", environment())
     drops = [{"clip": "x", "reason": "<b>onset == apex</b>"}]
     facts = {"synthetic": synthetic, "fingerprint": fingerprint, "drops": drops}
     data = schema.data_facts("made up", SUBJECTS, LABELS, CLASSES, AUS, **facts)
@@ -131,13 +131,10 @@ def finished_pretraining(
     folder = begin(path, "pretrain", own | settings, synthetic=True, fingerprint="f" * 64)
     names, draw = list(algorithms), np.random.default_rng(1)
     people = np.array(SUBJECTS).astype(int)
-    aus, databases, counts, splits, trainings = [], [], [], [], []
+    aus, splits, trainings = [], [], []
     for repeat in range(NUM_REPEATS):
         validation = np.flatnonzero((people + repeat + seed) % 3 == 0)
         train = np.setdiff1d(np.arange(len(people)), validation)
-        split = (train, validation)
-        databases += database_rows(repeat, np.full(len(people), "made up"), np.array(SUBJECTS), *split)
-        counts += au_count_rows(repeat, AU_LABELS, np.ones(AU_LABELS.shape), AUS, *split)
         keys = {"repeat": repeat, "fold": schema.ALL, "client": schema.ALL}
         who = sorted({SUBJECTS[row] for row in validation})
         splits.append(schema.split_row(keys, who, LABELS[train], LABELS[:0], LABELS[validation], ()))
@@ -152,7 +149,8 @@ def finished_pretraining(
     sums = {"train_loss_sum": ones, "num_train": ones, "loss_sum": ones, "confusion": none, "scored": ""}
     rounds = pd.concat(schema.round_rows(number, trainings, **sums) for number in range(1, NUM_ROUNDS + 1))
     tables = {"rows": rows_table(names), "splits": pd.DataFrame(splits), "metrics": rounds}
-    tables |= {"databases": pd.DataFrame(databases), "action_units": pd.DataFrame(counts)}
+    shown = {f"{part}_{what}": 20 for part in ("train", "validation") for what in ("labelled", "shown")}
+    tables["action_units"] = pd.DataFrame([{"repeat": repeat, "au": au, **shown} for repeat in range(2) for au in AUS])
     for name, table in tables.items():
         folder.write_table(f"{name}.csv", table)
     conclude(folder, None, pd.concat(aus, ignore_index=True), num_draws=400)

@@ -13,8 +13,8 @@ from experiments.pages import figures
 from experiments.pages.tables import with_interval
 from experiments.results import comparison
 from experiments.results.conclude import conclude
-from experiments.run import commandline
 from experiments.run.folder import RunFolder
+from experiments.run.mistakes import exit_status
 
 DRAWING = figures.png
 
@@ -28,11 +28,11 @@ def two_runs(tmp_path):
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The command in this process, without drawing: its exit status, what it printed, and its error."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(comparison, "resample_runs", partial(comparison.resample_runs, num_draws=200))
+    monkeypatch.setattr(comparison, "bootstrap_runs", partial(comparison.bootstrap_runs, num_draws=200))
     monkeypatch.setattr(figures, "png", lambda figure: b"not drawn")
 
     def run(*arguments):
-        status = commandline.guarded(lambda: compare.main([*map(str, arguments)]))
+        status = exit_status(lambda: compare.main([*map(str, arguments)]))
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -130,15 +130,15 @@ def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path
 
 def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
     plain = finished_run(tmp_path / "plain", algorithms=("FedAvg", "FedProx"))
-    rows = rows_table(["FedAvg", "FedProx, mu=0.1", "FedProx, mu=1"], mu=[None, 0.1, 1])
+    rows = rows_table(["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"], mu=[None, 0.1, 1])
     swept = finished_run(tmp_path / "swept", rows=rows, skill=0.5)
     command(plain, swept, "--output", tmp_path / "compared")
     pairs = pd.read_csv(tmp_path / "compared" / "differences.csv")
     between = pairs[pairs["run"] != pairs["other_run"]]
     assert between[["algorithm", "other_algorithm"]].to_numpy().tolist() == [
         ["FedAvg", "FedAvg"],
-        ["FedProx", "FedProx, mu=0.1"],
-        ["FedProx", "FedProx, mu=1"],
+        ["FedProx", "FedProx, mu 0.1"],
+        ["FedProx", "FedProx, mu 1"],
     ]
 
 

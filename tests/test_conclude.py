@@ -7,11 +7,13 @@ from made_up_runs import AUS, CLASSES, finished_pretraining, finished_run, rows_
 from sklearn.metrics import f1_score, recall_score
 from test_intervals import au_rows, random_predictions
 
+from experiments.pages import report
 from experiments.results import baselines, conclude, intervals, measures
 from experiments.results import scores as results
-from experiments.results.conclude import au_scores, class_scores, interval_table, resample_rows
+from experiments.results.conclude import au_scores, bootstrap_rows, class_scores, interval_table
 from experiments.results.differences import comparable_pairs
 from experiments.results.intervals import difference_intervals, score_intervals
+from experiments.results.read import read, read_finished
 from experiments.run.folder import RunFolder
 
 MODELS = ("full, published", "full, uniform", "global-only, published", "global-only, uniform", "no-gat")
@@ -75,7 +77,7 @@ def test_an_action_unit_that_nobody_shows_or_is_said_to_show_has_no_score(tables
 
 def test_pooled_scores_have_the_intervals_of_each_algorithm(tables: tuple[pd.DataFrame, pd.DataFrame]):
     metrics = list(results.METRICS)
-    rows = interval_table(resample_rows(["frozen", "scratch"], *tables), metrics)
+    rows = interval_table(bootstrap_rows(["frozen", "scratch"], *tables), metrics)
     assert rows["metric"].tolist() == metrics * 2
     emotions, aus = (table[table["algorithm"] == "scratch"] for table in tables)
     alone = score_intervals(emotions) | score_intervals(aus, measures.ACTION_UNITS)
@@ -121,12 +123,6 @@ def test_a_pretraining_is_scored_by_action_units_alone(tmp_path):
     assert folder.read_table("au_predictions.csv")["algorithm"].unique().tolist() == list(names)
     assert len(folder.read_table("differences.csv")) == 1
     assert not folder.has("predictions.csv")
-    counts = folder.read_table("action_units.csv")
-    assert (counts["train_shown"] <= counts["train_labelled"]).all()
-    assert (counts["train_labelled"] + counts["validation_labelled"] == 60).all()
-    people = folder.read_table("databases.csv")
-    for row in people.itertuples():
-        assert not set(row.train_subjects.split()) & set(row.validation_subjects.split())
 
 
 def test_rows_that_differ_in_one_thing_and_every_row_with_the_first_are_compared():
@@ -146,15 +142,46 @@ def test_rows_that_differ_in_one_thing_and_every_row_with_the_first_are_compared
 
 
 def test_a_row_that_does_not_depend_on_a_setting_is_compared_with_all_its_values():
-    titles = ["local", "FedAvg", "FedProx, mu=0.1", "FedProx, mu=1", "P-FedProx, mu=0.1", "P-FedProx, mu=1"]
+    titles = ["local", "FedAvg", "FedProx, mu 0.1", "FedProx, mu 1", "P-FedProx, mu 0.1", "P-FedProx, mu 1"]
     pairs = comparable_pairs(rows_table(titles, mu=[np.nan, np.nan, 0.1, 1, 0.1, 1]))
     assert len(pairs) == 15 - 2
-    assert ("FedProx, mu=0.1", "P-FedProx, mu=1") not in pairs
-    assert ("FedProx, mu=1", "P-FedProx, mu=0.1") not in pairs
+    assert ("FedProx, mu 0.1", "P-FedProx, mu 1") not in pairs
+    assert ("FedProx, mu 1", "P-FedProx, mu 0.1") not in pairs
 
 
-def test_rows_that_were_tested_on_other_clips_are_refused(tmp_path, monkeypatch):
-    folder = RunFolder(finished_run(tmp_path / "run"))
-    emotions, aus = (folder.read_table(f"{name}.csv") for name in ("predictions", "au_predictions"))
-    with pytest.raises(ValueError, match="1 tested clips are in one of the two only"):
-        conclude.conclude(folder, emotions.iloc[1:], aus)
+def test_an_ablation_names_its_rows_by_variant():
+    """Which counts once."""
+    variants = ["full", "full", "no-gat", "no-gat"]
+    priors = ["published", "uniform", "published", "uniform"]
+    titles = [f"{variant}, {prior}" for variant, prior in zip(variants, priors, strict=True)]
+    rows = pd.DataFrame({"algorithm": titles, "name": variants, "prior": priors, "variant": variants})
+    first, second, third, last = titles
+    expected = [(first, second), (first, third), (first, last), (second, last), (third, last)]
+    assert comparable_pairs(rows) == expected
+
+
+def test_an_interrupted_run_is_scored_by_the_rows_and_repeats_that_are_trained(tmp_path):
+    names = ("local only", "FedAvg", "P-FedProx")
+    folder = RunFolder(finished_run(tmp_path / "run", algorithms=names))
+    tables = [folder.read_table(f"{name}.csv") for name in ("predictions", "au_predictions")]
+    trained = [
+        table[(table["algorithm"] != "P-FedProx") & ((table["algorithm"] != "FedAvg") | (table["repeat"] == 0))]
+        for table in tables
+    ]
+    conclude.conclude(folder, *trained, num_draws=100)
+    summary = folder.read_table("summary.csv")
+    assert summary["algorithm"].tolist()[:3] == ["local only", "FedAvg", baselines.MAJORITY]
+    assert summary["num_repeats"].tolist()[:2] == [2, 1]
+    assert folder.read_table("intervals.csv")["algorithm"].unique().tolist() == ["local only", "FedAvg"]
+    assert len(folder.read_table("differences.csv")) == 0
+    run = read(folder)
+    assert run.algorithms == ["local only", "FedAvg"]
+    assert run.progress == "3 of 6 rows and repeats"
+    assert "3 of 6 rows and repeats were run" in report.write(folder).read_text()
+    with pytest.raises(ValueError, match=r"is not finished \(3 of 6 rows and repeats\): let it end"):
+        read_finished(folder, "run")
+
+
+def test_the_rounds_of_a_sweep_over_rounds_are_those_of_its_rows(tmp_path):
+    rows = rows_table(["FedAvg, rounds 2", "FedAvg, rounds 3"], rounds=[2, 3])
+    assert read(RunFolder(finished_run(tmp_path / "run", rows=rows, rounds=9))).progress == ""

@@ -46,7 +46,7 @@ def test_a_bound_of_zero_is_no_difference():
 def test_one_pair():
     assert sentence(pairs(2), NONE) == (
         "r0 and r1 do not differ in UF1: the interval of their difference, .010 [-.020, .040], contains 0. "
-        "(1 comparison; interval of 95 %.)"
+        "(1 comparison; 95 % interval by subject.)"
     )
     assert sentence(pairs(2), CLEAR).startswith("r0 is above r1 in UF1 by .027 [.001, .057]. (1 comparison;")
 
@@ -70,12 +70,12 @@ def test_without_intervals_nothing_is_said_to_differ_or_not():
 
 @pytest.mark.parametrize(("scored", "said"), [("test", "which is optimistic"), ("validation", "by validation UF1")])
 def test_the_best_row_of_a_sweep_says_how_it_was_chosen(tmp_path, scored, said):
-    titles = ["FedAvg", "FedProx, mu=0.1", "FedProx, mu=1"]
+    titles = ["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"]
     rows = rows_table(titles, mu=[np.nan, 0.1, 1])
     run = read(RunFolder(finished_run(tmp_path / "run", rows=rows, skill=[0.3, 0.9, 0.5], scored=scored)))
     assert said in best_of_sweep(run)
     if scored == "test":
-        assert "Best row by test score, which is optimistic: FedProx, mu=0.1 (UF1" in best_of_sweep(run)
+        assert "Best row by test score, which is optimistic: FedProx, mu 0.1 (UF1" in best_of_sweep(run)
 
 
 def test_a_run_that_sweeps_nothing_has_no_best_row(tmp_path):

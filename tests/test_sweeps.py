@@ -16,14 +16,14 @@ WEIGHTS = (0.5, 0.9)
 
 
 def one_setting():
-    titles = ["FedAvg", *(f"FedProx, mu={mu}" for mu in MUS)]
+    titles = ["FedAvg", *(f"FedProx, mu {mu}" for mu in MUS)]
     return rows_table(titles, mu=[np.nan, *MUS])
 
 
 def two_settings():
     own = [(mu, weight) for mu in MUS for weight in WEIGHTS]
-    titles = ["FedAvg", *(f"FedProx, mu={mu}" for mu in MUS)]
-    titles += [f"P-FedProx, mu={mu}, self-weight={weight}" for mu, weight in own]
+    titles = ["FedAvg", *(f"FedProx, mu {mu}" for mu in MUS)]
+    titles += [f"P-FedProx, mu {mu}, self-weight {weight}" for mu, weight in own]
     mus = [np.nan, *MUS, *(mu for mu, _ in own)]
     return rows_table(titles, mu=mus, **{"self-weight": [np.nan] * 4 + [weight for _, weight in own]})
 
@@ -102,7 +102,7 @@ def test_two_settings_are_a_heat_map_for_each_algorithm(swept):
 
 def test_a_third_setting_has_a_panel_for_each_value(tmp_path):
     titles = [
-        f"FedProx, mu={mu}, batch={batch}, seed-scale={scale}" for mu in MUS for batch in (8, 16) for scale in "ab"
+        f"FedProx, mu {mu}, batch {batch}, seed-scale {scale}" for mu in MUS for batch in (8, 16) for scale in "ab"
     ]
     settings = [(mu, batch, scale) for mu in MUS for batch in (8, 16) for scale in "ab"]
     columns = dict(zip(("mu", "batch", "seed-scale"), map(list, zip(*settings, strict=True)), strict=True))

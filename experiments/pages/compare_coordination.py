@@ -24,7 +24,7 @@ FACTS = {"name", "synthetic", "fingerprint", "au_names", "num_samples", "num_sub
 COLUMNS = {*KEYS, *SHOWN, "num_clips"}
 
 
-def compare(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool, **_: object) -> None:
+def compare(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
     """Compare studies of coordination: write the tables and the page, and show the pairs.
 
     Args:

@@ -12,7 +12,7 @@ from experiments.pages import figures, page
 from experiments.pages.interval_plots import difference_names, difference_plot, pair_names, row_names, score_plot
 from experiments.pages.sentences import differing_rows
 from experiments.pages.tables import interval_columns, print_table, title
-from experiments.results.comparison import shown_in
+from experiments.results.comparison import metric_headings
 from experiments.results.read import FinishedRun
 from experiments.results.schema import POOLED
 from experiments.run.folder import RunFolder
@@ -83,18 +83,18 @@ def draw(
     runs: Sequence[FinishedRun], scores: pd.DataFrame, differences: pd.DataFrame, *, synthetic: bool
 ) -> dict[str, Figure]:
     """The figures by file name without ending; no curves where there are more rows than colours."""
-    shown = shown_metrics(runs, scores)
-    drawn = {"scores": score_plot(scores, shown, heading=title(heading_of(runs), synthetic=synthetic))}
+    metrics = shown_metrics(runs, scores)
+    plots = {"scores": score_plot(scores, metrics, heading=title(heading_of(runs), synthetic=synthetic))}
     if len(differences):
         heading = title("Paired differences", synthetic=synthetic)
-        drawn["differences"] = difference_plot(differences, shown, heading=heading)
+        plots["differences"] = difference_plot(differences, metrics, heading=heading)
     if lines := curves(runs, scores):
         baselines = scores[scores["kind"] == "baseline"]
         part, unit = (
             " or ".join(dict.fromkeys(words)) for words in zip(*((r.part, r.unit) for r in runs), strict=True)
         )
-        drawn["curves"] = figures.curves(pd.concat(lines), baselines, part, unit, synthetic=synthetic)
-    return drawn
+        plots["curves"] = figures.curves(pd.concat(lines), baselines, part, unit, synthetic=synthetic)
+    return plots
 
 
 def curves(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> list[pd.DataFrame]:
@@ -122,7 +122,7 @@ def heading_of(runs: Sequence[FinishedRun]) -> str:
 
 def shown_metrics(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> dict[str, str]:
     """Metrics that any row has, and their headings; the first one is what rows are told apart by."""
-    return {metric: heading for metric, heading in shown_in(runs).items() if scores[metric].notna().any()}
+    return {metric: heading for metric, heading in metric_headings(runs).items() if scores[metric].notna().any()}
 
 
 def score_sheet(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> pd.DataFrame:
@@ -134,25 +134,27 @@ def score_sheet(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> pd.DataFra
 def difference_sheet(runs: Sequence[FinishedRun], differences: pd.DataFrame) -> pd.DataFrame:
     """The differences as text."""
     names = difference_names(differences)
-    shown = {metric: heading for metric, heading in shown_in(runs).items() if differences[metric].notna().any()}
-    return _sheet(runs, differences, shown, pd.DataFrame({"difference": names}), names)
+    metrics = {
+        metric: heading for metric, heading in metric_headings(runs).items() if differences[metric].notna().any()
+    }
+    return _sheet(runs, differences, metrics, pd.DataFrame({"difference": names}), names)
 
 
 def verdict(runs: Sequence[FinishedRun], differences: pd.DataFrame) -> str:
     """Which rows differ beyond the intervals of their differences."""
-    metric, heading = next(iter(shown_in(runs).items()))
+    metric, heading = next(iter(metric_headings(runs).items()))
     return differing_rows(differences, pair_names(differences), metric, heading)
 
 
 def _sheet(
     runs: Sequence[FinishedRun],
     table: pd.DataFrame,
-    shown: Mapping[str, str],
+    metrics: Mapping[str, str],
     names: pd.DataFrame,
     whole_names: Sequence[str],
 ) -> pd.DataFrame:
     """Scores with their intervals: a column each, or a row each where they are many."""
-    text = interval_columns(table, shown)
+    text = interval_columns(table, metrics)
     if is_detection(runs):
         return pd.DataFrame(text, index=list(whole_names)).T.rename_axis("score").reset_index()
     return names.assign(**text)

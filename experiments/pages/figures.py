@@ -44,14 +44,14 @@ def curves(metrics: pd.DataFrame, summary: pd.DataFrame, part: str, unit: str, *
     scored = " or ".join(sorted(pooled["scored"].dropna().unique()))
     several = metrics.loc[metrics["fold"] != POOLED, ["fold", "client"]].drop_duplicates().shape[0] > 1
     where = f" (all {part}s together)" if several else ""
-    shown = {"train_loss": f"training loss{where}", "uf1": f"{scored} UF1{where}"}
-    shown = {column: label for column, label in shown.items() if pooled[column].notna().any()}
-    panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True))
+    labels = {"train_loss": f"training loss{where}", "uf1": f"{scored} UF1{where}"}
+    labels = {column: label for column, label in labels.items() if pooled[column].notna().any()}
+    panels = dict(zip(labels, figure.subplots(1, len(labels), squeeze=False)[0], strict=True))
     for column, axes in panels.items():
         for colour, (algorithm, rows) in coloured(pooled.groupby("algorithm", sort=False)):
             line_with_band(axes, rows.dropna(subset=[column]).groupby("round")[column], str(algorithm), colour)
         axes.set_xlabel(unit)
-        axes.set_ylabel(shown[column])
+        axes.set_ylabel(labels[column])
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     if "uf1" in panels and scored == "test":

@@ -51,52 +51,50 @@ def show(folder: RunFolder, console: Console) -> None:
         console.print(tables.terminal_table(run.summary, run.intervals, run.part, synthetic=run.synthetic))
     for sentence in verdicts(run):
         console.print(sentence, highlight=False, soft_wrap=True)
-    if run.num_wanted and run.num_done < run.num_wanted:
-        console.print(f"Unfinished: {run.num_done} of {run.num_wanted} {run.unit}s.", style="yellow", highlight=False)
     console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
 
 def verdicts(run: FinishedRun) -> list[str]:
     """Which rows differ beyond their intervals, and the best row of a sweep."""
-    (metric, heading), *_ = shown(run).items()
+    (metric, heading), *_ = table_metrics(run).items()
     differing = sentences.differing_rows(run.differences, interval_plots.pair_names(run.differences), metric, heading)
     return [sentence for sentence in (differing, sentences.best_of_sweep(run)) if sentence]
 
 
-def shown(run: FinishedRun) -> dict[str, str]:
+def table_metrics(run: FinishedRun) -> dict[str, str]:
     """The metrics of the table of a run, and their headings; the first one is what rows are told apart by."""
     return {metric: heading for metric, heading in METRICS.items() if run.summary[metric].notna().any()}
 
 
 def draw(run: FinishedRun) -> dict[str, Figure]:
     """The figures by file name without ending."""
-    synthetic, drawn = run.synthetic, {}
-    first, metrics = first_rows(run), shown(run)
+    synthetic, plots = run.synthetic, {}
+    first, metrics = first_rows(run), table_metrics(run)
     bounded = interval_plots.scores_with_bounds(run.summary, run.intervals)
-    drawn["scores"] = interval_plots.score_plot(bounded, metrics, heading=tables.title("Scores", synthetic=synthetic))
+    plots["scores"] = interval_plots.score_plot(bounded, metrics, heading=tables.title("Scores", synthetic=synthetic))
     if 0 < len(run.differences) <= MOST_DIFFERENCES:
         heading = tables.title("Paired differences", synthetic=synthetic)
-        drawn["differences"] = interval_plots.difference_plot(run.differences, metrics, heading=heading)
+        plots["differences"] = interval_plots.difference_plot(run.differences, metrics, heading=heading)
     if run.sweep is not None:
-        drawn |= sweeps.draw(run.sweep, synthetic=synthetic)
-    drawn["curves"] = figures.curves(_of(run.metrics, first), run.summary, run.part, run.unit, synthetic=synthetic)
+        plots |= sweeps.draw(run.sweep, synthetic=synthetic)
+    plots["curves"] = figures.curves(_of(run.metrics, first), run.summary, run.part, run.unit, synthetic=synthetic)
     if run.predictions is not None and run.class_scores is not None:
-        drawn["confusion"] = figures.confusion_matrices(_of(run.predictions, first), synthetic=synthetic)
-        drawn["classes"] = figures.class_scores(_of(run.class_scores, first), "class", synthetic=synthetic)
+        plots["confusion"] = figures.confusion_matrices(_of(run.predictions, first), synthetic=synthetic)
+        plots["classes"] = figures.class_scores(_of(run.class_scores, first), "class", synthetic=synthetic)
         if run.predictions[run.part].nunique() > 1:
-            drawn[f"{run.part}s"] = figures.part_scores(run.predictions, run.summary, run.part, synthetic=synthetic)
+            plots[f"{run.part}s"] = figures.part_scores(run.predictions, run.summary, run.part, synthetic=synthetic)
     unknown = set(run.au_scores["algorithm"]) - set(run.algorithms)
-    drawn["action_units"] = figures.class_scores(
+    plots["action_units"] = figures.class_scores(
         _of(run.au_scores, [*first, *unknown]), "au", synthetic=synthetic, split=tested_part(run)
     )
-    return drawn
+    return plots
 
 
 def first_rows(run: FinishedRun) -> list[str]:
     """Titles of at most ``MOST_ROWS`` rows, some of each algorithm, prior and variant, in the order of the table."""
-    kinds = run.rows[["name", "prior", "variant"]].fillna("").agg(tuple, axis=1)
-    repeated = run.rows.groupby(kinds, sort=False).cumcount()
-    chosen = set(run.rows.assign(repeated=repeated).sort_values("repeated", kind="stable")["algorithm"][:MOST_ROWS])
+    rows = run.rows[run.rows["algorithm"].isin(run.algorithms)]
+    repeated = rows.groupby(["name", "prior", "variant"], sort=False, dropna=False).cumcount()
+    chosen = set(rows.assign(repeated=repeated).sort_values("repeated", kind="stable")["algorithm"][:MOST_ROWS])
     return [algorithm for algorithm in run.algorithms if algorithm in chosen]
 
 
@@ -116,7 +114,7 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         sheet=tables.summary_sheet(run.summary, run.intervals),
         verdicts=verdicts(run),
         limits=sentences.limits(run),
-        num_left_out=max(0, len(run.rows) - MOST_ROWS),
+        num_left_out=max(0, len(run.algorithms) - MOST_ROWS),
         scored=" and ".join(sorted(run.metrics["scored"].dropna().unique())),
         databases=pd.DataFrame([_database(one) for one in run.data["databases"]]),
         drops=Counter(drop["reason"] for one in run.data["databases"] for drop in one["drops"]).most_common(),
@@ -128,22 +126,21 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
 def _tables(run: FinishedRun) -> dict[str, Any]:
     """Tables of the page as text, by the names that the template uses; None where a run has no such table."""
     pairs = pd.DataFrame({"difference": interval_plots.difference_names(run.differences)})
-    found: dict[str, Any] = {
-        "differences": pairs.assign(**tables.interval_columns(run.differences, shown(run))),
+    text: dict[str, Any] = {
+        "differences": pairs.assign(**tables.interval_columns(run.differences, table_metrics(run))),
         "f1_by_au": _au_table(run),
         "sweep": None if run.sweep is None else sweeps.sheet(run.sweep),
-        "people": None if run.databases is None else run.databases.rename(columns=_plain),
     }
     names = ("f1_by_class", "recall_by_class", "scores_by_part")
     if run.predictions is None or run.class_scores is None:
-        return found | dict.fromkeys(names)
+        return text | dict.fromkeys(names)
     parts = score_parts(run.predictions, part=run.part)
     wide = (
         tables.wide(run.class_scores, "f1", ["class"]),
         tables.wide(run.class_scores, "recall", ["class"]),
         tables.wide(parts, "uf1", ["repeat", run.part]),
     )
-    return found | dict(zip(names, wide, strict=True))
+    return text | dict(zip(names, wide, strict=True))
 
 
 def _au_table(run: FinishedRun) -> pd.DataFrame:
@@ -151,19 +148,15 @@ def _au_table(run: FinishedRun) -> pd.DataFrame:
     table = tables.wide(run.au_scores, "f1", ["au"]).rename(columns={"au": "AU"})
     if run.action_units is None:
         return table
-    own = run.action_units[run.action_units["repeat"] == 0].set_index("au")
+    counts = run.action_units[run.action_units["repeat"] == 0].set_index("au")
     for part in ("train", "validation"):
-        counts = own[f"{part}_shown"].astype(str) + " of " + own[f"{part}_labelled"].astype(str)
-        table[f"shown in {'training' if part == 'train' else part}"] = table["AU"].map(counts).fillna("")
+        shown = counts[f"{part}_shown"].astype(str) + " of " + counts[f"{part}_labelled"].astype(str)
+        table[f"shown in {'training' if part == 'train' else part}"] = table["AU"].map(shown).fillna("")
     return table
 
 
 def _of(table: pd.DataFrame, algorithms: list[str]) -> pd.DataFrame:
     return table[table["algorithm"].isin(algorithms)]
-
-
-def _plain(column: object) -> str:
-    return str(column).removeprefix("num_").replace("_", " ")
 
 
 def _database(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,9 @@ from experiments.results.sweeps import best_row
 MOST_ROWS, MOST_CLAUSES = 6, 4
 """Of at most so many rows, at most so many differences are named one by one; otherwise they are counted."""
 
+Compared = tuple[tuple[str, str], Interval]
+"""Names of two rows, and the interval of the score of the first less that of the second."""
+
 
 def differing_rows(differences: pd.DataFrame, names: Sequence[tuple[str, str]], metric: str, heading: str) -> str:
     """Which rows differ beyond the interval of their paired difference; nothing where no two rows were compared.
@@ -28,37 +31,34 @@ def differing_rows(differences: pd.DataFrame, names: Sequence[tuple[str, str]], 
     'A is above B in UF1 by .027 [.001, .057]; the other interval of a difference contains 0.'
     """
     columns = [metric, f"{metric}_low", f"{metric}_high"]
-    found = [
+    pairs = [
         (pair, Interval(*values))
         for pair, values in zip(names, differences[columns].itertuples(index=False), strict=True)
         if not pd.isna(values[1])
     ]
-    if not found:
+    if not pairs:
         return "" if differences.empty else "Only one subject was tested: no interval says whether rows differ."
-    clear = sorted((one for one in found if one[1].excludes_zero), key=lambda one: -abs(one[1].estimate))
-    num_rows = len({name for pair, _ in found for name in pair})
-    return f"{_verdict(found, clear, num_rows, heading)} {_comparisons(len(found), num_rows)}"
+    different = sorted((one for one in pairs if one[1].excludes_zero), key=lambda one: -abs(one[1].estimate))
+    num_rows = len({name for pair, _ in pairs for name in pair})
+    return f"{_verdict(pairs, different, num_rows, heading)} {_comparisons(len(pairs), num_rows)}"
 
 
-def _verdict(
-    found: Sequence[tuple[tuple[str, str], Interval]],
-    clear: Sequence[tuple[tuple[str, str], Interval]],
-    num_rows: int,
-    heading: str,
-) -> str:
-    if not clear:
-        if len(found) == 1:
-            (((one, other), interval),) = found
-            return f"{one} and {other} do not differ in {heading}: the interval of their difference, \
-{with_interval(*interval)}, contains 0."
-        all_pairs = len(found) == num_rows * (num_rows - 1) // 2
-        nobody = "No two rows differ" if all_pairs else f"None of the {len(found)} compared pairs of rows differs"
+def _verdict(pairs: Sequence[Compared], different: Sequence[Compared], num_rows: int, heading: str) -> str:
+    if not different:
+        if len(pairs) == 1:
+            (((one, other), interval),) = pairs
+            return (
+                f"{one} and {other} do not differ in {heading}: the interval of their difference, "
+                f"{with_interval(*interval)}, contains 0."
+            )
+        all_pairs = len(pairs) == num_rows * (num_rows - 1) // 2
+        nobody = "No two rows differ" if all_pairs else f"None of the {len(pairs)} compared pairs of rows differs"
         return f"{nobody} in {heading}: every interval of a difference contains 0."
-    if num_rows > MOST_ROWS or len(clear) > MOST_CLAUSES:
-        counted = f"{len(clear)} of {len(found)} compared pairs of rows differ in {heading}"
-        return f"{counted}; the largest difference: {_clause(*clear[0], '')}."
-    clauses = [_clause(*clear[0], f" in {heading}"), *(_clause(*one, "") for one in clear[1:])]
-    others = len(found) - len(clear)
+    if num_rows > MOST_ROWS or len(different) > MOST_CLAUSES:
+        counted = f"{len(different)} of {len(pairs)} compared pairs of rows differ in {heading}"
+        return f"{counted}; the largest difference: {_clause(*different[0], '')}."
+    clauses = [_clause(*different[0], f" in {heading}"), *(_clause(*one, "") for one in different[1:])]
+    others = len(pairs) - len(different)
     rest = {0: "", 1: "; the other interval of a difference contains 0"}.get(
         others, f"; the other {others} intervals of differences contain 0"
     )
@@ -75,10 +75,10 @@ def _clause(pair: tuple[str, str], interval: Interval, where: str) -> str:
 
 def _comparisons(count: int, num_rows: int) -> str:
     if count == 1:
-        return f"(1 comparison; interval of {100 * LEVEL:g} %.)"
+        return f"(1 comparison; {100 * LEVEL:g} % interval by subject.)"
     return (
-        f"({count} comparisons of {num_rows} rows; intervals of {100 * LEVEL:g} %, not corrected for the number of "
-        "comparisons.)"
+        f"({count} comparisons of {num_rows} rows; {100 * LEVEL:g} % intervals by subject, not corrected for the "
+        "number of comparisons.)"
     )
 
 
@@ -98,8 +98,8 @@ def limits(run: FinishedRun) -> list[str]:
     """What the numbers of a run mean and what they do not."""
     scored = _detection_limits() if run.predictions is None else _recognition_limits(run)
     intervals = (
-        f"In brackets: {INTERVAL}, the percentiles of {NUM_DRAWS:,} draws with seed {SEED}. They say how far a score depends "
-        "on who was tested, and nothing about the random numbers of training."
+        f"In brackets: {INTERVAL}, the percentiles of {NUM_DRAWS:,} draws with seed {SEED}. They say how far a score "
+        "depends on who was tested, and nothing about the random numbers of training."
     )
     sentences = [*scored, _spread(run), intervals]
     if len(run.differences):

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.pages.figures import BASELINE_COLOUR, BASELINE_DASHES, coloured, titled_figure
 from experiments.pages.tables import interval_columns, number, title
 from experiments.results.scores import METRICS
-from experiments.results.sweeps import ROW, VALIDATION
+from experiments.results.sweeps import VALIDATION, swept_settings
 
 ANY = "any"
 """What stands for the value of a setting that a row does not depend on."""
@@ -28,28 +28,22 @@ def draw(sweep: pd.DataFrame, *, synthetic: bool) -> dict[str, Figure]:
         sweep: as sweep.csv.
         synthetic: whether the data are.
     """
-    axes = settings_of(sweep)
+    axes = swept_settings(sweep)
     if "uf1" not in sweep or not axes:
         return {}
     heading = title("UF1 by " + " and ".join(axes), synthetic=synthetic)
     return {"sweep": line_figure(sweep, heading) if len(axes) == 1 else heat_maps(sweep, heading)}
 
 
-def settings_of(sweep: pd.DataFrame) -> list[str]:
-    """Names of the swept settings."""
-    scores = {f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")} | {VALIDATION}
-    return [str(column) for column in sweep if column not in (*ROW, *scores)]
-
-
 def sheet(sweep: pd.DataFrame) -> pd.DataFrame:
     """sweep.csv as text, scores with their intervals."""
-    shown = {metric: heading for metric, heading in METRICS.items() if metric in sweep}
+    headings = {metric: heading for metric, heading in METRICS.items() if metric in sweep}
     text = pd.DataFrame({"algorithm": sweep["algorithm"]})
-    for setting in settings_of(sweep):
+    for setting in swept_settings(sweep):
         text[setting] = [ANY if pd.isna(value) else label(value) for value in sweep[setting]]
     if VALIDATION in sweep:
         text["validation UF1"] = [number(value) for value in sweep[VALIDATION]]
-    return text.assign(**interval_columns(sweep, shown))
+    return text.assign(**interval_columns(sweep, headings))
 
 
 def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
@@ -59,17 +53,17 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
         sweep: as sweep.csv, of one setting.
         heading: over the figure.
     """
-    (setting,) = settings_of(sweep)
+    (setting,) = swept_settings(sweep)
     figure = titled_figure(9, 4.4, heading)
     axes = figure.subplots()
     values = _ordered(sweep[setting])
     numeric = all(isinstance(value, (int, float)) for value in values)
     dependent = [(name, rows) for name, rows in families(sweep) if rows[setting].notna().all()]
     for colour, (name, rows) in coloured(dependent):
-        own = rows.set_index(setting).loc[[value for value in values if value in set(rows[setting])]]
-        at = own.index.to_numpy(float) if numeric else np.array([values.index(value) for value in own.index])
-        axes.plot(at, own["uf1"], color=colour, marker="o", lw=1.8, label=name)
-        axes.fill_between(at, own["uf1_low"], own["uf1_high"], color=colour, alpha=0.15, lw=0)
+        line = rows.set_index(setting).loc[[value for value in values if value in set(rows[setting])]]
+        at = line.index.to_numpy(float) if numeric else np.array([values.index(value) for value in line.index])
+        axes.plot(at, line["uf1"], color=colour, marker="o", lw=1.8, label=name)
+        axes.fill_between(at, line["uf1_low"], line["uf1_high"], color=colour, alpha=0.15, lw=0)
     references = sweep[sweep[setting].isna()]
     for number_, (_, row) in enumerate(references.iterrows()):
         dashes = BASELINE_DASHES[number_ % len(BASELINE_DASHES)]
@@ -92,7 +86,7 @@ def heat_maps(sweep: pd.DataFrame, heading: str) -> Figure:
         sweep: as sweep.csv, of two or more settings.
         heading: over the figure.
     """
-    down, across, *others = settings_of(sweep)
+    down, across, *others = swept_settings(sweep)
     panels = list(islice(_heat_panels(sweep, others), MOST_PANELS))
     columns = min(len(panels), 3)
     lines = -(-len(panels) // columns)
@@ -112,11 +106,11 @@ def heat_maps(sweep: pd.DataFrame, heading: str) -> Figure:
 
 def families(sweep: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows that differ in swept settings alone, with what they are called without these."""
-    columns = ["name", "prior", "variant"]
-    keys = sweep[columns].fillna("").agg(tuple, axis=1)
+    settings = swept_settings(sweep)
+    columns = [column for column in ("name", "prior", "variant") if column not in settings]
     several = [column for column in columns[1:] if sweep[column].nunique() > 1]
-    for _, rows in sweep.groupby(keys, sort=False):
-        yield family_name(rows, settings_of(sweep), several), rows
+    for _, rows in sweep.groupby(columns, sort=False, dropna=False):
+        yield family_name(rows, settings, several), rows
 
 
 def family_name(rows: pd.DataFrame, settings: Sequence[str], several: Sequence[str] = ()) -> str:
@@ -127,12 +121,12 @@ def family_name(rows: pd.DataFrame, settings: Sequence[str], several: Sequence[s
         settings: names of the swept settings.
         several: of "prior" and "variant", those of which a run has several.
 
-    >>> rows = pd.DataFrame({"algorithm": ["FedProx, mu=0.1", "FedProx, mu=1"], "name": "fedprox", "mu": [0.1, 1.0]})
+    >>> rows = pd.DataFrame({"algorithm": ["FedProx, mu 0.1", "FedProx, mu 1"], "name": "fedprox", "mu": [0.1, 1.0]})
     >>> family_name(rows, ["mu"])
     'FedProx'
     """
     titles = {
-        ", ".join(part for part in title_.split(", ") if part.partition("=")[0] not in settings)
+        ", ".join(part for part in title_.split(", ") if part.partition(" ")[0] not in settings)
         for title_ in rows["algorithm"]
     }
     if len(titles) == 1:
@@ -154,9 +148,9 @@ def _heat_panels(sweep: pd.DataFrame, others: Sequence[str]) -> Iterator[tuple[s
         if not others:
             yield name, rows
             continue
-        for values, own in rows.groupby([rows[other].astype(object).fillna(ANY) for other in others], sort=False):
+        for values, panel in rows.groupby([rows[other].astype(object).fillna(ANY) for other in others], sort=False):
             given = zip(others, values, strict=True)
-            yield "\n".join([name, *(f"{other}={label(value)}" for other, value in given if value != ANY)]), own
+            yield "\n".join([name, *(f"{other}={label(value)}" for other, value in given if value != ANY)]), panel
 
 
 def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float, high: float) -> Any:
@@ -166,7 +160,8 @@ def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float
     image = axes.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
     for row in rows.to_dict("records"):
         where = tuple(
-            own.index(ANY if pd.isna(row[key]) else row[key]) for own, key in zip(names, (down, across), strict=True)
+            values.index(ANY if pd.isna(row[key]) else row[key])
+            for values, key in zip(names, (down, across), strict=True)
         )
         grid[where] = row["uf1"]
         colour = "white" if row["uf1"] - low < 0.6 * (high - low) else "black"
@@ -188,8 +183,8 @@ def _write(axes: Axes, cell: Sequence[int], text: str, **style: Any) -> None:
 
 def _ordered(values: "pd.Series[Any]") -> list[Any]:
     """Each value once: numbers by size, others in the order of the table."""
-    found = values.dropna().unique().tolist()
-    return sorted(found) if all(isinstance(value, (int, float)) for value in found) else found
+    unique = values.dropna().unique().tolist()
+    return sorted(unique) if all(isinstance(value, (int, float)) for value in unique) else unique
 
 
 def _scale_axis(axes: Axes, values: Sequence[Any], numeric: bool) -> None:

@@ -96,19 +96,19 @@ def summary_sheet(summary: pd.DataFrame, intervals: pd.DataFrame) -> Sheet:
       summary: as summary.csv.
       intervals: as intervals.csv.
     """
-    shown = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
-    shown |= {
+    headings = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
+    headings |= {
         column: f"{METRICS['uf1']} {column.removeprefix('uf1_').replace('_', ' ')}"
         for column in summary.columns
         if column.startswith("uf1_") and not column.endswith("sd") and summary[column].notna().any()
     }
     bounds = intervals.set_index(["algorithm", "metric"])[["low", "high"]]
-    found = {key: interval_text(low, high) for key, low, high in bounds.itertuples()}
+    texts = {key: interval_text(low, high) for key, low, high in bounds.itertuples()}
     rows = [
-        Row(row["algorithm"], row["kind"], [_cell(row, column, found) for column in shown])
+        Row(row["algorithm"], row["kind"], [_cell(row, column, texts) for column in headings])
         for _, row in summary.iterrows()
     ]
-    return Sheet(list(shown.values()), rows)
+    return Sheet(list(headings.values()), rows)
 
 
 def terminal_table(summary: pd.DataFrame, intervals: pd.DataFrame, part: str, *, synthetic: bool) -> Table:
@@ -164,8 +164,8 @@ def au_sheet(summary: pd.DataFrame, au_scores: pd.DataFrame, intervals: pd.DataF
     means = summary.set_index("algorithm").join(bounds)[["au_f1", "au_f1_sd", "low", "high"]]
     repeats = int(summary["num_repeats"].max())
     columns = {}
-    for algorithm, own in au_scores.groupby("algorithm", sort=False):
-        rows = np.vstack([means.loc[[algorithm]], own[["f1", "f1_sd", "f1_low", "f1_high"]]]).astype(float)
+    for algorithm, scores in au_scores.groupby("algorithm", sort=False):
+        rows = np.vstack([means.loc[[algorithm]], scores[["f1", "f1_sd", "f1_low", "f1_high"]]]).astype(float)
         columns[str(algorithm)] = [_text(*row, repeats=repeats) for row in rows.tolist()]
     return pd.DataFrame({"score": ["mean", *au_scores["au"].unique()], **columns})
 
@@ -198,18 +198,18 @@ def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
     console.print(table, width=max(console.width, least), crop=False)
 
 
-def interval_columns(table: pd.DataFrame, shown: Mapping[str, str]) -> dict[str, list[str]]:
+def interval_columns(table: pd.DataFrame, headings: Mapping[str, str]) -> dict[str, list[str]]:
     """Metrics with their intervals as text, by their headings.
 
     Args:
       table: with the columns ``<metric>``, ``<metric>_low`` and ``<metric>_high``.
-      shown: metrics, and their headings.
+      headings: of the metrics.
     """
     return {
         heading: [
             with_interval(*row) for row in table[[metric, f"{metric}_low", f"{metric}_high"]].itertuples(index=False)
         ]
-        for metric, heading in shown.items()
+        for metric, heading in headings.items()
     }
 
 

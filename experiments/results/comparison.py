@@ -9,14 +9,14 @@ import pandas as pd
 
 from experiments.results.damage import check_scores
 from experiments.results.differences import BOUNDS, differences_of, interval_cells, intervals_of
-from experiments.results.intervals import LEVEL, NUM_DRAWS, SEED, Resampled, resample
+from experiments.results.intervals import LEVEL, NUM_DRAWS, SEED, BootstrapScores, bootstrap
 from experiments.results.read import FinishedRun
 
 PAIR = ["run", "algorithm", "other_run", "other_algorithm"]
 Pairs = Literal["one-thing", "all"]
 Row = tuple[FinishedRun, str]
 """A row of the table of a run: the run, and the title of the row."""
-Resamples = Mapping[tuple[str, str], Sequence[Resampled]]
+Models = Mapping[tuple[str, str], Sequence[BootstrapScores]]
 """By the label of a run and the title of a row, what the row is scored by."""
 
 
@@ -28,7 +28,9 @@ class Differences(NamedTuple):
     identical: list[str]
 
 
-def resample_runs(runs: Sequence[FinishedRun], num_draws: int = NUM_DRAWS) -> dict[tuple[str, str], list[Resampled]]:
+def bootstrap_runs(
+    runs: Sequence[FinishedRun], num_draws: int = NUM_DRAWS
+) -> dict[tuple[str, str], list[BootstrapScores]]:
     """Score each row of each run, and each bootstrap draw of its subjects.
 
     Returns:
@@ -36,7 +38,7 @@ def resample_runs(runs: Sequence[FinishedRun], num_draws: int = NUM_DRAWS) -> di
     """
     return {
         (run.label, algorithm): [
-            resample(table[table["algorithm"] == algorithm], measure, seed=SEED, num_draws=num_draws)
+            bootstrap(table[table["algorithm"] == algorithm], measure, seed=SEED, num_draws=num_draws)
             for measure, table in run.tests
         ]
         for run in runs
@@ -44,12 +46,12 @@ def resample_runs(runs: Sequence[FinishedRun], num_draws: int = NUM_DRAWS) -> di
     }
 
 
-def shown_in(runs: Sequence[FinishedRun]) -> dict[str, str]:
+def metric_headings(runs: Sequence[FinishedRun]) -> dict[str, str]:
     """Metrics of any of the runs, and their headings."""
-    return {metric: heading for run in runs for metric, heading in run.shown.items()}
+    return {metric: heading for run in runs for metric, heading in run.metric_headings.items()}
 
 
-def score_table(runs: Sequence[FinishedRun], resamples: Resamples) -> pd.DataFrame:
+def score_table(runs: Sequence[FinishedRun], models: Models) -> pd.DataFrame:
     """Content of comparison.csv: each row of each run with its intervals, then the baselines.
 
     A baseline that is the same in several runs is there once, under the first of them.
@@ -57,9 +59,9 @@ def score_table(runs: Sequence[FinishedRun], resamples: Resamples) -> pd.DataFra
     Raises:
       ValueError: the predictions of a run do not give the scores of its summary.
     """
-    rows = [row for run in runs for row in _score_rows(run, resamples)]
+    rows = [row for run in runs for row in _score_rows(run, models)]
     sizes = ["num_repeats", "num_subjects", "num_clips"]
-    columns = [f"{metric}{bound}" for metric in shown_in(runs) for bound in (*BOUNDS, "_sd")]
+    columns = [f"{metric}{bound}" for metric in metric_headings(runs) for bound in (*BOUNDS, "_sd")]
     table = pd.DataFrame(rows, columns=["run", "algorithm", "kind", *sizes, *columns])
     table = table.astype(dict.fromkeys(sizes, "Int64")).sort_values("kind", ascending=False, kind="stable")
     shared = table.duplicated(table.columns.difference(["run"]).tolist()) & (table["kind"] == "baseline")
@@ -79,7 +81,7 @@ def row_pairs(runs: Sequence[FinishedRun], pairs: Pairs = "one-thing") -> list[t
     return [(one, other) for one, other in combinations(rows, 2) if pairs == "all" or _one_thing(one, other)]
 
 
-def difference_rows(runs: Sequence[FinishedRun], resamples: Resamples, pairs: Sequence[tuple[Row, Row]]) -> Differences:
+def difference_rows(runs: Sequence[FinishedRun], models: Models, pairs: Sequence[tuple[Row, Row]]) -> Differences:
     """Paired differences, wherever two rows were tested on the same clips.
 
     Returns:
@@ -91,12 +93,12 @@ def difference_rows(runs: Sequence[FinishedRun], resamples: Resamples, pairs: Se
     for (one, algorithm), (other, other_algorithm) in pairs:
         names = dict(zip(PAIR, (one.label, algorithm, other.label, other_algorithm), strict=True))
         try:
-            found = differences_of(resamples[one.label, algorithm], resamples[other.label, other_algorithm])
+            by_metric = differences_of(models[one.label, algorithm], models[other.label, other_algorithm])
         except ValueError as error:
             unpaired[one.label, other.label] = f"No paired differences between {one.label} and {other.label}: {error}."
             continue
-        table.append(names | interval_cells(found, list(one.shown)))
-    columns = [f"{metric}{bound}" for metric in shown_in(runs) for bound in BOUNDS]
+        table.append(names | interval_cells(by_metric, list(one.metric_headings)))
+    columns = [f"{metric}{bound}" for metric in metric_headings(runs) for bound in BOUNDS]
     return Differences(
         pd.DataFrame(table, columns=[*PAIR, *columns]), list(unpaired.values()), list(_identical_runs(runs))
     )
@@ -113,27 +115,32 @@ def comparison_facts(runs: Sequence[FinishedRun], differing: Sequence[str], diff
     }
 
 
-def _score_rows(run: FinishedRun, resamples: Resamples) -> Iterator[dict[str, Any]]:
+def _score_rows(run: FinishedRun, models: Models) -> Iterator[dict[str, Any]]:
     """Rows of comparison.csv of one run."""
     first = run.tests[0][1]
     for _, row in run.summary.iterrows():
-        metrics = [metric for metric in run.shown if metric in row]
+        metrics = [metric for metric in run.metric_headings if metric in row]
         cells = {f"{metric}{end}": row[f"{metric}{end}"] for metric in metrics for end in ("", "_sd")}
         cells |= _au_cells(run, row["algorithm"])
         if row["kind"] == "trained":
             tested = first[first["algorithm"] == row["algorithm"]]
             cells |= {f"num_{column}s": tested[column].nunique() for column in ("repeat", "subject", "clip")}
-            found = intervals_of(resamples[run.label, row["algorithm"]])
-            check_scores(run.path, row, found)
-            cells |= interval_cells(found, list(run.shown))
+            by_metric = intervals_of(models[run.label, row["algorithm"]])
+            check_scores(run.path, row, by_metric)
+            cells |= interval_cells(by_metric, list(run.metric_headings))
         yield {"run": run.label, "algorithm": row["algorithm"], "kind": row["kind"], **cells}
 
 
 def _au_cells(run: FinishedRun, algorithm: str) -> dict[str, float]:
     """F1 and sd of each action unit, where these are compared."""
-    own = run.au_scores[run.au_scores["algorithm"] == algorithm]
-    columns = zip(own["au"], own["f1"], own["f1_sd"], strict=True)
-    return {f"{au}{end}": value for au, f1, sd in columns if au in run.shown for end, value in (("", f1), ("_sd", sd))}
+    rows = run.au_scores[run.au_scores["algorithm"] == algorithm]
+    columns = zip(rows["au"], rows["f1"], rows["f1_sd"], strict=True)
+    return {
+        f"{au}{end}": value
+        for au, f1, sd in columns
+        if au in run.metric_headings
+        for end, value in (("", f1), ("_sd", sd))
+    }
 
 
 def _one_thing(one: Row, other: Row) -> bool:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from experiments.results import baselines, schema, scores, sweeps
 from experiments.results.differences import comparable_pairs, difference_table, intervals_of
-from experiments.results.intervals import NUM_DRAWS, Interval, Resampled, resample, score_intervals
+from experiments.results.intervals import NUM_DRAWS, BootstrapScores, Interval, bootstrap, score_intervals
 from experiments.results.measures import ACTION_UNITS, CLASSES, EMOTIONS, class_score_name
 from experiments.run.folder import RunFolder
 
@@ -20,30 +20,30 @@ def conclude(
 
     Args:
         folder: of the run, with its config.json, data.json, rows.csv, splits.csv and metrics.csv.
-        emotions: rows of predictions.csv, of all rows of the table; None where only action units are detected.
+        emotions: rows of predictions.csv, of the rows of the table that are trained, all of them unless the run was
+            interrupted; None where only action units are detected.
         aus: rows of au_predictions.csv, of the same examples.
         num_draws: bootstrap draws of the intervals.
 
     Raises:
-        ValueError: a file of the folder is missing or broken, or rows of the table were tested on different examples.
+        ValueError: a file of the folder is missing or broken.
         OSError: a file cannot be written.
     """
-    rows = folder.read_table("rows.csv")
+    all_rows = folder.read_table("rows.csv")
+    rows = all_rows[all_rows["algorithm"].isin(aus["algorithm"])]
     if emotions is not None:
         folder.write_table("predictions.csv", emotions)
         folder.write_table("class_scores.csv", class_scores(emotions, num_draws))
     folder.write_table("au_predictions.csv", aus)
-    there = rows["algorithm"].isin(aus["algorithm"])  # an interrupted run may not have begun with all
-    rows = rows[there]
-    resampled = resample_rows(rows["algorithm"].tolist(), emotions, aus, num_draws)
+    models = bootstrap_rows(rows["algorithm"].tolist(), emotions, aus, num_draws)
     with_baseline = aus if emotions is not None else pd.concat([aus, baselines.all_present(aus)])
-    folder.write_table("au_scores.csv", au_scores(with_baseline, resampled, num_draws))
+    folder.write_table("au_scores.csv", au_scores(with_baseline, models, num_draws))
     metrics = [metric for metric in scores.METRICS if emotions is not None or metric == "au_f1"]
-    intervals = interval_table(resampled, metrics)
+    intervals = interval_table(models, metrics)
     folder.write_table("intervals.csv", intervals)
-    folder.write_table("differences.csv", difference_table(comparable_pairs(rows), resampled, metrics))
+    folder.write_table("differences.csv", difference_table(comparable_pairs(rows), models, metrics))
     summary = summary_table(folder, emotions, aus)
-    if sweeps.swept_settings(rows):
+    if sweeps.swept_settings(all_rows):
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
         folder.write_table("sweep.csv", table)
@@ -66,25 +66,25 @@ def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.Data
     )
 
 
-def resample_rows(
+def bootstrap_rows(
     algorithms: Sequence[str], emotions: pd.DataFrame | None, aus: pd.DataFrame, num_draws: int = NUM_DRAWS
-) -> dict[str, list[Resampled]]:
+) -> dict[str, list[BootstrapScores]]:
     """What each row of the table is scored by, with its bootstrap draws, by its title."""
     tables = [(ACTION_UNITS, aus)] if emotions is None else [(EMOTIONS, emotions), (ACTION_UNITS, aus)]
     grouped = [(measure, dict(iter(table.groupby("algorithm", sort=False)))) for measure, table in tables]
     return {
-        algorithm: [resample(groups[algorithm], measure, num_draws=num_draws) for measure, groups in grouped]
+        algorithm: [bootstrap(groups[algorithm], measure, num_draws=num_draws) for measure, groups in grouped]
         for algorithm in algorithms
     }
 
 
-def interval_table(resampled: Mapping[str, Sequence[Resampled]], metrics: Sequence[str]) -> pd.DataFrame:
+def interval_table(models: Mapping[str, Sequence[BootstrapScores]], metrics: Sequence[str]) -> pd.DataFrame:
     """Content of intervals.csv: algorithm, metric, estimate, low, high of the pooled scores."""
     return pd.DataFrame(
         [
             {"algorithm": algorithm, "metric": metric, **by_metric[metric]._asdict()}
-            for algorithm, found in resampled.items()
-            for by_metric in [intervals_of(found)]
+            for algorithm, model in models.items()
+            for by_metric in [intervals_of(model)]
             for metric in metrics
         ]
     )
@@ -93,36 +93,36 @@ def interval_table(resampled: Mapping[str, Sequence[Resampled]], metrics: Sequen
 def class_scores(emotions: pd.DataFrame, num_draws: int = NUM_DRAWS) -> pd.DataFrame:
     """Content of class_scores.csv: F1 and recall of each class, with their sd over repeats and their intervals."""
     table = scores.score_classes(emotions)
-    found = {
+    by_algorithm = {
         algorithm: score_intervals(rows, CLASSES, num_draws=num_draws)
         for algorithm, rows in emotions.groupby("algorithm", sort=False)
     }
     for score in CLASS_SCORES:
         keys = zip(table["algorithm"], table["class"], strict=True)
-        own = [found[algorithm][class_score_name(score, name)] for algorithm, name in keys]
-        table = _with_bounds(table, score, own)
+        intervals = [by_algorithm[algorithm][class_score_name(score, name)] for algorithm, name in keys]
+        table = _with_bounds(table, score, intervals)
     return table
 
 
 def au_scores(
-    aus: pd.DataFrame, resampled: Mapping[str, Sequence[Resampled]], num_draws: int = NUM_DRAWS
+    aus: pd.DataFrame, models: Mapping[str, Sequence[BootstrapScores]], num_draws: int = NUM_DRAWS
 ) -> pd.DataFrame:
     """Content of au_scores.csv: F1 of each action unit, with its sd over repeats and its interval.
 
     Args:
         aus: as au_predictions.csv.
-        resampled: of the algorithms that are resampled already, by title.
+        models: what some of the algorithms are scored by already, by title.
         num_draws: bootstrap draws of the others.
     """
     table = scores.score_aus(aus)
-    found = {
-        algorithm: intervals_of(resampled[str(algorithm)])
-        if algorithm in resampled
+    by_algorithm = {
+        algorithm: intervals_of(models[str(algorithm)])
+        if algorithm in models
         else score_intervals(rows, ACTION_UNITS, num_draws=num_draws)
         for algorithm, rows in aus.groupby("algorithm", sort=False)
     }
-    own = [found[key][au] for key, au in zip(table["algorithm"], table["au"], strict=True)]
-    return _with_bounds(table, "f1", own)
+    intervals = [by_algorithm[key][au] for key, au in zip(table["algorithm"], table["au"], strict=True)]
+    return _with_bounds(table, "f1", intervals)
 
 
 def _with_bounds(table: pd.DataFrame, score: str, intervals: Sequence[Interval]) -> pd.DataFrame:

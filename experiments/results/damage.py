@@ -96,18 +96,18 @@ def check_summary(folder: RunFolder, summary: pd.DataFrame, algorithms: Sequence
         )
 
 
-def check_scores(path: object, summary: pd.Series, found: Mapping[str, Interval]) -> None:
+def check_scores(path: object, summary: pd.Series, intervals: Mapping[str, Interval]) -> None:
     """See that predictions give the scores of the summary.
 
     Args:
       path: folder of the run.
       summary: a row of it.
-      found: scores of the same predictions.
+      intervals: scores of the same predictions.
 
     Raises:
       ValueError: they do not.
     """
-    for metric, (estimate, _, _) in found.items():
+    for metric, (estimate, _, _) in intervals.items():
         if metric in summary and not np.isclose(estimate, summary[metric], rtol=0, atol=1e-6, equal_nan=True):
             raise ValueError(
                 f"{path}: the predictions of {summary['algorithm']} do not give the scores of summary.csv ({metric} "

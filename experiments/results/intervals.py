@@ -41,7 +41,7 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
-class Resampled(NamedTuple):
+class BootstrapScores(NamedTuple):
     """The pooled scores of one model, and those of each bootstrap draw.
 
     ``what``, ``names``: what is scored; ``tested``: indexed by repeat and clip, what is known of each tested example;
@@ -55,9 +55,9 @@ class Resampled(NamedTuple):
     draws: dict[str, Float[np.ndarray, "draws"]]
 
 
-def resample(
+def bootstrap(
     predictions: pd.DataFrame, measure: Measure = EMOTIONS, *, seed: int = SEED, num_draws: int = NUM_DRAWS
-) -> Resampled:
+) -> BootstrapScores:
     """Score one model, and each bootstrap draw of its subjects, the mean over its repeats.
 
     Args:
@@ -71,20 +71,20 @@ def resample(
     """
     names, tested = _examples(predictions, measure)
     counts = measure.counts(predictions, np.unique(predictions["subject"]))
-    drawn = draw_subjects(len(counts), seed, num_draws)
-    everybody, of_draws = (scores(counts, measure, names, taken) for taken in (None, drawn))
+    draw_counts = draw_subjects(len(counts), seed, num_draws)
+    everybody, of_draws = (scores(counts, measure, names, weights) for weights in (None, draw_counts))
     estimates = {metric: float(value[0]) for metric, value in everybody.items()}
-    return Resampled(measure.what, names, tested, estimates, of_draws)
+    return BootstrapScores(measure.what, names, tested, estimates, of_draws)
 
 
-def intervals(resampled: Resampled, level: float = LEVEL) -> dict[str, Interval]:
+def intervals(model: BootstrapScores, level: float = LEVEL) -> dict[str, Interval]:
     """Intervals of the scores of one model, by metric.
 
     They say how far the score depends on who was tested; that training again would end elsewhere shows in the spread
     over repeats, which is another number.
 
     Args:
-        resampled: its scores and those of its draws.
+        model: its scores and those of its draws.
         level: of confidence, in (0, 1).
 
     Returns:
@@ -93,16 +93,14 @@ def intervals(resampled: Resampled, level: float = LEVEL) -> dict[str, Interval]
     Source: cluster bootstrap with percentile intervals (Davison & Hinkley, "Bootstrap Methods and their Application",
     1997, chapters 3.8 and 5.3).
     """
-    return {
-        metric: interval(estimate, resampled.draws[metric], level) for metric, estimate in resampled.estimates.items()
-    }
+    return {metric: interval(estimate, model.draws[metric], level) for metric, estimate in model.estimates.items()}
 
 
-def paired_differences(first: Resampled, second: Resampled, level: float = LEVEL) -> dict[str, Interval]:
+def paired_differences(first: BootstrapScores, second: BootstrapScores, level: float = LEVEL) -> dict[str, Interval]:
     """Intervals of score(first) - score(second), by metric: each draw takes the same subjects for both.
 
     Args:
-        first, second: resampled with the same seed and number of draws.
+        first, second: scored with the same seed and number of draws.
         level: of confidence, in (0, 1).
 
     Returns:
@@ -128,8 +126,8 @@ def score_intervals(
     num_draws: int = NUM_DRAWS,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
-    """Intervals of the scores of the rows of one algorithm: ``intervals`` of ``resample``."""
-    return intervals(resample(predictions, measure, seed=seed, num_draws=num_draws), level)
+    """Intervals of the scores of the rows of one algorithm: ``intervals`` of ``bootstrap``."""
+    return intervals(bootstrap(predictions, measure, seed=seed, num_draws=num_draws), level)
 
 
 def difference_intervals(
@@ -141,14 +139,14 @@ def difference_intervals(
     num_draws: int = NUM_DRAWS,
     level: float = LEVEL,
 ) -> dict[str, Interval]:
-    """Paired intervals of the rows of two algorithms: ``paired_differences`` of ``resample``.
+    """Paired intervals of the rows of two algorithms: ``paired_differences`` of ``bootstrap``.
 
     Raises:
         ValueError: the clips, their subjects or their labels differ, or a clip was predicted twice in a repeat.
     """
-    one, other = (Resampled(measure.what, *_examples(table, measure), {}, {}) for table in (first, second))
+    one, other = (BootstrapScores(measure.what, *_examples(table, measure), {}, {}) for table in (first, second))
     _check_same(one, other)
-    one, other = (resample(table, measure, seed=seed, num_draws=num_draws) for table in (first, second))
+    one, other = (bootstrap(table, measure, seed=seed, num_draws=num_draws) for table in (first, second))
     return paired_differences(one, other, level)
 
 
@@ -163,16 +161,16 @@ def scores(
     counts: Int[np.ndarray, "subjects repeats *counts"],
     measure: Measure,
     names: Sequence[str],
-    drawn: Int[np.ndarray, "draws subjects"] | None = None,
+    draw_counts: Int[np.ndarray, "draws subjects"] | None = None,
 ) -> dict[str, Float[np.ndarray, "draws"]]:
     """The metrics of each draw, pooled over subjects, the mean over repeats; without draws, of everybody once."""
-    taken = np.ones((1, len(counts))) if drawn is None else drawn.astype(float)
-    pooled = (taken @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
+    weights = np.ones((1, len(counts))) if draw_counts is None else draw_counts.astype(float)
+    pooled = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
     by_repeat: Mapping[str, np.ndarray] = measure.scores(pooled, names)
     return {metric: np.asarray(metrics.mean_over_defined(score)) for metric, score in by_repeat.items()}
 
 
-def interval(estimate: float, drawn: Float[np.ndarray, "draws"], level: float = LEVEL) -> Interval:
+def interval(estimate: float, draws: Float[np.ndarray, "draws"], level: float = LEVEL) -> Interval:
     """The percentiles of the draws that have a score; NaN where there are none.
 
     >>> interval(2.5, np.arange(5.0), level=0.5)
@@ -180,7 +178,7 @@ def interval(estimate: float, drawn: Float[np.ndarray, "draws"], level: float = 
     """
     if not 0 < level < 1:
         raise ValueError(f"a confidence level of {level}: it must be between 0 and 1, both excluded")
-    defined = drawn[~np.isnan(drawn)]
+    defined = draws[~np.isnan(draws)]
     if not len(defined):
         return Interval(float(estimate), np.nan, np.nan)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]).tolist()
@@ -194,7 +192,7 @@ def _examples(predictions: pd.DataFrame, measure: Measure) -> tuple[list[str], p
     return names, predictions.set_index(["repeat", "clip"])[columns].sort_index()
 
 
-def _check_same(first: Resampled, second: Resampled) -> None:
+def _check_same(first: BootstrapScores, second: BootstrapScores) -> None:
     """Refuse to pair what was not tested on the same examples.
 
     Raises:
@@ -202,10 +200,10 @@ def _check_same(first: Resampled, second: Resampled) -> None:
     """
     if first.names != second.names:
         raise ValueError(f"the {first.what} differ")
-    known, other = first.tested, second.tested
-    if not known.index.equals(other.index):
-        num_missing = len(known.index.symmetric_difference(other.index))
+    one, other = first.tested, second.tested
+    if not one.index.equals(other.index):
+        num_missing = len(one.index.symmetric_difference(other.index))
         raise ValueError(f"{num_missing} tested clips are in one of the two only")
-    for column in known:
-        if num_different := int((known[column] != other[column]).sum()):
+    for column in one:
+        if num_different := int((one[column] != other[column]).sum()):
             raise ValueError(f"the {column} of {num_different} clips differs")

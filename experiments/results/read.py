@@ -36,8 +36,8 @@ class FinishedRun:
       au_predictions, summary, intervals, differences, au_scores: as the tables of these names.
       class_scores: as class_scores.csv; None where only action units are detected.
       sweep: as sweep.csv; None where nothing was swept.
-      databases, action_units: of a pretraining, who of each database was trained and validated on, and how often each
-        action unit is shown; else None.
+      action_units: of a pretraining, as action_units.csv: in how many examples each action unit is labelled and shown;
+        else None.
     """
 
     label: str
@@ -56,7 +56,6 @@ class FinishedRun:
     au_scores: pd.DataFrame
     class_scores: pd.DataFrame | None
     sweep: pd.DataFrame | None
-    databases: pd.DataFrame | None
     action_units: pd.DataFrame | None
 
     @property
@@ -86,8 +85,8 @@ class FinishedRun:
 
     @property
     def algorithms(self) -> list[str]:
-        """Titles of the rows of the table."""
-        return self.rows["algorithm"].tolist()
+        """Titles of the rows of the table that are trained."""
+        return self.rows.loc[self.rows["algorithm"].isin(self.au_predictions["algorithm"]), "algorithm"].tolist()
 
     @property
     def num_repeats(self) -> int:
@@ -102,11 +101,23 @@ class FinishedRun:
     @property
     def num_wanted(self) -> int | None:
         """How many rounds or epochs the settings ask for; None where config.json does not say."""
-        wanted = self.settings.get(f"{self.unit}s", self.settings.get("pretraining", {}).get(f"{self.unit}s"))
+        name = f"{self.unit}s"
+        if name in self.rows:
+            return int(pd.to_numeric(self.rows[name]).max())
+        wanted = self.settings.get(name, self.settings.get("pretraining", {}).get(name))
         return None if wanted is None else int(wanted)
 
     @property
-    def shown(self) -> dict[str, str]:
+    def progress(self) -> str:
+        """How far an interrupted run got, for example "3 of 5 rounds"; empty for a run that is finished."""
+        if self.num_wanted is not None and self.num_done < self.num_wanted:
+            return f"{self.num_done} of {self.num_wanted} {self.unit}s"
+        trained = self.au_predictions[["algorithm", "repeat"]].drop_duplicates()
+        wanted = len(self.rows) * self.splits["repeat"].nunique()
+        return f"{len(trained)} of {wanted} rows and repeats" if len(trained) < wanted else ""
+
+    @property
+    def metric_headings(self) -> dict[str, str]:
         """Metrics that are compared, and their headings."""
         if self.predictions is not None:
             return METRICS
@@ -154,8 +165,7 @@ def read(folder: RunFolder, label: str = "") -> FinishedRun:
     tables: dict[str, Any] = {name: folder.read_table(f"{name}.csv") for name in names}
     for name in ("predictions", "class_scores"):
         tables[name] = None if detection else folder.read_table(f"{name}.csv")
-    for name in ("databases", "action_units"):
-        tables[name] = folder.read_table(f"{name}.csv") if detection else None
+    tables["action_units"] = folder.read_table("action_units.csv") if detection else None
     check_columns(folder, tables)
     tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
     run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
@@ -173,9 +183,8 @@ def read_finished(folder: RunFolder, label: str) -> FinishedRun:
         raise ValueError(f"{folder.path} is not finished: {how_to_finish(folder)}")
     try:
         run = read(folder, label)
-        if run.num_wanted is not None and run.num_done < run.num_wanted:
-            progress = f"{run.num_done} of {run.num_wanted} {run.unit}s"
-            raise ValueError(f"{folder.path} is not finished ({progress}): {how_to_finish(folder)}")
+        if run.progress:
+            raise ValueError(f"{folder.path} is not finished ({run.progress}): {how_to_finish(folder)}")
         return run
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder.path}: its files are not those of a finished run ({error}); run it again") from None
@@ -205,4 +214,3 @@ def _check_damage(run: FinishedRun) -> None:
     check_predictions(run.folder, "au_predictions.csv", run.au_predictions)
     for _, table in run.tests:
         check_summary(run.folder, run.summary, table["algorithm"].unique().tolist(), list(METRICS))
-    check_summary(run.folder, run.summary, run.algorithms, list(METRICS))

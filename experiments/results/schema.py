@@ -107,11 +107,11 @@ def round_rows(
     trainings = pd.DataFrame(list(keys), columns=list(KEYS))
     sums = train_loss_sum, num_train, loss_sum, confusion
     tables = []
-    for (algorithm, repeat), own in trainings.groupby(["algorithm", "repeat"], sort=False):
-        members = own.index.to_numpy()
+    for (algorithm, repeat), rows in trainings.groupby(["algorithm", "repeat"], sort=False):
+        members = rows.index.to_numpy()
         pooled = pd.DataFrame([dict(zip(KEYS, (algorithm, repeat, POOLED, POOLED), strict=True))])
         counts = [_with_sum(np.asarray(values)[members]) for values in sums]
-        tables.append(_round_table(round_, pd.concat([own, pooled], ignore_index=True), *counts, scored=scored))
+        tables.append(_round_table(round_, pd.concat([rows, pooled], ignore_index=True), *counts, scored=scored))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -43,11 +43,11 @@ def positions(column: pd.Series, values: Sequence[Any] | np.ndarray) -> Int[np.n
     Raises:
         ValueError: a cell is none of them.
     """
-    found = pd.Index(values).get_indexer(pd.Index(column))
-    if np.any(found < 0):
-        unknown = column.iloc[int(np.argmin(found))]
+    indices = pd.Index(values).get_indexer(pd.Index(column))
+    if np.any(indices < 0):
+        unknown = column.iloc[int(np.argmin(indices))]
         raise ValueError(f"'{unknown}' in column '{column.name}' is none of {', '.join(map(str, values))}")
-    return np.asarray(found)
+    return np.asarray(indices)
 
 
 def confusion(predictions: pd.DataFrame) -> Int[np.ndarray, "classes classes"]:
@@ -198,10 +198,10 @@ def summarise(repeats: pd.DataFrame | Sequence[pd.DataFrame]) -> pd.DataFrame:
             "num_repeats": group["repeat"].nunique(),
         }
         for view in rows["view"].unique():
-            shown = group[group["view"] == view]
+            scores_of_view = group[group["view"] == view]
             for metric in METRICS:
                 column = metric if view == "pooled" else f"{metric}_{view}"
-                row |= {column: shown[metric].mean(), f"{column}_sd": shown[metric].std()}
+                row |= {column: scores_of_view[metric].mean(), f"{column}_sd": scores_of_view[metric].std()}
         summary.append(row)
     return pd.DataFrame(summary)
 

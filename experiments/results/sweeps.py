@@ -11,6 +11,8 @@ from experiments.results.scores import METRICS
 ROW = ("algorithm", "name", "prior", "variant")
 """Columns of rows.csv that every run has; each further one is a swept setting."""
 VALIDATION = "validation_uf1"
+SCORES = (*(f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")), VALIDATION)
+"""Columns that sweep.csv may have beside those of rows.csv."""
 
 
 class Best(NamedTuple):
@@ -22,12 +24,17 @@ class Best(NamedTuple):
 
 
 def swept_settings(rows: pd.DataFrame) -> list[str]:
-    """Names of the settings that a run varies, in the order of rows.csv (``mu``, ``self-weight``, ...).
+    """Names of the settings that a run varies, in the order of the columns (``mu``, ``self-weight``, ...).
+
+    Args:
+        rows: as rows.csv or sweep.csv. The network's variant is swept if rows of one name have several.
 
     >>> swept_settings(pd.DataFrame(columns=["algorithm", "name", "prior", "variant", "mu"]))
     ['mu']
     """
-    return [str(column) for column in rows if column not in ROW]
+    variants = rows.groupby("name")["variant"].nunique()
+    swept = [*ROW[:-1], *SCORES] if (variants > 1).any() else [*ROW, *SCORES]
+    return [str(column) for column in rows if column not in swept]
 
 
 def sweep_table(
