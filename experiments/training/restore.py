@@ -1,6 +1,6 @@
 """The only reader of a run's networks: settings -> what the command prepared -> the networks that it kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -179,9 +179,7 @@ def _unfinished(folder: RunFolder) -> str:
 
 def _refuse_partly_trained(run: FinishedRun, prepared: Prepared) -> None:
     """See that every training has all of its rounds: an interrupted run has scores of what is trained so far."""
-    rounds: Mapping[tuple[str, int, str], int] = (
-        run.metrics.groupby(["algorithm", "repeat", "fold"])["round"].max().to_dict()
-    )
+    rounds = run.metrics.groupby(["algorithm", "repeat", "fold"])["round"].max().to_dict()
     for group in prepared.table.groups:
         for one in group.trainings:
             if rounds.get((one.row, one.repeat, one.split.name), 0) < group.recipe.rounds:
