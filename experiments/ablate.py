@@ -4,11 +4,15 @@ The five variants of the network, each with several priors, cross-validated on t
 numbers. One program a variant: priors, folds and repeats are one axis of it. docs/ablate.md says more.
 """
 
-from experiments.inputs.checks import check_ablate
-from experiments.inputs.settings import AblateSettings
-from experiments.run.lifecycle import Command, Run, exit_with, main
+from collections.abc import Sequence
 
-ABLATE = Command("ablate", {"default": AblateSettings()}, check_ablate, "Ablate the network and its priors.")
+from experiments.inputs.checks import check_ablate
+from experiments.inputs.presets import ABLATE_PRESETS
+from experiments.inputs.settings import AblateSettings
+from experiments.run import lifecycle
+from experiments.run.lifecycle import Command, Run
+
+ABLATE = Command("ablate", ABLATE_PRESETS, check_ablate, "Ablate the network and its priors.")
 
 
 def run(settings: AblateSettings, run: Run) -> int:
@@ -18,5 +22,14 @@ def run(settings: AblateSettings, run: Run) -> int:
     return run_recognition(settings, run)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    return lifecycle.main(ABLATE, arguments, run)
+
+
 if __name__ == "__main__":
-    exit_with(lambda arguments: main(ABLATE, arguments, run))
+    lifecycle.exit_with(main)

@@ -16,6 +16,7 @@ from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.mistakes import warn
 from experiments.run.progress import progress
+from experiments.training.budget import budget_of
 from experiments.training.experiment import run_trainings
 from experiments.training.prepare import Prepared, begin, prepare_pretraining
 from experiments.training.records import prediction_tables
@@ -36,6 +37,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
         datasets = loaded_together(settings.databases, run.data_dir, copies, stages)
         prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
         begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})
+        run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
         discard_damaged(prepared, run)
         results = run_trainings(prepared, run.folder, stages)
     if results.problem:

@@ -4,9 +4,13 @@ On a fresh machine this renders the synthetic database, pretrains the AU detecto
 repeat, and writes a run folder with a report. docs/fed.md says what the options, files and figures mean.
 """
 
+from collections.abc import Sequence
+
 from experiments.inputs.checks import check_fed
-from experiments.inputs.settings import FED_PRESETS, FedSettings
-from experiments.run.lifecycle import Command, Run, exit_with, main
+from experiments.inputs.presets import FED_PRESETS
+from experiments.inputs.settings import FedSettings
+from experiments.run import lifecycle
+from experiments.run.lifecycle import Command, Run
 
 FED = Command(
     "fed",
@@ -24,5 +28,14 @@ def run(settings: FedSettings, run: Run) -> int:
     return run_recognition(settings, run)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    return lifecycle.main(FED, arguments, run)
+
+
 if __name__ == "__main__":
-    exit_with(lambda arguments: main(FED, arguments, run))
+    lifecycle.exit_with(main)

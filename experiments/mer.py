@@ -4,9 +4,13 @@ On a fresh machine this renders the synthetic database, pretrains the AU module,
 folder with a report. docs/mer.md says what the options, files and numbers mean.
 """
 
+from collections.abc import Sequence
+
 from experiments.inputs.checks import check_mer
-from experiments.inputs.settings import MER_PRESETS, MerSettings
-from experiments.run.lifecycle import Command, Run, exit_with, main
+from experiments.inputs.presets import MER_PRESETS
+from experiments.inputs.settings import MerSettings
+from experiments.run import lifecycle
+from experiments.run.lifecycle import Command, Run
 
 MER = Command(
     "mer",
@@ -24,5 +28,14 @@ def run(settings: MerSettings, run: Run) -> int:
     return run_recognition(settings, run)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    return lifecycle.main(MER, arguments, run)
+
+
 if __name__ == "__main__":
-    exit_with(lambda arguments: main(MER, arguments, run))
+    lifecycle.exit_with(main)

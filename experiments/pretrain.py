@@ -4,13 +4,17 @@ AU detection with both heads, masked BCE, on some databases together; whole subj
 ``--databases synthetic`` needs no copy of anything. docs/pretrain.md says more.
 """
 
+from collections.abc import Sequence
+
 from experiments.inputs.checks import check_pretrain
+from experiments.inputs.presets import PRETRAIN_PRESETS
 from experiments.inputs.settings import PretrainSettings
-from experiments.run.lifecycle import Command, Run, exit_with, main
+from experiments.run import lifecycle
+from experiments.run.lifecycle import Command, Run
 
 PRETRAIN = Command(
     "pretrain",
-    {"default": PretrainSettings()},
+    PRETRAIN_PRESETS,
     check_pretrain,
     "Pretrain AU detectors on databases with action units.",
     several_databases=True,
@@ -24,5 +28,14 @@ def run(settings: PretrainSettings, run: Run) -> int:
     return run_detection(settings, run)
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    return lifecycle.main(PRETRAIN, arguments, run)
+
+
 if __name__ == "__main__":
-    exit_with(lambda arguments: main(PRETRAIN, arguments, run))
+    lifecycle.exit_with(main)

@@ -10,6 +10,7 @@ from experiments.results.conclude import conclude
 from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.progress import progress
+from experiments.training.budget import budget_of
 from experiments.training.experiment import Results, run_trainings
 from experiments.training.prepare import Prepared, begin, prepare
 from experiments.training.records import prediction_tables
@@ -32,6 +33,7 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
         for sentence in sentences(prepared):
             run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
         begin(run.folder, prepared)
+        run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
         results = run_trainings(prepared, run.folder, stages)
     finish(prepared, results, run)
     if results.problem:

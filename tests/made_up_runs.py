@@ -108,6 +108,7 @@ def finished_run(
     rows: pd.DataFrame | None = None,
     synthetic: bool = True,
     fingerprint: str = "f" * 64,
+    num_draws: int = 400,
     **settings: Any,
 ) -> Path:
     """A run of fed, mer or ablate; ``rows`` gives rows.csv where it has swept settings."""
@@ -118,7 +119,7 @@ def finished_run(
     folder.write_table("rows.csv", rows_table(names) if rows is None else rows)
     folder.write_table("splits.csv", splits_of(part))
     folder.write_table("metrics.csv", metrics_of(names, part, scored))
-    conclude(folder, *predictions(names, skills, part, seed))
+    conclude(folder, *predictions(names, skills, part, seed), num_draws=num_draws)
     return path
 
 
@@ -154,5 +155,5 @@ def finished_pretraining(
     tables |= {"databases": pd.DataFrame(databases), "action_units": pd.DataFrame(counts)}
     for name, table in tables.items():
         folder.write_table(f"{name}.csv", table)
-    conclude(folder, None, pd.concat(aus, ignore_index=True))
+    conclude(folder, None, pd.concat(aus, ignore_index=True), num_draws=400)
     return path

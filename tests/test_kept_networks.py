@@ -1,6 +1,5 @@
 """The networks of folds stay in the run folder: those that were tested, whole, whatever happened on the way."""
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -60,50 +59,3 @@ def test_resumed_after_a_kill_keeps_the_same_networks_and_none_if_none_are_wante
         np.testing.assert_array_equal(weights_of(tmp_path / "killed", number), weights_of(tmp_path / "whole", number))
     trained(DATASET, tmp_path / "none", replace(SETTINGS, keep_networks=False))
     assert not (tmp_path / "none" / "networks").exists()
-
-
-def test_a_network_is_read_as_it_was_written_by_the_places_of_its_arrays(tmp_path: Path) -> None:
-    draw = np.random.default_rng(0)
-    arrays = [draw.normal(size=shape).astype(np.float32) for shape in ((3, 2), (), (4,))]
-    client = ClientState({"dsi": {"kernel": arrays[0], "scale": arrays[1]}}, {"mean": arrays[2]})
-    kept_networks.write(RunFolder(tmp_path), "folds", 2, client)
-    again = kept_networks.read(RunFolder(tmp_path), "folds", 2, jax.eval_shape(lambda: client))
-    assert jax.tree.structure(again) == jax.tree.structure(client)
-    jax.tree.map(np.testing.assert_array_equal, again, client)
-    with np.load(tmp_path / "networks" / "folds-2.npz") as stored:
-        assert set(stored) == {"params/dsi/kernel", "params/dsi/scale", "model_state/mean", "origin"}
-
-
-def another_fold(path: Path) -> None:
-    folder = RunFolder(path.parents[1])
-    kept_networks.write(folder, "folds", 1, ClientState(np.zeros((6, 7), np.float32), ()))
-    shutil.copy(path.with_name("folds-1.npz"), path)
-
-
-def test_a_network_of_another_shape_is_named(tmp_path: Path) -> None:
-    kept_networks.write(RunFolder(tmp_path), "folds", 0, ClientState(np.zeros((6, 3), np.float32), ()))
-    with pytest.raises(ValueError, match=r"folds-0.npz holds another network than its run trained; restore it"):
-        weights_of(tmp_path, 0)
-
-
-DAMAGES = {
-    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-40]), "cannot be read"),
-    "empty": (lambda path: path.write_bytes(b""), "cannot be read"),
-    "flipped": (lambda path: path.write_bytes(flipped(path.read_bytes())), "cannot be read"),
-    "missing": (Path.unlink, "is missing"),
-    "another": (lambda path: np.savez(path, params=np.zeros((6, 3), np.float32)), "is of another run"),
-    "of another fold": (another_fold, "is of another run, or of another part of this one"),
-}
-
-
-def flipped(content: bytes) -> bytes:
-    place = len(content) // 2
-    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
-
-
-@pytest.mark.parametrize(("damage", "said"), DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_network_is_named_and_what_to_do(tmp_path: Path, damage, said: str) -> None:
-    kept_networks.write(RunFolder(tmp_path), "folds", 0, ClientState(np.ones((6, 7), np.float32), ()))
-    damage(tmp_path / "networks" / "folds-0.npz")
-    with pytest.raises(ValueError, match=rf"networks/folds-0.npz {said}.*restore it, or run again"):
-        weights_of(tmp_path, 0)

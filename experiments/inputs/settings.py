@@ -248,25 +248,3 @@ class PretrainSettings(RunSettings):
 
     databases: tuple[AUDatabaseName, ...] = ("synthetic",)
     validation_share: Annotated[float, PROPER_SHARE] = 0.2
-
-
-FED_PRESETS = {
-    "quick": FedSettings(),
-    "paper": FedSettings(
-        rounds=40, local_epochs=50, batch=32, repeats=10, learning_rate=1e-5, warmup_epochs=10, head_scale=1.0
-    ),
-}
-MER_PRESETS = {
-    "quick": MerSettings(),
-    "paper": MerSettings(
-        folds=10,
-        au="finetuned",
-        epochs=30,
-        batch=256,
-        learning_rate=5e-5,
-        slow_modules=False,
-        head_scale=1.0,
-        augment=True,
-        prior_schedule="decay",
-    ),
-}

@@ -42,7 +42,9 @@ def curves(metrics: pd.DataFrame, summary: pd.DataFrame, part: str, unit: str, *
     figure = titled_figure(11, 4.2, title("Training", synthetic=synthetic))
     pooled = metrics[metrics["fold"] == POOLED]
     scored = " or ".join(sorted(pooled["scored"].dropna().unique()))
-    shown = {"train_loss": f"training loss (all {part}s)", "uf1": f"{scored} UF1 (pooled over {part}s)"}
+    several = metrics.loc[metrics["fold"] != POOLED, ["fold", "client"]].drop_duplicates().shape[0] > 1
+    where = f" (all {part}s together)" if several else ""
+    shown = {"train_loss": f"training loss{where}", "uf1": f"{scored} UF1{where}"}
     shown = {column: label for column, label in shown.items() if pooled[column].notna().any()}
     panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True))
     for column, axes in panels.items():

@@ -98,7 +98,7 @@ def limits(run: FinishedRun) -> list[str]:
     """What the numbers of a run mean and what they do not."""
     scored = _detection_limits() if run.predictions is None else _recognition_limits(run)
     intervals = (
-        f"Intervals: {INTERVAL}: percentiles of {NUM_DRAWS:,} draws with seed {SEED}. They say how far a score depends "
+        f"In brackets: {INTERVAL}, the percentiles of {NUM_DRAWS:,} draws with seed {SEED}. They say how far a score depends "
         "on who was tested, and nothing about the random numbers of training."
     )
     sentences = [*scored, _spread(run), intervals]

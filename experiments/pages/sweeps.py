@@ -169,17 +169,21 @@ def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float
             own.index(ANY if pd.isna(row[key]) else row[key]) for own, key in zip(names, (down, across), strict=True)
         )
         grid[where] = row["uf1"]
-        dark = (row["uf1"] - low) < 0.6 * (high - low)
-        colour, (y, x) = "white" if dark else "black", where
-        axes.text(x, y - 0.08, number(row["uf1"]), ha="center", va="center", color=colour, fontsize=10)
-        half = number((row["uf1_high"] - row["uf1_low"]) / 2)
-        axes.text(x, y + 0.26, f"±{half}", ha="center", va="center", color=colour, fontsize=7)
+        colour = "white" if row["uf1"] - low < 0.6 * (high - low) else "black"
+        half = (row["uf1_high"] - row["uf1_low"]) / 2
+        for text, size, offset in ((number(row["uf1"]), 10, 4), (f"±{number(half)}", 7, -8)):
+            _write(axes, where, text, color=colour, fontsize=size, xytext=(0, offset))
     image.set_data(grid)
     axes.set_xticks(range(len(names[1])), [label(value) for value in names[1]], fontsize=9)
     axes.set_yticks(range(len(names[0])), [label(value) for value in names[0]], fontsize=9)
     axes.set_xlabel(across)
     axes.set_ylabel(down)
     return image
+
+
+def _write(axes: Axes, cell: Sequence[int], text: str, **style: Any) -> None:
+    """Text in a cell [down, across], ``xytext`` points from its centre."""
+    axes.annotate(text, (cell[1], cell[0]), textcoords="offset points", ha="center", va="center", **style)
 
 
 def _ordered(values: "pd.Series[Any]") -> list[Any]:

@@ -13,13 +13,16 @@ from experiments.run.folder import RunFolder
 CLASS_SCORES = ("f1", "recall")
 
 
-def conclude(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame) -> None:
+def conclude(
+    folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame, *, num_draws: int = NUM_DRAWS
+) -> None:
     """Write the predictions and everything that follows from them; summary.csv comes last.
 
     Args:
         folder: of the run, with its config.json, data.json, rows.csv, splits.csv and metrics.csv.
         emotions: rows of predictions.csv, of all rows of the table; None where only action units are detected.
         aus: rows of au_predictions.csv, of the same examples.
+        num_draws: bootstrap draws of the intervals.
 
     Raises:
         ValueError: a file of the folder is missing or broken, or rows of the table were tested on different examples.
@@ -28,11 +31,11 @@ def conclude(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame
     rows = folder.read_table("rows.csv")
     if emotions is not None:
         folder.write_table("predictions.csv", emotions)
-        folder.write_table("class_scores.csv", class_scores(emotions))
+        folder.write_table("class_scores.csv", class_scores(emotions, num_draws))
     folder.write_table("au_predictions.csv", aus)
-    resampled = resample_rows(rows["algorithm"].tolist(), emotions, aus)
+    resampled = resample_rows(rows["algorithm"].tolist(), emotions, aus, num_draws)
     with_baseline = aus if emotions is not None else pd.concat([aus, baselines.all_present(aus)])
-    folder.write_table("au_scores.csv", au_scores(with_baseline, resampled))
+    folder.write_table("au_scores.csv", au_scores(with_baseline, resampled, num_draws))
     metrics = [metric for metric in scores.METRICS if emotions is not None or metric == "au_f1"]
     intervals = interval_table(resampled, metrics)
     folder.write_table("intervals.csv", intervals)
@@ -62,13 +65,13 @@ def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.Data
 
 
 def resample_rows(
-    algorithms: Sequence[str], emotions: pd.DataFrame | None, aus: pd.DataFrame
+    algorithms: Sequence[str], emotions: pd.DataFrame | None, aus: pd.DataFrame, num_draws: int = NUM_DRAWS
 ) -> dict[str, list[Resampled]]:
     """What each row of the table is scored by, with its bootstrap draws, by its title."""
     tables = [(ACTION_UNITS, aus)] if emotions is None else [(EMOTIONS, emotions), (ACTION_UNITS, aus)]
     grouped = [(measure, dict(iter(table.groupby("algorithm", sort=False)))) for measure, table in tables]
     return {
-        algorithm: [resample(groups[algorithm], measure, num_draws=NUM_DRAWS) for measure, groups in grouped]
+        algorithm: [resample(groups[algorithm], measure, num_draws=num_draws) for measure, groups in grouped]
         for algorithm in algorithms
     }
 
@@ -85,11 +88,11 @@ def interval_table(resampled: Mapping[str, Sequence[Resampled]], metrics: Sequen
     )
 
 
-def class_scores(emotions: pd.DataFrame) -> pd.DataFrame:
+def class_scores(emotions: pd.DataFrame, num_draws: int = NUM_DRAWS) -> pd.DataFrame:
     """Content of class_scores.csv: F1 and recall of each class, with their sd over repeats and their intervals."""
     table = scores.score_classes(emotions)
     found = {
-        algorithm: score_intervals(rows, CLASSES, num_draws=NUM_DRAWS)
+        algorithm: score_intervals(rows, CLASSES, num_draws=num_draws)
         for algorithm, rows in emotions.groupby("algorithm", sort=False)
     }
     for score in CLASS_SCORES:
@@ -99,18 +102,21 @@ def class_scores(emotions: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def au_scores(aus: pd.DataFrame, resampled: Mapping[str, Sequence[Resampled]]) -> pd.DataFrame:
+def au_scores(
+    aus: pd.DataFrame, resampled: Mapping[str, Sequence[Resampled]], num_draws: int = NUM_DRAWS
+) -> pd.DataFrame:
     """Content of au_scores.csv: F1 of each action unit, with its sd over repeats and its interval.
 
     Args:
         aus: as au_predictions.csv.
         resampled: of the algorithms that are resampled already, by title.
+        num_draws: bootstrap draws of the others.
     """
     table = scores.score_aus(aus)
     found = {
         algorithm: intervals_of(resampled[str(algorithm)])
         if algorithm in resampled
-        else score_intervals(rows, ACTION_UNITS, num_draws=NUM_DRAWS)
+        else score_intervals(rows, ACTION_UNITS, num_draws=num_draws)
         for algorithm, rows in aus.groupby("algorithm", sort=False)
     }
     own = [found[key][au] for key, au in zip(table["algorithm"], table["au"], strict=True)]

@@ -1,6 +1,5 @@
 """The reader of finished runs, of whatever command: for their reports, and to compare them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,11 +158,13 @@ def read(folder: RunFolder, label: str = "") -> FinishedRun:
         tables[name] = folder.read_table(f"{name}.csv") if detection else None
     check_columns(folder, tables)
     tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
-    return FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
+    run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
+    _check_damage(run)
+    return run
 
 
 def read_finished(folder: RunFolder, label: str) -> FinishedRun:
-    """Read a run to compare it with others, and see that it is finished and its tables fit together.
+    """Read a run to compare it with others, and see that it is finished.
 
     Raises:
       ValueError, OSError: it is not finished, or a file of it is damaged; the sentence names it.
@@ -175,11 +176,6 @@ def read_finished(folder: RunFolder, label: str) -> FinishedRun:
         if run.num_wanted is not None and run.num_done < run.num_wanted:
             progress = f"{run.num_done} of {run.num_wanted} {run.unit}s"
             raise ValueError(f"{folder.path} is not finished ({progress}): {how_to_finish(folder)}")
-        if run.predictions is not None:
-            check_predictions(folder, "predictions.csv", run.predictions, class_names(run.predictions))
-        check_predictions(folder, "au_predictions.csv", run.au_predictions)
-        metrics = [metric for metric in METRICS if run.predictions is not None or metric == MEAN_AU_F1]
-        check_summary(folder, run.summary, _algorithms_of(run), metrics)
         return run
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder.path}: its files are not those of a finished run ({error}); run it again") from None
@@ -202,6 +198,11 @@ def _read_data(folder: RunFolder) -> dict[str, Any]:
     return data
 
 
-def _algorithms_of(run: FinishedRun) -> Sequence[str]:
-    """Of the first table of predictions, in their order."""
-    return list(run.tests[0][1]["algorithm"].unique())
+def _check_damage(run: FinishedRun) -> None:
+    """See that the tables of a run are whole and fit together."""
+    if run.predictions is not None:
+        check_predictions(run.folder, "predictions.csv", run.predictions, class_names(run.predictions))
+    check_predictions(run.folder, "au_predictions.csv", run.au_predictions)
+    for _, table in run.tests:
+        check_summary(run.folder, run.summary, table["algorithm"].unique().tolist(), list(METRICS))
+    check_summary(run.folder, run.summary, run.algorithms, list(METRICS))

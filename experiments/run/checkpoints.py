@@ -3,13 +3,13 @@
 from typing import TYPE_CHECKING
 
 from experiments.run.mistakes import warn
-from fedpsyau_jax.types import PyTree
 
 if TYPE_CHECKING:
     from fedpsyau_jax.checkpoint import Checkpoints
+    from fedpsyau_jax.types import PyTree
 
 
-def restore_newest(checkpoints: "Checkpoints", like: PyTree, unit: str = "epoch") -> tuple[int, PyTree] | None:
+def restore_newest(checkpoints: "Checkpoints", like: "PyTree", unit: str = "epoch") -> "tuple[int, PyTree] | None":
     """The state to go on from, and after how many rounds or epochs it is; None where training starts anew.
 
     A warning names each checkpoint that is broken.

@@ -73,10 +73,7 @@ def check_databases(folder: RunFolder, databases: list[Mapping[str, Any]]) -> No
     if not isinstance(before, list) or not all(isinstance(one, dict) and "fingerprint" in one for one in before):
         raise ValueError(f"{folder.path / 'data.json'} does not say fingerprint; restore it, or run again.")
     if len(before) != len(databases):
-        raise ValueError(
-            f"{folder.path} was run on {len(before)} databases, not {len(databases)}: restore its data.json, or start "
-            "a new run"
-        )
+        raise ValueError(f"{folder.path / 'data.json'} does not name the run's databases; restore it, or run again.")
     for was, now in zip(before, databases, strict=True):
         refuse_changed(folder, str(was["fingerprint"]), str(now["name"]), str(now["fingerprint"]))
 

@@ -97,19 +97,19 @@ class RunFolder:
         return self._read(name, lambda path: json.loads(path.read_text()))
 
     def read_facts(self, name: str, *facts: str) -> dict[str, Any]:
-        """Read a JSON file that says something by name.
+        """Read a JSON object.
 
         Args:
             name: of the file.
-            facts: that it has to say, whatever else it says.
+            facts: keys that it must have, besides others.
 
         Raises:
-            ValueError: it is missing or not JSON, or does not say one of them; the sentence names it.
+            ValueError: it is missing or not JSON, or lacks one of the keys; the sentence names it.
         """
-        found = self.read_json(name)
-        if missing := [fact for fact in facts if not isinstance(found, dict) or fact not in found]:
+        content = self.read_json(name)
+        if missing := [fact for fact in facts if not isinstance(content, dict) or fact not in content]:
             raise ValueError(f"{self.path / name} does not say {missing[0]}; restore it, or run again.")
-        return dict(found)
+        return dict(content)
 
     def read_table(self, name: str) -> "pd.DataFrame":
         """Read a CSV file, identities and class names as text ("None" and "001" stay what they are).

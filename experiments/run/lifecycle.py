@@ -23,6 +23,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from rich.console import Console
 
 from experiments.run import folder as folders
+from experiments.run.checkpoints import restore_newest
 from experiments.run.config import read_settings
 from experiments.run.devices import cache_compilations, use_devices
 from experiments.run.folder import RunFolder
@@ -43,6 +44,7 @@ __all__ = [
     "main",
     "options_of",
     "remove_if_not_started",
+    "restore_newest",
     "resume",
     "settings_of",
     "start",

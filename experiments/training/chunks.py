@@ -112,7 +112,7 @@ def _fitting(settings: RunSettings, group: Group, task: Task, store: Store, show
     if jax.default_backend() != "cpu":
         needed *= 2
         needed += group.num_clients * group.recipe.batch * ACTIVATION_BYTES[group.au]
-    return max(int(MEMORY_SHARE * _memory() / needed), 1)
+    return max(int(MEMORY_SHARE * memory() / needed), 1)
 
 
 def bytes_of_a_state(
@@ -124,7 +124,7 @@ def bytes_of_a_state(
     return num_bytes(state)
 
 
-def _memory() -> float:
+def memory() -> float:
     """Bytes of the device; of the machine, where the device does not tell."""
     stats = jax.devices()[0].memory_stats() or {}
     return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

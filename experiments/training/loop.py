@@ -1,10 +1,11 @@
 """The only training loop: chunk after chunk, round after round, with checkpoints, progress and a gentle stop."""
 
 import shutil
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -83,166 +84,161 @@ class Outcome:
 
 def train(job: Job, stages: Stages, report: Report = lambda trained: None) -> Outcome:
     """Train what is not trained yet, until it ends, diverges, or the user asks to stop."""
-    recipe = job.group.recipe
+    rounds = job.group.recipe.rounds
     size = chunks.size_of_chunks(job.settings, job.group, job.task, job.store, job.shown, job.folder)
     parts = chunks.chunks_of(job.group, size)
     done = {chunk.number: trained for chunk in parts if job.folder and (trained := chunks.read(job.folder, chunk))}
+    outcome = Outcome(rounds=rounds, ended=True)
     if len(done) < len(parts):
         program = job.program(size)
-        total, before = len(parts) * recipe.rounds, len(done) * recipe.rounds
-        with (
-            stages.stage(job.title, total, done=before, unit=job.unit) as stage,
-            _stop(job, stage) as stop,
-        ):
+        total, before = len(parts) * rounds, len(done) * rounds
+        with stages.stage(job.title, total, done=before, unit=job.unit) as stage, _stop_request(job, stage) as stop:
             for chunk in parts:
-                if chunk.number in done:
-                    continue
-                outcome = _train_chunk(job, chunk, size, program, stage, stop, report)
-                done[chunk.number] = outcome.trained
-                if not outcome.ended:
-                    outcome.trained = [one for number in sorted(done) for one in done[number]]
-                    return outcome
-    trained = [one for number in sorted(done) for one in done[number]]
-    return Outcome(trained, recipe.rounds, ended=True)
+                if chunk.number not in done and outcome.ended:
+                    outcome = _train_chunk(_Session(job, chunk, program, stage, stop, report), size)
+                    done[chunk.number] = outcome.trained
+    return replace(outcome, trained=[one for number in sorted(done) for one in done[number]])
 
 
-def _stop(job: Job, stage: Stage) -> AbstractContextManager[StopRequest]:
-    if job.folder is None:
-        return nullcontext(StopRequest())
-    return stop_after_current_step(stage.stopping)
+def _stop_request(job: Job, stage: Stage) -> AbstractContextManager[StopRequest]:
+    return nullcontext(StopRequest()) if job.folder is None else stop_after_current_step(stage.stopping)
+
+
+@dataclass(frozen=True)
+class _Session:
+    """The training of one chunk: what stays the same from round to round."""
+
+    job: Job
+    chunk: Chunk
+    program: Program
+    stage: Stage
+    stop: StopRequest
+    report: Report
 
 
 @dataclass
 class _Progress:
-    """Where the training of a chunk is."""
+    """How far the training of a chunk is."""
 
     states: State
     history: History
     rounds: int
 
+    @property
+    def so_far(self) -> History:
+        """The metrics of the rounds that are done."""
+        return {name: values[: self.rounds] for name, values in self.history.items()}
 
-def _train_chunk(
-    job: Job,
-    chunk: Chunk,
-    size: int,
-    program: Program,
-    stage: Stage,
-    stop: StopRequest,
-    report: Report,
-) -> Outcome:
+
+def _train_chunk(session: _Session, size: int) -> Outcome:
+    """Train one chunk; keep its networks and results if it ended."""
+    job, chunk, program = session.job, session.chunk, session.program
     placed = program.place(job.store, chunks.data_of(chunk, size, job.shown, job.settings.seed))
-    saving = _Saving.open(job, chunk) if job.folder else None
-    with saving.manager if saving else nullcontext() as checkpoints:
-        at = _start(job, program, placed, saving, checkpoints)
-        stage.done += at.rounds
-        problem = _rounds(job, chunk, program, placed, at, stage, stop, saving, checkpoints, report)
-        ended = at.rounds == job.group.recipe.rounds
+    new = partial(_beginning, session, placed)
+    with ExitStack() as stack:
+        saved = stack.enter_context(_checkpoints(session)) if job.folder else None
+        at = saved.restore(new) if saved else new()
+        session.stage.done += at.rounds
+        problem = _rounds(session, placed, at, saved)
         logits = jax.device_get(program.test(at.states, *placed)) if at.rounds else {}
-    trained = chunks.split_up(chunk, _until(at), logits) if at.rounds else []
+    ended = at.rounds == job.group.recipe.rounds
     if ended:
         _keep(job, chunk, at.states)
-        if job.folder and saving:
+        if job.folder and saved:
             chunks.write(job.folder, chunk, at.history, logits)
-            shutil.rmtree(saving.path)
-    return Outcome(trained, at.rounds, ended, problem)
+            shutil.rmtree(saved.path)
+    return Outcome(chunks.split_up(chunk, at.so_far, logits) if at.rounds else [], at.rounds, ended, problem)
 
 
-def _rounds(
-    job: Job,
-    chunk: Chunk,
-    program: Program,
-    placed: tuple[Store, Arrays],
-    at: _Progress,
-    stage: Stage,
-    stop: StopRequest,
-    saving: "_Saving | None",
-    checkpoints: Checkpoints | None,
-    report: Report,
-) -> str | None:
+def _beginning(session: _Session, placed: tuple[Store, Arrays]) -> _Progress:
+    history = chunks.no_history(session.job.group.recipe.rounds, session.program.counts)
+    return _Progress(session.program.init(*placed), history, 0)
+
+
+def _rounds(session: _Session, placed: tuple[Store, Arrays], at: _Progress, saved: "_Checkpoints | None") -> str | None:
     """Train until the last round, a stop or a problem, which is returned; ``at`` says how far it got."""
-    last = job.group.recipe.rounds
-    problem = None
-    unsaved = False
-    while at.rounds < last and not stop.asked and not problem:
-        states, counts = program.round(at.states, *placed)
+    last, problem = session.job.group.recipe.rounds, None
+    while at.rounds < last and not session.stop.asked and not problem:
+        states, counts = session.program.round(at.states, *placed)
         counts = jax.device_get(counts)
-        problem = _divergence(job, chunk, counts["diverged"], at.rounds)
-        if not problem:
-            at.states, unsaved = states, True
+        if not (problem := _divergence(session, counts["diverged"], at.rounds)):
+            at.states = states
             chunks.at_round(at.history, counts, at.rounds)
             at.rounds += 1
-            report(chunks.split_up(chunk, _until(at), {}))
-            stage.advance(loss=float(counts["loss_sum"].sum() / max(counts["num_examples"].sum(), 1)))
-        over = stop.asked or problem
-        if saving and checkpoints and unsaved and at.rounds < last and (over or saving.due(stage.elapsed)):
-            saving.save(checkpoints, at, stage)
-            unsaved = False
+            session.report(chunks.split_up(session.chunk, at.so_far, {}))
+            session.stage.advance(loss=float(counts["loss_sum"].sum() / max(counts["num_examples"].sum(), 1)))
+        if saved and at.rounds < last:
+            saved.save(at, now=bool(session.stop.asked or problem))
     return problem
 
 
-def _start(
-    job: Job,
-    program: Program,
-    placed: tuple[Store, Arrays],
-    saving: "_Saving | None",
-    checkpoints: Checkpoints | None,
-) -> _Progress:
-    """Where the chunk's last good checkpoint is, or the beginning."""
-    history = chunks.no_history(job.group.recipe.rounds, program.counts)
-    if saving and checkpoints and job.folder:
-        like = (program.like, history, saving.origin)
-        require_space(job.folder, 2 * num_bytes(like), "two checkpoints of the training")
-        if (restored := restore_newest(checkpoints, like, job.unit)) is not None:
-            rounds, (states, history, origin) = restored
-            if not np.array_equal(origin, saving.origin):
-                raise ValueError(
-                    f"{saving.path} is of another run, or of other trainings; delete it, and --resume trains these anew"
-                )
-            return _Progress(states, jax.tree.map(np.array, history), rounds)
-    return _Progress(program.init(*placed), history, 0)
-
-
 @dataclass
-class _Saving:
-    """Checkpoints of a chunk."""
+class _Checkpoints:
+    """Checkpoints of a chunk: its states and metrics, and what they are of."""
 
-    path: Any
+    session: _Session
+    folder: RunFolder
+    manager: Checkpoints
     origin: Int[np.ndarray, "bytes"]
-    seconds: float
-    manager: AbstractContextManager[Checkpoints]
-    last: float = 0.0
-    cost: float = 0.0
+    saved_rounds: int = 0
+    saved_at: float = 0.0
+    seconds: float = 0.0
 
-    @classmethod
-    def open(cls, job: Job, chunk: Chunk) -> "_Saving":
-        """The folder of the chunk's checkpoints."""
-        assert job.folder
-        path = job.folder.checkpoints / chunk.name
-        origin = stored.origin(job.folder, chunk.identity)
-        return cls(path, origin, job.settings.checkpoint_seconds, open_checkpoints(path, keep=2))
+    @property
+    def path(self) -> Path:
+        """Their folder."""
+        return _place(self.folder, self.session.chunk)
 
-    def due(self, now: float) -> bool:
-        """Whether it is time to save."""
-        return now - self.last > max(self.seconds, self.cost / SAVING_SHARE)
+    def restore(self, new: Callable[[], _Progress]) -> _Progress:
+        """Where the last good checkpoint is; without any, the beginning, if the disk would hold two.
 
-    def save(self, checkpoints: Checkpoints, at: _Progress, stage: Stage) -> None:
-        """Write a checkpoint."""
-        begun = stage.elapsed
-        checkpoints.save(at.rounds, (at.states, at.history, self.origin))
-        self.last = stage.elapsed
-        self.cost = self.last - begun
+        Raises:
+          ValueError: it is of something else.
+          OSError: there is no room.
+        """
+        history = chunks.no_history(self.session.job.group.recipe.rounds, self.session.program.counts)
+        like = (self.session.program.like, history, self.origin)
+        if (restored := restore_newest(self.manager, like, self.session.job.unit)) is None:
+            require_space(self.folder, 2 * num_bytes(like), "two checkpoints of the training")
+            return new()
+        rounds, (states, history, origin) = restored
+        if not np.array_equal(origin, self.origin):
+            raise ValueError(
+                f"{self.path} is of another run, or of other trainings; delete it, and --resume trains these anew"
+            )
+        self.saved_rounds = rounds
+        return _Progress(states, jax.tree.map(np.array, history), rounds)
+
+    def save(self, at: _Progress, *, now: bool) -> None:
+        """Save, if something is new and it is time: checkpoints take at most ``SAVING_SHARE`` of it."""
+        begun = self.session.stage.elapsed
+        pause = max(self.session.job.settings.checkpoint_seconds, self.seconds / SAVING_SHARE)
+        if at.rounds == self.saved_rounds or not (now or begun - self.saved_at > pause):
+            return
+        self.manager.save(at.rounds, (at.states, at.history, self.origin))
+        self.saved_rounds, self.saved_at = at.rounds, self.session.stage.elapsed
+        self.seconds = self.saved_at - begun
 
 
-def _until(at: _Progress) -> History:
-    return {name: values[: at.rounds] for name, values in at.history.items()}
+@contextmanager
+def _checkpoints(session: _Session) -> Iterator[_Checkpoints]:
+    folder = session.job.folder
+    assert folder is not None
+    with open_checkpoints(_place(folder, session.chunk), keep=2) as manager:
+        yield _Checkpoints(session, folder, manager, stored.origin(folder, session.chunk.identity))
 
 
-def _divergence(job: Job, chunk: Chunk, diverged: np.ndarray, rounds: int) -> str | None:
+def _place(folder: RunFolder, chunk: Chunk) -> Path:
+    return folder.checkpoints / chunk.name
+
+
+def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | None:
     """A sentence if a loss or a weight is not finite."""
-    if not (where := np.argwhere(diverged[: len(chunk.places)])).size:
+    job, places = session.job, session.chunk.places
+    if not (where := np.argwhere(diverged[: len(places)])).size:
         return None
-    place, client = where[0]
-    own = job.group.trainings[chunk.places[place]]
+    number, client = where[0]
+    own = job.group.trainings[places[number]]
     who = f"client {client}" if job.group.num_clients > 1 else f"fold {own.split.name}"
     kept = f", and {job.folder.path} keeps what was good before" if job.folder else ""
     return (

@@ -206,4 +206,8 @@ def _refuse_leaks(
         pretraining_subjects=pretraining_subjects,
         split_by_subject=by_subject,
     )
-    refuse_leaks(splits, origins, part="fold" if len(splits) > len(repeats) else "repeat")
+    if len(splits) > len(repeats):
+        refuse_leaks(splits, origins, part="fold")
+    else:
+        named = [split._replace(name=str(repeat)) for repeat, split in enumerate(splits)]
+        refuse_leaks(named, origins, part="repeat")

@@ -28,10 +28,10 @@ from fedpsyau_jax.federated import (
     evaluated,
     federated,
     in_chunks,
-    kept,
+    keep_state,
     local_training,
     norm_prox,
-    reset,
+    reset_state,
     sequential,
     sharded,
     squared_prox,
@@ -42,7 +42,7 @@ from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
 
 INITIAL_WEIGHTS = 2**31 - 1
 """Folded into a training's key for its initial weights; rounds count from 0 and never get there."""
-OPTIMIZER_STATE = {"reset": reset, "kept": kept}
+OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
 
 
 class State(NamedTuple):
@@ -152,7 +152,14 @@ def predictions(task: Task, context: Context, client: ClientState, batch: Batch)
     return in_chunks(task.predict(context), max(min(batch.mask.shape[-1], CHUNK), 1))(client, batch)
 
 
-def compiled(recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices: int = 1) -> Program:
+def compiled(
+    recipe: Recipe,
+    task: Task,
+    store: PyTree,
+    arrays: PyTree,
+    devices: int = 1,
+    on_one_device: AxisMap | None = None,
+) -> Program:
     """Compile what trainings of these shapes do.
 
     On a CPU trainings and clients run one after another, where that is faster and smaller, and all at once on an
@@ -165,10 +172,13 @@ def compiled(recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices:
       store: the store, or its shapes and dtypes.
       arrays: the trainings, or their shapes and dtypes.
       devices: how many.
+      on_one_device: how trainings and clients are mapped on each, if not as usual.
     """
-    on_one_device = sequential if jax.default_backend() == "cpu" else vectorised
+    on_one_device = on_one_device or (sequential if jax.default_backend() == "cpu" else vectorised)
     num_clients = arrays.train.id.shape[-1]
-    over_trainings, over_clients, placed = on_one_device, on_one_device, _everything_here()
+    over_trainings: AxisMap = on_one_device
+    over_clients: AxisMap = on_one_device
+    placed = _Placed({}, {})
     if devices > 1:
         mesh = client_mesh(devices)
         if num_clients % devices == 0:
@@ -198,10 +208,6 @@ class _Placed(NamedTuple):
 
     init: dict[str, Any]
     round: dict[str, Any]
-
-
-def _everything_here() -> _Placed:
-    return _Placed({}, {})
 
 
 def _clients_spread(mesh: Any, select: bool) -> _Placed:

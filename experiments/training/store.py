@@ -1,7 +1,7 @@
 """The arrays that all trainings of a program share: examples, each held once, detectors and priors."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from fedpsyau_jax.augmentation import SEVEN_CLASSES, THREE_CLASSES, Band, random
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.fedpsyau import AUOutputs, au_detector
 from fedpsyau_jax.priors import Priors
-from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, PRNGKeyArray
+from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Int, PRNGKeyArray
 
 CHUNK = 64
 """Examples evaluated at a time."""
@@ -50,7 +50,7 @@ class Store(NamedTuple):
 
 def rows_of(examples: Examples) -> Rows:
     """Every example once."""
-    emotion = np.asarray(examples.emotion).astype(np.int32)
+    emotion = jnp.asarray(np.asarray(examples.emotion).astype(np.int32))
     return Rows(jax.tree.map(jnp.asarray, examples._replace(emotion=emotion)), np.arange(len(emotion)))
 
 
@@ -127,7 +127,7 @@ def one_example(examples: Examples) -> Batch:
     return Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), examples), jnp.ones(1))
 
 
-def features_like(examples: Examples, num_detectors: int) -> Float[Array, "detectors rows aus feat"]:
+def features_like(examples: Examples, num_detectors: int) -> Any:
     """Shape and dtype of the features of frozen detectors, before there are any."""
     shape = (num_detectors, len(examples.emotion), examples.au.shape[1], 25)
     return jax.ShapeDtypeStruct(shape, examples.flow.dtype)

@@ -28,11 +28,11 @@ __all__ = [
     "Broadcast",
     "ClientUpdate",
     "LossFn",
-    "counted",
-    "kept",
+    "fori_batches",
+    "keep_state",
     "local_training",
-    "reset",
-    "scanned",
+    "reset_state",
+    "scan_batches",
 ]
 
 Memory = PyTree
@@ -67,12 +67,12 @@ class _Progress(NamedTuple):
     metrics: Metrics
 
 
-def kept(client_update: ClientUpdate) -> ClientUpdate:
+def keep_state(client_update: ClientUpdate) -> ClientUpdate:
     """The client's memory (optimiser state) lives on from round to round."""
     return client_update
 
 
-def reset(client_update: ClientUpdate) -> ClientUpdate:
+def reset_state(client_update: ClientUpdate) -> ClientUpdate:
     """The client's memory (optimiser state) starts afresh each round, as in FedProx; nothing is stored."""
 
     def update(
@@ -88,7 +88,7 @@ def reset(client_update: ClientUpdate) -> ClientUpdate:
 BatchLoop: TypeAlias = Callable[[Callable[[Int[Array, ""], Any], Any], Any, Int[Array, ""], int], Any]
 
 
-def counted(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+def fori_batches(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
     """``body(step, progress)`` for the real batches of an epoch, as a loop that ends with them.
 
     A ``lax.cond`` round each step would skip the empty ones too, but XLA:CPU runs what is inside one on one core.
@@ -97,8 +97,8 @@ def counted(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: In
     return lax.fori_loop(0, num_real, body, start)
 
 
-def scanned(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
-    """The same as ``counted``, by a ``lax.scan`` that has a gradient; slower on a CPU."""
+def scan_batches(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+    """The same as ``fori_batches``, by a ``lax.scan`` that has a gradient; slower on a CPU."""
 
     def step(progress: Any, index: Int[Array, ""]) -> tuple[Any, None]:
         return lax.cond(index < num_real, body, lambda _, unchanged: unchanged, index, progress), None
@@ -114,9 +114,9 @@ def local_training(
     *,
     batch_size: int,
     local_epochs: int = 1,
-    optimizer_state: Callable[[ClientUpdate], ClientUpdate] = reset,
+    optimizer_state: Callable[[ClientUpdate], ClientUpdate] = reset_state,
     tail: bool = False,
-    loop: BatchLoop = counted,
+    loop: BatchLoop = fori_batches,
 ) -> ClientUpdate:
     """Minibatch training of loss + mu * regularizer(w, anchor) on one client's data.
 
@@ -130,9 +130,9 @@ def local_training(
         regularizer: (params, anchor) -> scalar.
         batch_size: examples in a batch; the last one of an epoch may hold fewer real ones.
         local_epochs: passes over the data in one round.
-        optimizer_state: ``reset`` each round or ``kept``.
+        optimizer_state: ``reset_state`` each round or ``keep_state``.
         tail: give the last batch of the padded data its own smaller shape: less work, more to compile.
-        loop: ``counted``, or ``scanned`` to differentiate through the training.
+        loop: ``fori_batches``, or ``scan_batches`` to differentiate through the training.
 
     Returns:
         A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps, without

@@ -1,7 +1,9 @@
 """Laws of the training loop: how trainings are cut into chunks, interrupted or selected changes no number."""
 
+import re
 from dataclasses import replace
 
+import engine_on_random_data
 import jax
 import numpy as np
 import pytest
@@ -10,10 +12,15 @@ from toy_task import toy_task
 
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
+from experiments.training import chunks
 from experiments.training.loop import Job, train
 from experiments.training.program import compiled
 from experiments.training.shapes import job_arrays_like
+from fedpsyau_jax.federated import vectorised
+from fedpsyau_jax.metrics import uf1
 from fedpsyau_jax.splits import Split, k_fold, single_client, split_clients, with_validation
+
+ROUNDING = 1e-6
 
 
 class Silent:
@@ -72,10 +79,13 @@ def outcome_of(settings, repeats, path=None):
     return {(one.training.row, one.training.repeat, one.training.number): one for one in outcome.trained}, kept
 
 
-def assert_same(one, other, among=None):
-    for key in among or one:
+def assert_same(one, other, rounding=0.0):
+    """The same predictions bit for bit; sums of losses may be rounded otherwise where the program is another one."""
+    for key in one:
         for name in one[key].history:
-            np.testing.assert_array_equal(one[key].history[name], other[key].history[name], err_msg=f"{key} {name}")
+            np.testing.assert_allclose(
+                one[key].history[name], other[key].history[name], rounding, err_msg=f"{key} {name}"
+            )
         jax.tree.map(np.testing.assert_array_equal, one[key].logits, other[key].logits)
 
 
@@ -92,7 +102,7 @@ def test_one_chunk_is_as_many_chunks(tmp_path, name):
     whole, networks = outcome_of(settings, repeats, tmp_path / "whole")
     for at_once in (2, 3):
         parts, own = outcome_of(replace(settings, at_once=at_once), repeats, tmp_path / str(at_once))
-        assert_same(whole, parts)
+        assert_same(whole, parts, ROUNDING)
         jax.tree.map(np.testing.assert_array_equal, networks, own)
 
 
@@ -101,7 +111,7 @@ def test_rows_alone_are_as_rows_together():
     together, _ = outcome_of(settings, repeats)
     for name in settings.algorithms:
         alone, _ = outcome_of(replace(settings, algorithms=(name,)), repeats)
-        assert_same(alone, together)
+        assert_same(alone, together, ROUNDING)
 
 
 def test_swept_values_are_rows_of_one_program():
@@ -115,7 +125,7 @@ def test_swept_values_are_rows_of_one_program():
         ("FedProx", *key[1:]): own for key, own in together.items() if key[0] == "FedProx, mu 1, learning-rate 0.01"
     }
     assert found.keys() == one.keys()
-    assert_same(one, found)
+    assert_same(one, found, ROUNDING)
 
 
 class Stopped(Exception):
@@ -162,15 +172,59 @@ def test_a_selected_round_is_tested_instead_of_the_last():
     settings, repeats = SETTINGS["selected"]
     selected, _ = outcome_of(settings, repeats)
     last, _ = outcome_of(replace(settings, select=False), repeats)
-    assert_same(
-        {k: v._replace(logits=[]) for k, v in selected.items()}, {k: v._replace(logits=[]) for k, v in last.items()}
-    )
-    differ = [not np.array_equal(selected[key].logits[0]["emotion"], last[key].logits[0]["emotion"]) for key in last]
-    assert any(differ)
     for key, one in selected.items():
-        confusion = one.history["confusion"].sum(axis=1)
-        assert confusion.shape[0] == settings.epochs
-        assert key[0] == one.training.row
+        best = np.argmax(np.nan_to_num(uf1(one.history["confusion"].sum(axis=1))))
+        same = np.allclose(one.logits[0]["emotion"], last[key].logits[0]["emotion"], atol=1e-5)
+        assert same == (best == settings.epochs - 1)
+
+
+def test_a_selected_round_never_sees_the_test_examples(monkeypatch):
+    settings, repeats = SETTINGS["selected"]
+    selected, _ = outcome_of(settings, repeats)
+    hidden = repeats[0][0].test
+    garbled = np.array(DATA.examples.emotion)
+    garbled[hidden] = (garbled[hidden] + 1) % 7
+    monkeypatch.setattr(engine_on_random_data, "DATA", replace(DATA, examples=DATA.examples._replace(emotion=garbled)))
+    again, _ = outcome_of(settings, repeats)
+    first = next(iter(selected))
+    np.testing.assert_array_equal(selected[first].logits[0]["emotion"], again[first].logits[0]["emotion"])
+
+
+def test_all_at_once_agree_with_one_after_another():
+    settings, repeats = SETTINGS["fed"]
+    _, kept = outcome_of(settings, repeats)
+    job, at_once = job_of(settings, repeats)
+
+    def program(size):
+        like = job_arrays_like(job.group, size, job.shown, settings.seed)
+        return compiled(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
+
+    assert train(replace(job, program=program), STAGES).ended
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), kept, at_once)
+
+
+def test_chunks_are_equal_and_a_resumed_run_keeps_their_size(tmp_path):
+    settings, repeats = SETTINGS["mer"]
+    job, _ = job_of(replace(settings, at_once=5), repeats, tmp_path / "run")
+    sizes = [
+        chunks.size_of_chunks(own, job.group, job.task, job.store, job.shown, None) for own in (job.settings, settings)
+    ]
+    assert sizes == [4, 8]  # 8 trainings: two chunks, or all
+    train(job, STAGES)
+    (tmp_path / "run" / "finished" / "0-1.npz").unlink()
+    again = train(replace(job, settings=settings), STAGES)
+    assert again.ended
+    assert len(list((tmp_path / "run" / "finished").glob("*.npz"))) == 2
+
+
+def test_a_loss_that_is_not_finite_names_row_fold_and_epoch(tmp_path):
+    settings, repeats = SETTINGS["mer"]
+    job, _ = job_of(replace(settings, learning_rate=float("inf")), repeats, tmp_path / "run")
+    outcome = train(job, STAGES)
+    assert not outcome.ended
+    assert re.match(
+        r"the loss or a weight of AU module from scratch, repeat 0, fold 0, was not finite in round 1;", outcome.problem
+    )
 
 
 def test_idle_trainings_change_nothing():
@@ -178,4 +232,4 @@ def test_idle_trainings_change_nothing():
     small = [[single_client("0", np.arange(0, 20), np.arange(20, 32))]]
     one, _ = outcome_of(settings, small)
     padded, _ = outcome_of(replace(settings, at_once=1), small)
-    assert_same(one, padded)
+    assert_same(one, padded, ROUNDING)

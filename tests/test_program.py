@@ -1,0 +1,61 @@
+"""What the program of many trainings is made of: an accelerator has no more operations to start than for a few."""
+
+import re
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks.random_trainings import group_of, random_dataset, random_store
+from experiments.inputs.settings import MerSettings
+from experiments.training import program
+from experiments.training.plan import arrays
+from experiments.training.shapes import task_of
+from experiments.training.store import rows_of
+from fedpsyau_jax.federated import AxisMap, sequential, vectorised
+from fedpsyau_jax.splits import leave_one_subject_out
+
+FEW, MANY = 3, 13
+DATA = random_dataset(52, 3, MANY)
+
+
+def epoch_of(num_folds: int, over: AxisMap) -> str:
+    """An epoch of so many folds, as StableHLO."""
+    group = group_of(MerSettings(batch=8, epochs=1), leave_one_subject_out(DATA.subject), DATA)
+    rows = rows_of(DATA.examples)
+    store = random_store(group, rows)
+    task = task_of(group, 3, store)
+    folds = arrays(group, range(num_folds), num_folds, rows.shown, 0)
+    states = jax.eval_shape(partial(program._initial_states, group.recipe, task), store, folds)
+    epoch = jax.jit(partial(program._round_of_all, group.recipe, task, over, over))
+    return epoch.lower(states, store, folds).as_text()
+
+
+def operations(text: str) -> int:
+    return len(re.findall(r"= \"?stablehlo\.", text))
+
+
+def loops_over(count: int, text: str) -> int:
+    """Loops that end after so many turns."""
+    return len(re.findall(rf"stablehlo\.while.*\n\s*cond {{\n.*constant dense<{count}> : tensor<i32>", text))
+
+
+def test_many_folds_at_once_are_as_many_operations_as_few_and_no_loop():
+    text = epoch_of(MANY, vectorised)
+    assert operations(text) == operations(epoch_of(FEW, vectorised))
+    assert loops_over(MANY, text) == 0
+
+
+@pytest.mark.slow
+def test_one_after_another_folds_are_a_single_loop():
+    assert loops_over(MANY, epoch_of(MANY, sequential)) == 1
+
+
+def test_a_training_sees_its_own_priors_and_ratio():
+    group = group_of(MerSettings(batch=8, epochs=1), leave_one_subject_out(DATA.subject), DATA)
+    rows = rows_of(DATA.examples)
+    own = jax.tree.map(lambda leaf: leaf[1], arrays(group, range(3), 3, rows.shown, 0))
+    context = program.context_of(random_store(group, rows), own, 5)
+    np.testing.assert_allclose(context.priors.upper.statistics, group.trainings[1].priors.upper.statistics)
+    assert context.ratio == own.numbers.ratio[0]
