@@ -13,7 +13,6 @@ from experiments.inputs.checks import check_ablate, check_fed, check_mer
 from experiments.inputs.databases import data_folder, loaded
 from experiments.inputs.prior_files import check_priors_unchanged
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, RecognitionSettings
-from experiments.results.damage import check_predictions
 from experiments.results.read import FinishedRun, experiment_of, read
 from experiments.run import networks as stored
 from experiments.run.config import read_settings
@@ -146,9 +145,7 @@ def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restore
     settings = settings_of(folder)
     refuse_unfinished(folder)
     run = read(folder)
-    assert run.predictions is not None
     dataset = _same_data(folder, settings, data_dir, stages)
-    check_predictions(folder, "predictions.csv", run.predictions, dataset.class_names)
     given = au_init.read_au_init(settings)
     if folder.has(au_init.USED):
         au_init.refuse_replaced(folder, settings.au_init, given)
