@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,14 +12,26 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from explained_runs import DATASET, copied, explaining, finished_run, random_detector, random_weights, the_error
+from explained_runs import (
+    DATASET,
+    copied,
+    explaining,
+    finished_run,
+    on_random_data,
+    random_detector,
+    random_weights,
+    the_error,
+)
 
+from experiments.explanation import own_ratio
 from experiments.inputs.settings import FedSettings, NetworkSettings
 from experiments.results import scores
+from experiments.results.read import read
 from experiments.run.folder import RunFolder
-from experiments.training.attending import last_ratio
-from experiments.training.prepare import Prepared
-from experiments.training.restore import KeptNetwork, kept_networks
+from experiments.run.progress import progress
+from experiments.training.attending import shapes_of
+from experiments.training.prepare import Prepared, prepare
+from experiments.training.restore import KeptNetwork, Restored, kept_networks
 from experiments.training.store import Detector, detect
 from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier
 from fedpsyau_jax.types import Batch, ClientState
@@ -221,7 +234,6 @@ MISTAKES = {
     "not finished": (without("summary.csv"), r"is not finished, .*python -m experiments.fed --resume="),
     "partly trained": (shorter("metrics.csv"), r"is not finished, .*python -m experiments.fed --resume="),
     "no graph": (network(variant="no-gat"), r"--network.variant=no-gat, which has no graph attention"),
-    "several ratios": (settings(sweep=["prior-ratio=0.1,0.2"]), r"different prior ratios|is not finished"),
     "other settings": (settings(seed=1), r"run with another prior|is of another run"),
     "other data": (
         changed("data.json", lambda data: data["databases"][0].update(fingerprint="another")),
@@ -269,6 +281,15 @@ def test_other_places_and_ratios_that_are_none_are_refused(
     assert (tmp_path / "precious").read_text() == "mine"
 
 
-def test_networks_are_tested_with_the_ratio_of_the_last_round(made: Made) -> None:
-    (group, *_) = made.prepared.table.groups
-    assert {last_ratio(group, training) for training in group.trainings} == {0.4}
+def test_networks_are_tested_with_the_ratio_of_their_run_and_there_must_be_one(made: Made, tmp_path: Path) -> None:
+    assert ratio_of(made.path, made.prepared) == 0.4
+    swept = replace(SETTINGS, sweep=("prior-ratio=0.1,0.2",), algorithms=("local",))
+    with on_random_data(), progress() as stages:
+        prepared = prepare(swept, None, tmp_path, None, stages)
+    with pytest.raises(ValueError, match=r"rows of .* have different prior ratios \(0\.1, 0\.2\), and all networks"):
+        ratio_of(made.path, prepared)
+
+
+def ratio_of(path: Path, prepared: Prepared) -> float:
+    restored = Restored(read(RunFolder(path)), SETTINGS, prepared, {}, kept_networks(prepared))
+    return own_ratio(restored, shapes_of(restored))
