@@ -57,9 +57,9 @@ class Explained:
 
     @property
     def tested(self) -> str:
-        """What scores are pooled over."""
-        part = f"{self.data['run']['part']}s"
-        return part if self.num_kept == self.num_trained else f"the {part} whose networks are kept"
+        """Which tests scores are of."""
+        part = self.data["run"]["part"]
+        return f"pooled over {part}s" if self.num_kept == self.num_trained else "kept networks only"
 
 
 def read(folder: RunFolder) -> Explained:
@@ -184,7 +184,8 @@ def scores_sheet(found: Explained) -> pd.DataFrame:
             for ratio in tested:
                 values = group.loc[_at(group, ratio), metric]
                 heading = f"ratio {ratio:.3g}{' (the run)' if ratio == found.ratio else ''}"
-                row[heading] = str(tables.Cell(tables.number(values.mean()), tables.number(values.std())))
+                cell = tables.Cell(tables.number(values.mean()), tables.number(values.std()))
+                row[heading] = cell.mean if cell.sd == tables.UNDEFINED else str(cell)
             rows.append(row)
     return pd.DataFrame(rows)
 
