@@ -233,7 +233,10 @@ MISTAKES = {
     "not begun": (without("data.json"), r"is not finished, .*python -m experiments.fed --resume="),
     "not finished": (without("summary.csv"), r"is not finished, .*python -m experiments.fed --resume="),
     "partly trained": (shorter("metrics.csv"), r"is not finished, .*python -m experiments.fed --resume="),
-    "no graph": (network(variant="no-gat"), r"--network.variant=no-gat, which has no graph attention"),
+    "no graph": (
+        network(variant="no-gat", prior=["published"]),
+        r"--network.variant=no-gat, which has no graph attention",
+    ),
     "other settings": (settings(seed=1), r"run with another prior|is of another run"),
     "other data": (
         changed("data.json", lambda data: data["databases"][0].update(fingerprint="another")),
