@@ -1,5 +1,7 @@
 """Trained networks in the folder of a run, one file each."""
 
+from collections.abc import Sequence
+
 import jax
 import numpy as np
 
@@ -46,16 +48,21 @@ def read(folder: RunFolder, name: str, number: int, like: ClientState) -> Client
     return jax.tree.unflatten(jax.tree.structure(like), [stored[path] for path in expected])
 
 
-def read_all(folder: RunFolder, name: str, count: int, like: ClientState) -> ClientState:
-    """Read the first ``count`` networks into leaves [networks, ...], one by one: all may fill half the memory.
+def read_all(folder: RunFolder, places: Sequence[tuple[str, int]], like: ClientState) -> ClientState:
+    """Read networks of one shape into leaves [networks, ...], one by one: all may fill half the memory.
+
+    Args:
+      folder: of the run.
+      places: name and number of each, as it was written.
+      like: shapes and dtypes of one.
 
     Raises:
       ValueError: one is missing, damaged, or another network.
     """
-    together: ClientState = jax.tree.map(lambda leaf: np.empty((count, *leaf.shape), leaf.dtype), like)
-    for number in range(count):
+    together: ClientState = jax.tree.map(lambda leaf: np.empty((len(places), *leaf.shape), leaf.dtype), like)
+    for place, (name, number) in enumerate(places):
         client = read(folder, name, number, like)
-        jax.tree.map(lambda all_, one, number=number: np.copyto(all_[number, ...], one), together, client)
+        jax.tree.map(lambda all_, one, place=place: np.copyto(all_[place, ...], one), together, client)
     return together
 
 

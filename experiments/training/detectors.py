@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -48,10 +49,12 @@ class DetectorSource:
       subjects: who of the run's database was trained on.
       clients: from networks, each with one prior, to the detector of each; ``meanwhile`` is called once only training
         is left to do.
+      ready: the detector of a network if nothing has to be trained for it, else None.
     """
 
     subjects: Sequence[str]
     clients: Callable[[Sequence[NetworkSettings], Meanwhile], Clients]
+    ready: Callable[[NetworkSettings], ClientState | None] = lambda network: None
 
 
 def detector_source(
@@ -69,13 +72,15 @@ def detector_source(
         return DetectorSource(
             given.subjects_of(settings.database),
             lambda networks, meanwhile: {own: weights[own.prior[0]] for own in networks},
+            lambda network: weights[network.prior[0]],
         )
     dataset = loaded_for_pretraining(data_dir, stages)
 
     def pretrained(networks: Sequence[NetworkSettings], meanwhile: Meanwhile) -> Clients:
         return pretrained_detectors(networks, settings, dataset, data_dir, stages, meanwhile)
 
-    return DetectorSource(np.unique(dataset.subject).tolist(), pretrained)
+    ready = partial(kept_detector, settings=settings, dataset=dataset, data_dir=data_dir)
+    return DetectorSource(np.unique(dataset.subject).tolist(), pretrained, ready)
 
 
 def pretrained_detectors(

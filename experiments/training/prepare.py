@@ -81,7 +81,17 @@ def prepare(
     Raises:
       ValueError, OSError: the data cannot be had, or something of the held-out examples would reach the training.
     """
-    dataset = loaded(settings, data_dir, manual_dir, stages)
+    return prepare_on(loaded(settings, data_dir, manual_dir, stages), settings, given, data_dir, stages)
+
+
+def prepare_on(
+    dataset: Dataset,
+    settings: RecognitionSettings,
+    given: PretrainedDetectors | None,
+    data_dir: Path | None,
+    stages: Stages,
+) -> Prepared:
+    """The same with data that are loaded already."""
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:

@@ -1,6 +1,7 @@
 """What trainings came to, as rows of the tables of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -100,11 +101,12 @@ def prediction_tables(
     detected = _FrozenDetections(prepared, au_probabilities)
     emotions, aus = [], []
     for one in trained:
-        for keys, test, logits in _tests(prepared, one):
+        tests = (tests_of(prepared, one.training, client, logits) for client, logits in enumerate(one.logits))
+        for keys, test, logits in chain.from_iterable(tests):
             if "emotion" in logits:
-                emotions.append(_emotion_rows(prepared, keys, test, logits["emotion"]))
+                emotions.append(emotion_rows(prepared, keys, test, logits["emotion"]))
             probabilities = sigmoid(logits["au"]) if "au" in logits else detected.of(one.training)[test]
-            aus.append(_au_rows(prepared, keys, test, probabilities))
+            aus.append(au_rows(prepared, keys, test, probabilities))
     together = pd.concat(emotions, ignore_index=True) if emotions else None
     return together, pd.concat(aus, ignore_index=True)
 
@@ -127,31 +129,38 @@ class _FrozenDetections:
         return found
 
 
-def _tests(
-    prepared: Prepared, one: Trained
+def tests_of(
+    prepared: Prepared, training: Training, client_number: int, logits: dict[str, np.ndarray]
 ) -> Iterator[tuple[dict[str, Any], Int[np.ndarray, "examples"], dict[str, np.ndarray]]]:
-    """Each client's test examples and their logits; where all clients train as one, by who owns the example."""
-    training = one.training
+    """A client's keys, test examples and their logits; where all clients train as one, by who owns the example.
+
+    Args:
+      prepared: of the run.
+      training: whose client it is.
+      client_number: of the client.
+      logits: of its test examples.
+    """
     original = prepared.repeats[training.repeat][training.number]
+    everybody = training.split.clients[client_number]
     if len(original.clients) == len(training.split.clients):
-        for number, client in enumerate(training.split.clients):
-            yield keys_of(training, number), client.test, one.logits[number]
+        yield keys_of(training, client_number), everybody.test, logits
         return
-    (everybody,), (logits,) = training.split.clients, one.logits
     for name, client in zip(client_names(original), original.clients, strict=True):
         own = np.flatnonzero(np.isin(everybody.test, client.test))
         picked = {key: values[own] for key, values in logits.items()}
         yield keys_of(training, 0) | {"client": name}, everybody.test[own], picked
 
 
-def _emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
+def emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
+    """Rows of predictions.csv of some test examples."""
     data = prepared.corpus
     labels = np.asarray(data.examples.emotion)[test]
     probabilities = softmax(logits.astype(np.float64), axis=-1)
     return schema.emotion_rows(keys, data.clip[test], data.subject[test], labels, probabilities, prepared.class_names)
 
 
-def _au_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+def au_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Rows of au_predictions.csv of some test examples."""
     data = prepared.corpus
     labels, mask = (np.asarray(table)[test] for table in (data.examples.au, data.examples.au_mask))
     who = (keys, data.clip[test], data.subject[test])

@@ -1,112 +1,190 @@
-"""A run's networks on their test examples at any prior ratio, in one compiled program; nothing is trained."""
+"""Kept networks on their test examples at any prior ratio, one compiled program a shape; nothing is trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.training.tasks import CHUNK, Detector, Sighted, look_up, look_up_sighted
-from experiments.training.trained_networks import TrainedRun, by_rows
+from experiments.training.attending import Shape
+from experiments.training.compiler import to_run_a_minute
+from experiments.training.restore import Restored
+from experiments.training.store import CHUNK, stack_priors
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.attention import Attention
-from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, detect_attending, emotion_classifier
-from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, PyTree
+from fedpsyau_jax.models.fedpsyau import Architecture, AUOutputs, Detected, detect_attending, emotion_classifier
+from fedpsyau_jax.priors import Priors
+from fedpsyau_jax.splits import pad_indices
+from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, PyTree
 
 Attentions = dict[str, tuple[Attention, ...]]
 """By graph ("upper", "lower", "global") the attention of each layer, averaged over heads."""
 
 
 class Reevaluated(NamedTuple):
-    """What a group of networks does with its test examples.
+    """What networks of one shape do at a prior ratio.
 
-    ``evaluation``: logits "emotion" and "au" [rows, repeats, parts, test examples, ...]; ``attention``: summed over the
-    test examples of each emotion, leaves [rows, repeats, parts, classes, aus, aus].
+    Attributes:
+      logits: "emotion" and "au" of the test examples of each network, [networks, examples, ...].
+      attention: summed over the examples of each emotion, leaves [parts, classes, aus, aus].
     """
 
-    evaluation: dict[str, Array]
+    logits: dict[str, Array]
     attention: Attentions
 
 
 class Material(NamedTuple):
-    """All arrays that the program reads.
+    """All arrays that the program of a shape reads.
 
-    ``detectors``: [detectors, ...]; ``clients``, ``tests``: of each group [rows, repeats, parts, ...].
+    Attributes:
+      examples: of the database, and their rotated copies if the run has some, leaves [rows, ...].
+      priors: [sights, ...].
+      detectors: frozen ones, leaves [detectors, ...], else None; ``detector``: that of each sight.
+      clients: kept networks, leaves [networks, ...]; None if there are none.
+      tests: their test examples, indices [networks, examples]; ``sight``: what they see through [networks].
+      parts: with frozen detectors, the examples of the parts that are seen through each, indices [sights, parts,
+        examples]; else nobody's.
+      place: [parts, 2] where each part is in ``parts``: sight and number.
     """
 
     examples: Examples
-    detectors: Detector
-    clients: list[ClientState]
-    tests: list[Batch]
+    priors: Priors
+    detectors: ClientState | None
+    detector: Int[Array, "sights"]
+    clients: ClientState | None
+    tests: Batch
+    sight: Int[Array, "networks"]
+    parts: Batch
+    place: Int[Array, "parts 2"]
 
 
 class Looked(NamedTuple):
-    """Examples [examples, ...] as detectors see them, and the attention that these used."""
+    """Examples [examples, ...] as a detector sees them, and the attention that it used."""
 
     outputs: AUOutputs
     attention: Attentions
 
 
-Predict = Callable[[ClientState, Batch], tuple[PyTree, Attentions]]
+def reevaluation(restored: Restored, shape: Shape) -> Callable[[float], Reevaluated]:
+    """A function from the prior ratio to what the networks of a shape do with it; it compiles once.
 
+    Raises:
+      ValueError: a network is missing or damaged.
+    """
+    material = jax.device_put(material_of(restored, shape))
+    architecture, num_classes = shape.network.architecture(), len(restored.dataset.class_names)
 
-def reevaluation(run: TrainedRun) -> Callable[[float], list[Reevaluated]]:
-    """A function from the prior ratio to what each group of networks does with it; it compiles once."""
-    emotion = jnp.asarray(run.dataset.examples.emotion.astype(np.int32))
-    material = Material(
-        jax.tree.map(jnp.asarray, run.dataset.examples._replace(emotion=emotion)),
-        jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *run.detectors),
-        jax.device_put([group.clients for group in run.groups]),
-        [group.tests for group in run.groups],
-    )
-
-    @jax.jit
-    def program(ratio: Float[Array, ""], material: Material) -> list[Reevaluated]:
-        kind = frozen_detector if run.frozen else own_detector
-        predict = kind(run, ratio, material)
-        parts = zip(material.clients, material.tests, strict=True)
-        return [_tested(run, predict, material.examples, clients, tests) for clients, tests in parts]
-
+    test = partial(_frozen if shape.frozen else _whole, architecture, num_classes)
+    program = jax.jit(test, compiler_options=to_run_a_minute())
     return lambda ratio: program(jnp.float32(ratio), material)
 
 
-def frozen_detector(run: TrainedRun, ratio: Float[Array, ""], material: Material) -> Predict:
-    """Clients have an emotion classifier each, and detectors in common, which look at each example once."""
-    count = len(material.examples.emotion)
-    padded = jax.tree.map(
-        lambda leaf: jnp.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), material.examples
+def material_of(restored: Restored, shape: Shape) -> Material:
+    """The arrays of a shape.
+
+    Raises:
+      ValueError: a network is missing or damaged.
+    """
+    of_sight: list[list[np.ndarray]] = [[] for _ in shape.sights]
+    place = []
+    for part in shape.parts:
+        place.append((part.sight, len(of_sight[part.sight])))
+        of_sight[part.sight].append(part.examples)
+    networks = list(dict.fromkeys(sight.network for sight in shape.sights))
+    weights = [restored.detectors[network] for network in networks] if shape.frozen else []
+    return Material(
+        restored.prepared.rows.examples,
+        stack_priors([sight.priors for sight in shape.sights]),
+        jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *weights) if weights else None,
+        jnp.array([networks.index(sight.network) for sight in shape.sights], jnp.int32),
+        restored.weights(shape.networks) if shape.networks else None,
+        _padded([[network.test] for network in shape.networks], 0),
+        jnp.array(shape.sight, jnp.int32),
+        _padded(of_sight if shape.frozen else [], None),
+        jnp.array(place, jnp.int32),
     )
-    everything = Batch(padded, jnp.ones(count + -count % CHUNK))
-
-    def seen_by(detector: Detector) -> Looked:
-        look = in_chunks(lambda client, part: _look(run, ratio, client, part, detector.priors), CHUNK)
-        return jax.tree.map(lambda leaf: leaf[:count], look(detector.client, everything))
-
-    looked = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), jax.lax.map(seen_by, material.detectors))
-
-    def predict(client: ClientState, batch: Batch) -> tuple[PyTree, Attentions]:
-        examples, seen = look_up((material.examples, looked), batch).examples
-        return _classified(run, client, examples, batch.mask, seen)
-
-    return predict
 
 
-def own_detector(run: TrainedRun, ratio: Float[Array, ""], material: Material) -> Predict:
-    """Each client has a whole network of its own."""
-    store = Sighted(material.examples, material.detectors.priors)
+def _padded(examples: Sequence[Sequence[np.ndarray]], only: int | None) -> Batch:
+    """Indices and mask [rows, parts, examples]; of a single part of each row, if ``only`` says which."""
+    if not examples:
+        return Batch(jnp.zeros((0, 0), jnp.int32), jnp.zeros((0, 0)))
+    longest = max(len(part) for parts in examples for part in parts)
+    length = longest if longest <= CHUNK else longest + -longest % CHUNK
+    most = max(map(len, examples))
+    filled = [[*parts, *[np.zeros(0, int)] * (most - len(parts))] for parts in examples]
+    indices, mask = map(jnp.asarray, pad_indices(filled, length))
+    return Batch(indices, mask) if only is None else Batch(indices[:, only], mask[:, only])
 
-    def predict(client: ClientState, batch: Batch) -> tuple[PyTree, Attentions]:
-        examples, priors = look_up_sighted(store, batch).examples
+
+def _frozen(architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material) -> Reevaluated:
+    """Networks are emotion classifiers over the features of frozen detectors, which look at each example once."""
+    count = len(material.examples.emotion)
+    pad = -count % CHUNK
+    everything = Batch(
+        jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, pad)] + [(0, 0)] * (leaf.ndim - 1)), material.examples),
+        jnp.ones(count + pad),
+    )
+
+    def through(sight: tuple[Array, Priors, Batch]) -> tuple[AUOutputs, Attentions]:
+        number, priors, parts = sight
+        detector: ClientState = jax.tree.map(lambda leaf: leaf[number], material.detectors)
+        look = in_chunks(lambda client, part: _look(architecture, ratio, client, part, priors), CHUNK)
+        outputs, attention = jax.tree.map(lambda leaf: leaf[:count], look(detector, everything))
+        return outputs, jax.lax.map(lambda part: _summed(attention, material.examples, num_classes, part), parts)
+
+    outputs, sums = jax.lax.map(through, (material.detector, material.priors, material.parts))
+
+    def tested(network: tuple[ClientState, Batch, Array]) -> dict[str, Array]:
+        client, test, sight = network
+
+        def predict(own: ClientState, batch: Batch) -> dict[str, Array]:
+            seen = jax.tree.map(lambda leaf: leaf[sight, batch.examples], outputs)
+            return _classified(num_classes, own, _taken(material.examples, batch), seen)
+
+        return _in_chunks(predict, client, test)
+
+    networks = material.clients, material.tests, material.sight
+    logits = {} if material.clients is None else jax.lax.map(tested, networks)
+    return Reevaluated(logits, jax.tree.map(lambda leaf: leaf[material.place[:, 0], material.place[:, 1]], sums))
+
+
+def _whole(architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material) -> Reevaluated:
+    """Networks have an AU detector each, which looks at their own test examples."""
+
+    def tested(network: tuple[ClientState, Batch, Array]) -> Reevaluated:
+        client, test, sight = network
+        priors = jax.tree.map(lambda leaf: leaf[sight], material.priors)
         au, dsi = (ClientState(client.params[name], client.model_state[name]) for name in ("au", "dsi"))
-        seen = _look(run, ratio, au, Batch(examples, batch.mask), priors)
-        return _classified(run, dsi, examples, batch.mask, seen)
 
-    return predict
+        def predict(_: ClientState, batch: Batch) -> tuple[dict[str, Array], Attentions]:
+            batch = _taken(material.examples, batch)
+            seen = _look(architecture, ratio, au, batch, priors)
+            return _classified(num_classes, dsi, batch, seen.outputs), seen.attention
+
+        logits, attention = _in_chunks(predict, client, test)
+        own = Batch(jnp.arange(test.mask.shape[0]), test.mask)
+        labels = material.examples._replace(emotion=material.examples.emotion[test.examples])
+        return Reevaluated(logits, _summed(attention, labels, num_classes, own))
+
+    return jax.lax.map(tested, (material.clients, material.tests, material.sight))
 
 
-def _look(run: TrainedRun, ratio: Float[Array, ""], client: ClientState, batch: Batch, priors: PyTree) -> Looked:
-    outputs, attention = detect_attending(run.network.architecture(), client, batch, priors, ratio)
+def _in_chunks(predict: Callable[[ClientState, Batch], PyTree], client: ClientState, test: Batch) -> PyTree:
+    return in_chunks(predict, max(min(test.mask.shape[-1], CHUNK), 1))(client, test)
+
+
+def _taken(examples: Examples, batch: Batch) -> Batch:
+    """The examples that indices mean."""
+    return Batch(jax.tree.map(lambda leaf: leaf[batch.examples], examples), batch.mask)
+
+
+def _look(
+    architecture: Architecture, ratio: Float[Array, ""], client: ClientState, batch: Batch, priors: Priors
+) -> Looked:
+    outputs, attention = detect_attending(architecture, client, batch, priors, ratio)
 
     def of_layer(layer: Attention) -> Attention:
         learned, mixed = layer.learned.mean(axis=-3), layer.mixed.mean(axis=-3)
@@ -115,28 +193,13 @@ def _look(run: TrainedRun, ratio: Float[Array, ""], client: ClientState, batch: 
     return Looked(outputs, {graph: tuple(map(of_layer, layers)) for graph, layers in attention.items()})
 
 
-def _classified(
-    run: TrainedRun, client: ClientState, examples: Examples, mask: Float[Array, "batch"], seen: Looked
-) -> tuple[PyTree, Attentions]:
-    model = emotion_classifier(len(run.dataset.class_names))
-    detected = Detected(examples.flow, seen.outputs.features, examples.emotion)
-    logits, _ = model.apply(*client, Batch(detected, mask), None, train=False)
-    return {"emotion": logits, "au": seen.outputs.logits}, seen.attention
+def _classified(num_classes: int, client: ClientState, batch: Batch, seen: AUOutputs) -> dict[str, Array]:
+    detected = Detected(batch.examples.flow, seen.features, batch.examples.emotion)
+    logits, _ = emotion_classifier(num_classes).apply(*client, Batch(detected, batch.mask), None, train=False)
+    return {"emotion": logits, "au": seen.logits}
 
 
-def _tested(run: TrainedRun, predict: Predict, examples: Examples, clients: ClientState, tests: Batch) -> Reevaluated:
-    """Every network on its own test examples, one after another."""
-    num_rows, num_repeats, _, num_test = tests.mask.shape
-    num_classes = len(run.dataset.class_names)
-
-    def one(client_and_test: tuple[ClientState, Batch]) -> Reevaluated:
-        client, test = client_and_test
-        chunked = in_chunks(predict, min(num_test, CHUNK))
-        evaluation, attention = chunked(run.unpacked(client), test)
-        labels = examples.emotion[test.examples % len(examples.emotion)]
-        of_class = jax.nn.one_hot(labels, num_classes) * test.mask[:, None]
-        return Reevaluated(evaluation, jax.tree.map(lambda leaf: jnp.einsum("ec,eij->cij", of_class, leaf), attention))
-
-    flat = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[3:]), (clients, tests))
-    tested: Reevaluated = by_rows(jax.lax.map(one, flat), num_rows, num_repeats)
-    return tested
+def _summed(attention: Attentions, examples: Examples, num_classes: int, part: Batch) -> Attentions:
+    """Sums over the examples of a part by emotion, leaves [classes, aus, aus]."""
+    of_class = jax.nn.one_hot(examples.emotion[part.examples], num_classes) * part.mask[:, None]
+    return jax.tree.map(lambda leaf: jnp.einsum("ec,eij->cij", of_class, leaf[part.examples]), attention)
