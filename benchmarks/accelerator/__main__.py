@@ -112,6 +112,7 @@ def measured(bench: Workbench, names: tuple[str, ...], write: Callable[[Record],
             section["error"] = first_line(problem)
         section["seconds"] = perf_counter() - start
         section["memory"] = memory()
+        report["failures"] = bench.failures
         write(report)
     return report
 

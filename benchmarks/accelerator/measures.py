@@ -52,7 +52,8 @@ def precisions(bench: Workbench) -> Iterator[Record]:
         told = reference.results(exact, bench.sizes.scored)
         cases = [bench.case(trained=trained, precision=precision) for precision in PRECISIONS[trained]]
         programs = bench.programs(cases)
-        times = timed({case: bench.programs([case])[case].round for case in (exact.case, *programs)}, bench.sizes.turns)
+        programs[exact.case] = exact
+        times = timed({case: program.round for case, program in programs.items()}, bench.sizes.turns)
         for case, taken in times.items():
             found = told if case == exact.case else reference.results(programs[case], bench.sizes.scored)
             record = {"what": f"{case.trained}, {case.precision}"} | taken

@@ -85,6 +85,7 @@ class Workbench:
         self._end = perf_counter() + budget
         self._programs: dict[Case, Program] = {}
         self._rates: dict[str, float] = {}
+        self.failures: dict[str, str] = {}
 
     def left(self) -> float:
         """Seconds of the budget that are left; below 0 it is spent."""
@@ -111,13 +112,20 @@ class Workbench:
         return self._programs[case]
 
     def programs(self, cases: Iterable[Case]) -> dict[Case, Program]:
-        """The programs of some cases: traced one by one, compiled several at a time, until the budget is spent."""
+        """The programs of some cases: traced one by one, compiled several at a time, until the budget is spent.
+
+        One that does not compile is left out, and noted among the failures.
+        """
         with ThreadPoolExecutor(self.threads) as pool:
             waiting = {}
             for case in cases:
                 if case not in self._programs and self.left() > 0:
                     waiting[case] = pool.submit(_compiled, case, lowered(case))
-        self._programs |= {case: compiling.result() for case, compiling in waiting.items()}
+        for case, compiling in waiting.items():
+            if problem := compiling.exception():
+                self.failures[str(case)] = first_line(problem)
+            else:
+                self._programs[case] = compiling.result()
         return {case: self._programs[case] for case in cases if case in self._programs}
 
     def let_go(self) -> None:
