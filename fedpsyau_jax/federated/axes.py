@@ -46,10 +46,14 @@ def vectorised(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree
     """Map all elements at once (``jax.vmap``).
 
     Larger matrix products and more memory, and a loop inside runs until the last client is done: for accelerators.
+    An axis of length one is not batched: each batched axis makes tracing the loops inside about twice as long.
 
     >>> add = lambda state, value, shared: (state + shared * value, state)
     >>> states, outputs = vectorised(add, jnp.array([1.0, 2.0]), jnp.array([10.0, 20.0]), 2.0)
     >>> states.tolist(), outputs.tolist()
     ([21.0, 42.0], [1.0, 2.0])
     """
+    if jax.tree.leaves(states)[0].shape[0] == 1:
+        only = function(*jax.tree.map(lambda leaf: leaf[0], (states, inputs)), shared)
+        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), only)
     return jax.vmap(function, in_axes=(0, 0, None))(states, inputs, shared)
