@@ -13,10 +13,11 @@ from data.sheets import TABLE_SUFFIXES
 
 _SOUGHT = (*TABLE_SUFFIXES, ".xls", *VIDEO_SUFFIXES)
 _SOUGHT_BELOW = tuple(suffix for suffix in _SOUGHT if suffix != ".txt")
+_MOST_FOLDERS = 200_000
 _MOST_TABLES = 50
 _CLIPS_KEPT = 8
 _TEXTS = frozenset({".txt", ".pts", ".csv", ".json"})
-DEPTH = 5
+DEPTH = 8
 """How many levels below the named folder the folders of a copy are looked for."""
 
 
@@ -113,7 +114,7 @@ class Tree:
                 tables += unsure if len(unsure) <= _MOST_TABLES else []
             for path in below:
                 folders[path.name.lower()].append(path)
-            level = below
+            level = below if sum(map(len, folders.values())) < _MOST_FOLDERS else []
         return _Walked(dict(folders), dict(videos), tables)
 
     def _scanned(self, folder: Path, sought: tuple[str, ...]) -> tuple[list[Path], list[Path]]:

@@ -65,14 +65,15 @@ def _ends(parts: tuple[str, ...], annotation: Annotation) -> list[tuple[str, ...
 
 
 def _files(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> dict[int, Marks]:
+    """A file a picture, of all folders whose names differ in case only; first of the one that is spelt alike."""
     tables = {names[-1].lower(), annotation.clip.lower()}
-    for folder in _places(tree, names):
-        if folder.is_dir():
-            numbered = tree.numbered(folder, LANDMARK_SUFFIXES)
-            found = {number: Marks(path) for number, path in numbered.items() if path.stem.lower() not in tables}
-            if found:
-                return found
-    return {}
+    folders = [folder for folder in _places(tree, names) if folder.is_dir()]
+    found = dict[int, Marks]()
+    for folder in sorted(folders, key=lambda folder: folder.parts[-len(names) :] != names):
+        for number, path in tree.numbered(folder, LANDMARK_SUFFIXES).items():
+            if path.stem.lower() not in tables:
+                found.setdefault(number, Marks(path))
+    return found
 
 
 def _table(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> Path | None:

@@ -194,7 +194,7 @@ def _clip(
     item = find_clip(annotation, found, choices.apex, marks)
     if isinstance(item, Clip):
         return _broken(item) or item
-    unreadable = unreadable_kinds(found.folder) if "is missing" in item.reason and found.folder.is_dir() else ""
+    unreadable = unreadable_kinds(found.folder) if "missing" in item.reason and found.folder.is_dir() else ""
     return item._replace(reason=f"{item.reason}; its folder {unreadable}") if unreadable else item
 
 
