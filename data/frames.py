@@ -1,21 +1,16 @@
 """Where a clip's frames are: folders of numbered pictures, or videos."""
 
-import os
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from data.picture_types import PICTURE_SUFFIXES, VIDEO_SUFFIXES
-from data.sheets import TABLE_SUFFIXES
+from data.picture_types import PICTURE_SUFFIXES
+from data.walking import Walked, walk
 
-_SOUGHT = (*TABLE_SUFFIXES, ".xls", *VIDEO_SUFFIXES)
-_SOUGHT_BELOW = tuple(suffix for suffix in _SOUGHT if suffix != ".txt")
-_MOST_FOLDERS = 200_000
-_MOST_TABLES = 50
 _CLIPS_KEPT = 8
+_FIRST = 20
 _TEXTS = frozenset({".txt", ".pts", ".csv", ".json"})
 DEPTH = 8
 """How many levels below the named folder the folders of a copy are looked for."""
@@ -51,14 +46,6 @@ class Footage(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-class _Walked(NamedTuple):
-    """Folders by name and videos by stem, in lower case, and files that may be tables."""
-
-    folders: Mapping[str, list[Path]]
-    videos: Mapping[str, list[Path]]
-    tables: list[Path]
-
-
 class Tree:
     """The folders of a copy, each listed once; names are compared without case.
 
@@ -67,15 +54,11 @@ class Tree:
     Args:
         root: the copy.
         depth: levels below it that are looked through.
-
-    Attributes:
-        unread: folders that the system does not let us read, a sentence each.
     """
 
     def __init__(self, root: Path, depth: int = DEPTH) -> None:
         """Start at a folder."""
         self.root, self.depth = root, depth
-        self.unread: list[str] = []
         self._listings: dict[Path, dict[str, list[Path]]] = {}
         self._matched: dict[str, list[Path]] = {}
         self._numbered: dict[tuple[Path, frozenset[str]], dict[int, Path]] = {}
@@ -93,41 +76,18 @@ class Tree:
         return next(self.every(*names, start=start), None)
 
     @cached_property
-    def _walked(self) -> "_Walked":
-        """What lies at any depth, the highest first.
+    def _walked(self) -> Walked:
+        return walk(self.root, self.depth)
 
-        Texts are taken for tables down to one folder below the top, as they are landmarks further down; and of
-        more than fifty files in a folder none is the table of a database.
-        """
-        folders, videos = defaultdict[str, list[Path]](list), defaultdict[str, list[Path]](list)
-        tables: list[Path] = []
-        level = [self.root]
-        for depth in range(self.depth + 1):
-            below: list[Path] = []
-            for folder in level:
-                inside, files = self._scanned(folder, _SOUGHT if depth <= 1 else _SOUGHT_BELOW)
-                below += inside
-                for path in files:
-                    if path.suffix.lower() in VIDEO_SUFFIXES:
-                        videos[path.stem.lower()].append(path)
-                unsure = [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES]
-                tables += unsure if len(unsure) <= _MOST_TABLES else []
-            for path in below:
-                folders[path.name.lower()].append(path)
-            level = below if sum(map(len, folders.values())) < _MOST_FOLDERS else []
-        return _Walked(dict(folders), dict(videos), tables)
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Folders that the system does not let us read, a sentence each."""
+        return self._walked.unread
 
-    def _scanned(self, folder: Path, sought: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
-        """The folders, and the files that may be tables or videos, in a folder."""
-        try:
-            with os.scandir(folder) as entries:
-                seen = [entry for entry in entries if not entry.name.startswith((".", "__", "~"))]
-        except OSError as error:
-            self.unread.append(f"{folder}: cannot be read ({error.strerror})")
-            return [], []
-        folders = sorted(entry.name for entry in seen if entry.is_dir())
-        files = sorted(entry.name for entry in seen if entry.name.lower().endswith(sought) and entry.is_file())
-        return [folder / name for name in folders], [folder / name for name in files]
+    @cached_property
+    def upper(self) -> list[Path]:
+        """The root and the first folders in it."""
+        return [self.root, *self.folders(self.root)[:_FIRST]]
 
     @property
     def table_files(self) -> list[Path]:

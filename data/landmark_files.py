@@ -15,7 +15,6 @@ from fedpsyau_jax.vision.landmark_formats import Faces, Points, largest, parse_f
 
 LANDMARK_SUFFIXES = frozenset({".txt", ".pts", ".csv", ".json"})
 _OF_CLIPS = (".csv", ".json")
-_MOST_ROOTS = 20
 
 
 class Marks(NamedTuple):
@@ -78,11 +77,10 @@ def _files(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> dict[i
 
 def _table(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> Path | None:
     stems = {names[-1]: names[:-1], f"{annotation.subject}_{annotation.filename}": (), annotation.clip: ()}
-    roots = [tree.root, *tree.folders(tree.root)[:_MOST_ROOTS]]
     for stem, above in stems.items():
         for suffix in _OF_CLIPS:
             file = f"{stem}{suffix}"
-            inside = (tree.find(*above, file, start=root) for root in roots)
+            inside = (tree.find(*above, file, start=root) for root in tree.upper)
             nested = (*_places(tree, (*above, file)), *_places(tree, (*names, file)))
             found = next((path for path in (*inside, *nested) if path and path.is_file()), None)
             if found:

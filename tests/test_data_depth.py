@@ -1,7 +1,9 @@
 """Copies whose parts lie deeper than the provider's layout, as archives unpack: all parts are found alike."""
 
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,15 +145,14 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     write_table(tmp_path / "coding.csv", CASME2_HEADER, *rows)
     film(tmp_path / "raw" / "sub01" / "EP01_01", 5, 8, 12)
     film(tmp_path / "locked" / "sub02" / "EP01_01", 5, 8, 12)
-    scan = Tree._scanned
+    scan = os.scandir
 
-    def denied(tree: Tree, folder: Path, sought: tuple[str, ...]):
-        if folder.name == "locked":
-            tree.unread.append(f"{folder}: cannot be read (Permission denied)")
-            return [], []
-        return scan(tree, folder, sought)
+    def denied(folder: Path) -> Any:
+        if Path(folder).name == "locked":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scan(folder)
 
-    monkeypatch.setattr(Tree, "_scanned", denied)
+    monkeypatch.setattr(os, "scandir", denied)
     locked, missing = look("casme2", tmp_path).problems
     assert locked == f"{tmp_path}/locked: cannot be read (Permission denied)"
     assert "folder sub02 is missing" in missing
