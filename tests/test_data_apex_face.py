@@ -92,7 +92,7 @@ def test_without_a_detector_the_motion_tells(change: Change, tmp_path: Path):
     told = made(copy_of(tmp_path, change(APEX), marks={5: POINTS}))
     assert isinstance(told, Dropped)
     assert told.reason.startswith("no motion of a face: ")
-    assert "the apex shows another" in told.reason
+    assert "the apex shows another scene" in told.reason
     assert "\n" not in told.reason
 
 

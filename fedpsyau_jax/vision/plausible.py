@@ -24,7 +24,8 @@ class MotionBound:
     Attributes:
         half: half of the face may not move further, against the other half, than this share of the square's side.
             The jaw, dropped by a third of the face's width, moves less than a third of the face; the strongest
-            expressions of synthetic faces, and of photographs so moved, reached .017.
+            expressions of synthetic faces, and of photographs so moved, reached .017; where the head's motion was not
+            found, .045.
         agreement: least correlation of the onset with the apex whose motion is undone. Closed eyes, bared teeth and
             a jaw dropped as far as it goes cannot be undone: together they left .69.
 
@@ -43,8 +44,8 @@ class MotionBound:
         agreement = _agreement(onset, apex, motion, face)
         if half > self.half:
             return (
-                f"no motion of a face: half of it moves by {half:.1%} of its square or more, no expression moves so "
-                f"much by {self.half:.1%}; the apex shows another scene, another place or another light"
+                f"no motion of a face: half of it moves by {half:.1%} of its square or more, no expression moves so much "
+                f"by {self.half:.1%}; the apex shows another scene, place or light, or the head's motion was not found"
             )
         if agreement < self.agreement:
             return (
