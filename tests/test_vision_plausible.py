@@ -61,8 +61,8 @@ def measured(onset: np.ndarray, apex: np.ndarray, points: np.ndarray) -> tuple[f
     after = settings.stabilise(before, crop(apex, box, size), placed)
     motion = settings.flow(before, after)
     told = [
-        MotionBound(half=-1)(before, after, motion, placed),
-        replace(STRICTEST, half=9)(before, after, motion, placed),
+        MotionBound(half=-1.0)(before, after, motion, placed),
+        replace(STRICTEST, half=9.0)(before, after, motion, placed),
     ]
     half, agreement = told[0].split("moves by ")[1].split("%")[0], told[1].split("correlate by ")[1].split(",")[0]
     return float(half) / 100, float(agreement)

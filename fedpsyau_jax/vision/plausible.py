@@ -44,7 +44,7 @@ class MotionBound:
         agreement = _agreement(onset, apex, motion, face)
         if half > self.half:
             return (
-                f"no motion of a face: half of it moves by {half:.1%} of its square or more, no expression moves so much "
+                f"no motion of a face: half of it moves by {half:.1%} of its square or more, no expression so much "
                 f"by {self.half:.1%}; the apex shows another scene, place or light, or the head's motion was not found"
             )
         if agreement < self.agreement:
