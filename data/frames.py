@@ -112,9 +112,12 @@ class Tree:
         return self._matched[pattern]
 
     def nears(self, *names: str) -> Iterator[Path]:
-        """All files or folders at a path that begins with a folder at any depth."""
-        for start in self.named(names[0]):
+        """All files or folders at a path that begins with a folder at any depth; those among landmarks come last."""
+        for start in sorted(self.named(names[0]), key=self._among_landmarks):
             yield from self.every(*names[1:], start=start)
+
+    def _among_landmarks(self, folder: Path) -> bool:
+        return any("landmark" in part.lower() for part in folder.relative_to(self.root).parts)
 
     def near(self, *names: str) -> Path | None:
         """The first file or folder at a path that begins with a folder at any depth."""

@@ -156,3 +156,11 @@ def test_a_folder_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
     locked, missing = look("casme2", tmp_path).problems
     assert locked == f"{tmp_path}/locked: cannot be read (Permission denied)"
     assert "folder sub02 is missing" in missing
+
+
+def test_pictures_that_show_landmarks_are_not_taken_for_the_clip(tmp_path: Path):
+    write_table(tmp_path / "coding.csv", CASME2_HEADER, [1, "EP01_01", 5, 8, 12, "4", "disgust"])
+    film(tmp_path / "Landmarks_drawn" / "sub01" / "EP01_01", 5, 8, 12)
+    film(tmp_path / "release" / "raw" / "sub01" / "EP01_01", 5, 8, 12)
+    (clip,) = look("casme2", tmp_path).clips
+    assert clip.onset.frame == tmp_path / "release" / "raw" / "sub01" / "EP01_01" / "img5.png"
