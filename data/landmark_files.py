@@ -56,6 +56,12 @@ def marks_of(trees: Sequence[Tree], root: Path, annotation: Annotation, footage:
     return {}
 
 
+def marks_beside(tree: Tree, footage: Footage) -> Mapping[int, Marks]:
+    """The ``.pts`` files beside a clip's pictures, as 300-W has them; what other files say there is anybody's guess."""
+    folder = footage.folder
+    return {number: Marks(path) for number, path in tree.numbered(folder, frozenset({".pts"})).items()}
+
+
 def _ends(parts: tuple[str, ...], annotation: Annotation) -> list[tuple[str, ...]]:
     """A path and its ends that still name the subject: what is left alone could be any subject's."""
     subject = annotation.subject.lower()
@@ -109,9 +115,10 @@ def _rows(table: Path, footage: Footage) -> dict[int, Marks]:
         by_name = {}
     if not by_number and not by_name:
         held = f"frames {frames[0]} to {frames[-1]}" if frames else "no column of frames"
+        lacking = min(set(own) - set(frames))
         raise PictureError(
-            f"{table}: has {held}, but {footage.folder} has {len(own)} pictures, {min(own)} to {max(own)}: give a row "
-            "for each picture, or its number"
+            f"{table}: has {held}, not {lacking}, which is one of the {len(own)} that are needed of {footage.folder}: "
+            "give a row for each picture, or the picture's number in a column `frame`"
         )
     fitting = [rows for rows in (by_number, by_name) if rows]
     return min(fitting, key=lambda rows: _unrest(faces, [rows[number].frame for number in sorted(own)]))

@@ -13,7 +13,7 @@ from data.apex import ApexPolicy, drop
 from data.clips import Clip, files_of, find_clip, pictures_of
 from data.frames import Footage, Frame, Tree, VideoFrame
 from data.hints import neighbour
-from data.landmark_files import faces_in, landmark_trees, marks_of
+from data.landmark_files import faces_in, landmark_trees, marks_beside, marks_of
 from data.picture_types import unreadable_kinds, why_no_pictures
 from data.pictures import PictureError, check_frame
 from data.telling import told_once
@@ -191,6 +191,8 @@ def _clip(
     if not found.frames:
         return f"{found.folder}: {why_no_pictures(found.folder)}"
     marks = marks_of(landmarks, tree.root, annotation, found) if landmarks else {}
+    if not marks and not choices.landmarks:
+        marks = marks_beside(tree, found)
     item = find_clip(annotation, found, choices.apex, marks)
     if isinstance(item, Clip):
         return _broken(item) or item

@@ -36,7 +36,7 @@ def walk(root: Path, depth: int) -> Walked:
     """Look through a folder, level by level; pictures are neither looked at nor kept.
 
     Texts are taken for tables down to one folder below the top, as they are landmarks further down; and of more than
-    fifty files in a folder only workbooks are.
+    fifty files in a folder only workbooks are. Nothing is that lies among landmarks.
 
     Args:
         root: where to begin.
@@ -55,7 +55,8 @@ def walk(root: Path, depth: int) -> Walked:
                 videos[path.stem.lower()].append(path)
             others = [path for path in files if path.suffix.lower() not in VIDEO_SUFFIXES]
             books = [path for path in others if path.suffix.lower().startswith(".xls")]
-            tables += others if len(others) <= _MOST_TABLES else books
+            if not any("landmark" in part.lower() for part in folder.relative_to(root).parts):
+                tables += others if len(others) <= _MOST_TABLES else books
         for path in below:
             folders[path.name.lower()].append(path)
         level = below if sum(map(len, folders.values())) < _MOST_FOLDERS else []

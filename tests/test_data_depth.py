@@ -117,6 +117,8 @@ def test_of_tables_the_highest_is_read_and_texts_further_down_are_landmarks(tmp_
     (table,) = look("casme2", tmp_path).tables
     assert table.path == tmp_path / "coding.csv"
     write_table(backup / "deep.txt", CASME2_HEADER, row)
+    (tmp_path / "landmarks").mkdir()
+    write_table(tmp_path / "landmarks" / "sub01_EP01_01.csv", ["frame", "x_0"], [1, 2])
     assert Tree(tmp_path).table_files == [tmp_path / "coding.csv", backup / "coding.csv"]
 
 

@@ -112,8 +112,19 @@ def test_rows_that_are_not_those_of_the_pictures_are_refused(tmp_path: Path):
     root = copy_of(tmp_path / "copy", 46, 47, 48, 49)
     openface(tmp_path / "marks" / "sub01_EP01_01.csv", dict.fromkeys((1, 2, 3), FACE))
     (problem,) = look_with(root, tmp_path / "marks").problems
-    assert "sub01_EP01_01.csv: has frames 1 to 3, but" in problem
-    assert "has 4 pictures, 46 to 49: give a row for each picture, or its number" in problem
+    assert "sub01_EP01_01.csv: has frames 1 to 3, not 46, which is one of the 4 that are needed of" in problem
+    assert "give a row for each picture, or the picture's number in a column `frame`" in problem
+
+
+def test_pts_files_may_lie_beside_the_pictures(tmp_path: Path):
+    root = copy_of(tmp_path / "copy", 5, 8, 12)
+    for number in (5, 8):
+        lines = "".join(f"{a + 1} {b + 1}\n" for a, b in points_of(number))
+        (root / "sub01" / "EP01_01" / f"img{number}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{lines}}}\n")
+        (root / "sub01" / "EP01_01" / f"img{number}.txt").write_text("1 0.5 0.5\n")  # of another kind
+    found = look_with(root)
+    assert found.problems == ()
+    np.testing.assert_allclose(onset_points(found), points_of(5))
 
 
 def test_a_frame_in_which_the_other_program_found_no_face_drops_the_clip(tmp_path: Path):
