@@ -63,10 +63,15 @@ def marks_beside(tree: Tree, footage: Footage) -> Mapping[int, Marks]:
 
 
 def _ends(parts: tuple[str, ...], annotation: Annotation) -> list[tuple[str, ...]]:
-    """A path and its ends that still name the subject: what is left alone could be any subject's."""
-    subject = annotation.subject.lower()
+    """A path and its ends that still name the subject: what is left alone could be any subject's.
+
+    Also without folders inside the clip's, such as ``color``.
+    """
+    subject, clip = annotation.subject.lower(), {annotation.filename.lower(), annotation.clip.lower()}
     last = max((place for place, part in enumerate(parts) if subject in part.lower()), default=len(parts) - 1)
-    return [parts[start:] for start in range(last + 1)]
+    own = max((place for place, part in enumerate(parts) if part.lower() in clip), default=len(parts) - 1)
+    stops = range(len(parts), max(own, last), -1)
+    return [parts[start:stop] for stop in stops for start in range(last + 1)]
 
 
 def _files(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> dict[int, Marks]:
@@ -75,7 +80,9 @@ def _files(tree: Tree, names: tuple[str, ...], annotation: Annotation) -> dict[i
     folders = [folder for folder in _places(tree, names) if folder.is_dir()]
     found = dict[int, Marks]()
     for folder in sorted(folders, key=lambda folder: folder.parts[-len(names) :] != names):
-        for number, path in tree.numbered(folder, LANDMARK_SUFFIXES).items():
+        inside = [folder] if tree.numbered(folder, LANDMARK_SUFFIXES) else tree.folders(folder)
+        numbered = tree.numbered(inside[0], LANDMARK_SUFFIXES) if len(inside) == 1 else {}
+        for number, path in numbered.items():
             if path.stem.lower() not in tables:
                 found.setdefault(number, Marks(path))
     return found

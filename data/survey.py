@@ -112,11 +112,8 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         config: configuration of the database.
         choices: the user's.
     """
-    if not root.is_dir() or not any(root.iterdir()):
-        state = "is empty" if root.is_dir() else "is no folder"
-        return _unusable(root, f"{root}: {state}; put your copy of {layout.title} there\n{layout.expected}")
-    if choices.landmarks and not choices.landmarks.is_dir():
-        return _unusable(root, f"{choices.landmarks}: is no folder; name the folder of your landmark files")
+    if nowhere := _nowhere(layout, root, choices):
+        return _unusable(root, nowhere)
     tree = Tree(root)
     hint = partial(neighbour, root, lambda other: layout.read(other, config, None), layout.locate)
     try:
@@ -144,6 +141,16 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
         problems.append(f"{root}: no row becomes a sample ({reasons})")
     return Survey(root, tables, clips, tuple(dropped), (*problems, *_without_landmarks(clips, choices)))
+
+
+def _nowhere(layout: Layout, root: Path, choices: Choices) -> str:
+    """What to say of folders that are not there, or empty."""
+    if not root.is_dir() or not any(root.iterdir()):
+        state = "is empty" if root.is_dir() else "is no folder"
+        return f"{root}: {state}; put your copy of {layout.title} there\n{layout.expected}"
+    if choices.landmarks and not choices.landmarks.is_dir():
+        return f"{choices.landmarks}: is no folder; name the folder of your landmark files"
+    return ""
 
 
 def _unusable(root: Path, problem: str) -> Survey:

@@ -68,6 +68,17 @@ def test_landmarks_are_found_at_any_depth_and_never_another_subjects(place: str,
     assert second.landmarks is None
 
 
+@pytest.mark.parametrize("place", ["sub01/EP01_01", "sub01/EP01_01/frames", "sub01/EP01_01/points", "EP01_01"])
+def test_landmarks_may_lie_a_folder_higher_or_lower_than_the_pictures(place: str, tmp_path: Path):
+    write_table(tmp_path / "coding.csv", CASME2_HEADER, [1, "EP01_01", 5, 8, 12, "4", "disgust"])
+    film(tmp_path / "raw" / "sub01" / "EP01_01" / "frames", 5, 8, 12)
+    marks = tmp_path / "landmarks" / place / "img5.txt"
+    marks.parent.mkdir(parents=True)
+    marks.write_text(POINTS)
+    (clip,) = look("casme2", tmp_path).clips
+    assert clip.landmarks == (marks if place != "EP01_01" else None)  # which could be any subject's
+
+
 def test_ckplus_landmarks_of_another_subject_are_not_taken(tmp_path: Path):
     for subject in ("S005", "S010"):
         film(tmp_path / "cohn-kanade-images" / subject / "001", 1, 2, name=f"{subject}_001_{{:08d}}.png")
