@@ -142,6 +142,13 @@ def own_number(frame: Frame) -> int:
     return frame.number if isinstance(frame, VideoFrame) else number_of(frame.stem) or 0
 
 
+def file_beside(frame: Frame) -> str:
+    """How a picture's landmark file, or that of a video, may be called; for messages."""
+    if isinstance(frame, VideoFrame):
+        return f"{frame.video.stem}.csv"
+    return "/".join([*frame.parts[-3:-1], f"{frame.stem}.txt"])
+
+
 def faces_in(marks: Marks) -> list[Points]:
     """The faces that a file has of a picture, in its own unit; none where its program found none.
 

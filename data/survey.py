@@ -13,7 +13,7 @@ from data.apex import ApexPolicy, drop
 from data.clips import Clip, files_of, find_clip, pictures_of
 from data.frames import Footage, Frame, Tree, VideoFrame
 from data.hints import neighbour
-from data.landmark_files import faces_in, landmark_trees, marks_beside, marks_of
+from data.landmark_files import faces_in, file_beside, landmark_trees, marks_beside, marks_of
 from data.picture_types import unreadable_kinds, why_no_pictures
 from data.pictures import PictureError, check_frame
 from data.telling import told_once
@@ -115,18 +115,18 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
     if nowhere := _nowhere(layout, root, choices):
         return _unusable(root, nowhere)
     tree = Tree(root)
-    hint = partial(neighbour, root, lambda other: layout.read(other, config, None), layout.locate)
+    meant = partial(neighbour, root, lambda other: layout.read(other, config, None), layout.locate)
     try:
         tables = tuple(layout.read(tree, config, choices.table))
     except (ValueError, OSError) as error:
-        return _unusable(root, "\n".join([f"{error}{'' if choices.table else hint()}", *tree.unread, layout.expected]))
+        return _unusable(root, "\n".join([f"{error}{'' if choices.table else meant()}", *tree.unread, layout.expected]))
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
     landmarks = landmark_trees(tree, layout.landmark_folder, choices.landmarks)
     looked = [one for table in tables for one in _look(layout, table, tree, landmarks, choices)]
     missing, items = [place for place, _ in looked], [item for _, item in looked]
     told = [problem for table in tables for problem in table.problems]
     if missing and all(missing):
-        lost = f"{root}: none of {len(rows)} clips is there, e.g. {missing[0]}{hint()}"
+        lost = f"{root}: none of {len(rows)} clips is there, e.g. {missing[0]}{meant()}"
         return _unusable(root, "\n".join([*told, lost, *tree.unread, layout.expected]))
     clips = tuple(item for item in items if isinstance(item, Clip))
     dropped = [row for table in tables for row in table.dropped] + [row for row in items if isinstance(row, Dropped)]
@@ -225,7 +225,7 @@ def _without_landmarks(clips: Sequence[Clip], choices: Choices) -> list[str]:
     if choices.landmarks and clips and len(without) == len(clips):
         return [
             f"{choices.landmarks}: holds no landmark file of any clip; it must mirror the copy's folders, with a "
-            f"file a picture or a table a clip, e.g. {_example(clips[0])}"
+            f"file a picture or a table a clip, e.g. {file_beside(clips[0].onset.frame)}"
         ]
     if not without or choices.detects:
         return []
@@ -233,10 +233,3 @@ def _without_landmarks(clips: Sequence[Clip], choices: Choices) -> list[str]:
         f"{len(without)} clips (e.g. {without[0]}) have no landmark file and no face detector is installed: "
         "run `pip install 'fedpsyau-jax[faces]'`, or name a folder of landmark files with --landmarks"
     ]
-
-
-def _example(clip: Clip) -> str:
-    frame = clip.onset.frame
-    if isinstance(frame, VideoFrame):
-        return f"{frame.video.stem}.csv"
-    return "/".join([*frame.parts[-3:-1], f"{frame.stem}.txt"])
