@@ -24,10 +24,9 @@ class MotionBound:
     Attributes:
         half: half of the face may not move further, against the other half, than this share of the square's side.
             The jaw, dropped by a third of the face's width, moves less than a third of the face; the strongest
-            expressions of synthetic faces, and of photographs so moved, reached .017; where the head's motion was not
-            found, .045.
+            expressions of synthetic faces reached .013, and .042 where the head's motion was not found.
         agreement: least correlation of the onset with the apex whose motion is undone. Closed eyes, bared teeth and
-            a jaw dropped as far as it goes cannot be undone: together they left .69.
+            a jaw dropped as far as it goes cannot be undone: together they left .74.
 
     Source: the figures are ours, by ``tests/test_vision_plausible.py``; displacements at full intensity as in
     ``synthesis/muscles.py``.
