@@ -142,10 +142,11 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         Raises:
             ClipError: clips' files cannot be used, all of them listed; or no clip becomes a sample.
         """
-        dropped, broken = list(survey.dropped), []
+        dropped, broken, seen = list(survey.dropped), list[str](), list[dict[str, Any]]()
         made = prepare_all(survey.clips, self.how, self.progress, self.num_workers, self.work_folder)
         for key, (item, clip) in enumerate(zip(made, survey.clips, strict=True)):
             if isinstance(item, Prepared):
+                seen += notes_of(item.clip, since=len(clip.notes))
                 yield key, self._example(item)
             elif isinstance(item, Dropped):
                 dropped.append(item)
@@ -158,9 +159,9 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         num_clips = len(survey.clips)
         if len(dropped) == len(survey.dropped) + num_clips:
             raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")
-        self.info.metadata.update(
-            self.how.finders(), **description_of(survey), dropped=[row._asdict() for row in dropped]
-        )
+        description = description_of(survey)
+        description["notes"] += seen
+        self.info.metadata.update(self.how.finders(), **description, dropped=[row._asdict() for row in dropped])
 
     def _example(self, prepared: Prepared) -> dict[str, Any]:
         clip, sample = prepared
@@ -191,12 +192,14 @@ def description_of(survey: Survey) -> dict[str, Any]:
         "tables": {table.path.name: table.sha256 for table in survey.tables},
         "table_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
         "copy_sha256": survey.digest(),
-        "notes": [
-            {"row": clip.annotation.row, "clip": clip.annotation.clip, "note": note}
-            for clip in survey.clips
-            for note in clip.notes
-        ],
+        "notes": [note for clip in survey.clips for note in notes_of(clip)],
     }
+
+
+def notes_of(clip: Clip, since: int = 0) -> list[dict[str, Any]]:
+    """What is noted of a clip, from its first note or a later one on."""
+    who = {"row": clip.annotation.row, "clip": clip.annotation.clip}
+    return [who | {"note": note} for note in clip.notes[since:]]
 
 
 def library_versions() -> dict[str, str]:

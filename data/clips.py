@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped
 from data.apex import Apex, ApexPolicy, choose_apex
-from data.frames import Footage, Frame, nearest, numbered
+from data.frames import Footage, Frame, VideoFrame, nearest, numbered
+from data.landmark_files import Marks, own_number
 
 _FEWEST_SOUGHT = 2
 _REACH = 10  # a frame may stand in for one up to a tenth of a second away
@@ -27,10 +28,11 @@ class Clip(NamedTuple):
         onset: first picture.
         apex: picture of the strongest expression; None where it is still to be spotted.
         offset: number of the last frame; None where unknown.
-        landmarks: file of the onset's 68 points; None where they are to be detected.
+        landmarks: file of the onset's landmarks; None where they are to be detected.
         apex_kind: how the apex came about.
         sought: folder in which to spot the apex, from the onset to the offset: not its pictures, which may be hundreds.
         notes: what was mended or not understood.
+        marks: number of each needed picture -> where its landmarks are, for those that have some.
     """
 
     annotation: Annotation
@@ -41,6 +43,7 @@ class Clip(NamedTuple):
     apex_kind: str = "annotated"
     sought: Path | None = None
     notes: tuple[str, ...] = ()
+    marks: Mapping[int, Marks] = {}
 
 
 def pictures_of(clip: Clip) -> list[Picture]:
@@ -48,6 +51,9 @@ def pictures_of(clip: Clip) -> list[Picture]:
     if clip.apex:
         return [clip.onset, clip.apex]
     first, last = clip.onset.number, clip.offset or 0
+    if isinstance(clip.onset.frame, VideoFrame):
+        video, place = clip.onset.frame
+        return [Picture(first + step, VideoFrame(video, place + step)) for step in range(last - first + 1)]
     among = numbered(clip.sought).items() if clip.sought else ()
     return [Picture(number, path) for number, path in sorted(among) if first <= number <= last]
 
@@ -56,11 +62,11 @@ def files_of(clip: Clip) -> list[Path]:
     """The files that a clip's sample is made of, each once."""
     frames = [picture.frame for picture in pictures_of(clip)]
     pictures = [frame if isinstance(frame, Path) else frame.video for frame in frames]
-    return list(dict.fromkeys([*pictures, *([clip.landmarks] if clip.landmarks else [])]))
+    return list(dict.fromkeys([*pictures, *(marks.path for marks in clip.marks.values())]))
 
 
 def find_clip(
-    annotation: Annotation, footage: Footage, policy: ApexPolicy, landmarks: Mapping[int, Path]
+    annotation: Annotation, footage: Footage, policy: ApexPolicy, landmarks: Mapping[int, Marks]
 ) -> Clip | Dropped:
     """The clip of an annotation.
 
@@ -72,7 +78,7 @@ def find_clip(
         annotation: what the table says.
         footage: the clip's frames.
         policy: for rows without a usable apex.
-        landmarks: frame number -> landmark file.
+        landmarks: number in a picture's own name -> where its landmarks are.
     """
     dated, notes = _dated(annotation, footage)
     chosen = choose_apex(dated, policy)
@@ -82,9 +88,14 @@ def find_clip(
     if isinstance(taken, str):
         return Dropped(annotation.row, annotation.clip, taken)
     onset, apex = taken
-    points = landmarks.get(onset.number)
-    sought = None if apex else footage.folder
-    clip = Clip(annotation, onset, apex, dated.offset, points, chosen.kind, sought, tuple(notes))
+    sought, offset = (None if apex else footage.folder), dated.offset
+    if sought and offset and isinstance(onset.frame, VideoFrame):
+        offset = min(offset, max(footage.frames))
+    needed = [onset, apex] if apex else [onset]
+    numbers = {picture.number: own_number(picture.frame) for picture in needed}
+    marks = {number: landmarks[own] for number, own in numbers.items() if own in landmarks}
+    points = marks[onset.number].path if onset.number in marks else None
+    clip = Clip(annotation, onset, apex, offset, points, chosen.kind, sought, tuple(notes), marks)
     if len(pictures_of(clip)) < _FEWEST_SOUGHT:
         return Dropped(annotation.row, annotation.clip, "no apex is annotated, and too few pictures to spot one")
     return clip
@@ -92,7 +103,7 @@ def find_clip(
 
 def _dated(annotation: Annotation, footage: Footage) -> tuple[Annotation, list[str]]:
     onset, apex, offset = annotation.onset, annotation.apex, annotation.offset
-    notes = list(annotation.notes)
+    notes = [*annotation.notes, *footage.notes]
     if offset is not None and offset < max(onset or 0, apex or 0):
         notes.append(f"offset {offset} lies before the apex: taken as unknown")
         offset = None

@@ -19,10 +19,11 @@ from rich.table import Table
 from data.apex import APEX_POLICIES
 from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
-from data.summary import census, contents, drops, notes
+from data.summary import census, contents, drops, notes, seen
 from data.survey import Choices
 from data.telling import Lines
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.vision.crop import SQUARES
 from fedpsyau_jax.vision.detection import landmarker_named
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
@@ -51,13 +52,15 @@ class Options:
     table: Path | None = None
     """Annotation table, if it is not to be looked for in the copy."""
     landmarks: Path | None = None
-    """Folder of landmark files (68 lines `x y`, a file a picture) that mirrors the copy's folders."""
+    """Folder of landmark files that mirrors the copy's folders: .txt, .pts, OpenFace's or mediapipe's .csv or .json."""
     landmarker: str | None = None
     """Your own `module:function` from a grey picture to 68 points (x, y), where there is no such file; else dlib's."""
     apex: Literal["drop", "midpoint", "spot"] = "drop"
     """Rows that give no apex, or the onset as apex."""
     scaling: Literal["fixed", "minmax"] = "fixed"
     """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
+    crop: Literal["landmarks", "eyes", "wide"] = "landmarks"
+    """Square of the face: round its landmarks, brows to chin, or placed by the eyes alone, as usual or wide."""
     keep_head_motion: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave the head's motion in the flow."""
     skip_broken: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -96,6 +99,7 @@ def prepare(options: Options, console: Console) -> None:
     builder = cast("CopyBuilder", built(partial(make_builder, found=found), recorded))
     folder, dropped = Path(builder.data_dir), builder.info.metadata["dropped"]
     show(console, f"Made: {folder}", contents(builder))
+    show(console, "Seen in the pictures", seen(found, builder.info.metadata["notes"]))
     show(console, "Dropped", drops(found, dropped))
     console.print(f"Each of these rows: {folder / 'metadata.json'}", soft_wrap=True)
     sheet = options.contact_sheet or folder / "contact_sheet.png"
@@ -120,7 +124,7 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
         manual_dir=options.manual_dir,
         choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
         landmarker=landmarker_named(options.landmarker) if options.landmarker else None,
-        vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
+        vision=Settings(SQUARES[options.crop], stabilise, scaling=SCALINGS[options.scaling]),
     )
 
 

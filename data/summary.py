@@ -47,6 +47,13 @@ def notes(survey: Survey) -> Lines:
     return by_kind((row.row if _by_row(survey) else row.clip, note) for row, note in told)
 
 
+def seen(survey: Survey, recorded: Iterable[Mapping[str, Any]]) -> Lines:
+    """What was noted while samples were made, of all that a dataset records: each kind and its rows."""
+    known = Counter((clip.annotation.clip, note) for clip in survey.clips for note in clip.notes)
+    told = [note for note in recorded if not known[note["clip"], note["note"]]]
+    return by_kind((note["row"] if _by_row(survey) else note["clip"], note["note"]) for note in told)
+
+
 def drops(survey: Survey, dropped: Iterable[Mapping[str, Any]]) -> Lines:
     """Why rows became no sample: each reason and its rows."""
     return by_kind((row["row"] if _by_row(survey) else row["clip"], row["reason"]) for row in dropped)

@@ -1,11 +1,15 @@
 """CAS(ME)^3 Part A: two folder forms, a workbook of strings."""
 
+from pathlib import Path
+
 from data.annotations import Annotation, Columns, frame_number, matching
 from data.fixes import CASME3
-from data.frames import Footage, Tree, first_footage
+from data.frames import Footage, Tree, footage_in, fullest
 from data.survey import Layout
 from data.tables import only_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
+
+_DEPTH = {"depth"}
 
 
 def _apex_kind(cells: dict[str, object]) -> str:
@@ -35,16 +39,23 @@ COLUMNS = Columns(
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``.
+    """``Part_A_ME_clip/frame/{clip}/`` or ``part_A/{Subject}/{Filename}/color/``, at any depth; never depth pictures.
 
     Of folders whose names differ in case only, which can share out a recording, the one that holds the onset.
     """
-    recording = annotation.subject, annotation.filename, "color"
-    clips = (tree.find(*parents, annotation.clip) for parents in (("Part_A_ME_clip", "frame"), ("frame",), ()))
-    recordings = [folder for parents in (("part_A",), ()) for folder in tree.every(*parents, *recording)]
+    clips = [folder for folder in tree.named(annotation.clip) if not _DEPTH & _above(tree, folder)]
+    clips.sort(key=lambda folder: "frame" not in _above(tree, folder))
+    recordings = list(tree.nears(annotation.subject, annotation.filename, "color"))
     recordings.sort(key=lambda folder: annotation.onset not in tree.numbered(folder))
-    found = first_footage(tree, clips, whole=True) or first_footage(tree, recordings, whole=False)
-    return found or f"folder Part_A_ME_clip/frame/{annotation.clip} or part_A/{'/'.join(recording)}"
+    found = fullest(
+        footage_in(tree, folder, whole) for folders, whole in ((clips, True), (recordings, False)) for folder in folders
+    )
+    recording = f"part_A/{annotation.subject}/{annotation.filename}/color"
+    return found or f"folder Part_A_ME_clip/frame/{annotation.clip} or {recording}"
+
+
+def _above(tree: Tree, folder: Path) -> set[str]:
+    return {part.lower() for part in folder.relative_to(tree.root).parts[:-1]}
 
 
 LAYOUT = Layout(

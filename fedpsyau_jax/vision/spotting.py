@@ -1,4 +1,4 @@
-"""Apex spotting: find the frame with the strongest expression in a clip without annotation."""
+"""Which frame of a clip shows its expression most strongly, where nobody has marked it."""
 
 from collections.abc import Callable, Iterable
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.crop import crop, crop_points
 from fedpsyau_jax.vision.landmarks import BROWS, EYES, MOUTH
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.strain import optical_strain
@@ -33,17 +33,17 @@ def spot_apex(
     """Index of the frame whose flow from the first is strongest, after smoothing.
 
     Args:
-        frames: greyscale frames from the onset to the offset; only two are in memory at a time.
+        frames: grey frames from the onset to the offset; only two are held at a time.
         points: (x, y) of the first frame's 68 landmarks.
-        settings: how to align faces and remove head motion; flow and scaling are not used.
-        strength: measure of the flow: its strain, or its ``magnitude``. Residual head motion adds to the magnitude
-            everywhere but hardly to the strain, whose spotting error is a third as large.
+        settings: how faces are aligned, head motion is taken out and frames without the face are told.
+        strength: what is measured of the flow: its strain, or its ``magnitude``. What is left of the head's
+            motion adds to the magnitude everywhere, but hardly to the strain: its error is a third as large.
 
     Returns:
         1 or more; 0 is the onset.
 
     Raises:
-        ValueError: fewer than two frames, or the landmarks are not those of a face.
+        ValueError: fewer than two frames, or the landmarks are no face.
 
     Source: Patel, Zhao, Pietikäinen, "Spatiotemporal integration of optical flow vectors for micro-expression
     detection", ACIVS 2015 (flow against time, smoothed); Shreve et al., "Macro- and micro-expression spotting in
@@ -59,14 +59,15 @@ def motion_curve(
     settings: Settings = _DEFAULTS,
     strength: Strength = optical_strain,
 ) -> Float[np.ndarray, "frames"]:
-    """Strength of the flow from the first frame to each frame, around brows, eyes, nostrils and mouth.
+    """How strong each frame's flow from the first is round brows, eyes, nostrils and mouth.
 
-    It is the 90th percentile over these regions, because most expressions move a small part of them. The flow is
-    dense inverse search, 40 times as fast as TV-L1. The arguments are those of ``spot_apex``.
+    The 90th percentile over these regions, as most expressions move a small part of them; 0 of a frame that shows
+    something else than the face, by the settings' bound. The flow is dense
+    inverse search, 40 times as fast as TV-L1. Arguments as of ``spot_apex``.
 
     Source: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
     """
-    box, size = face_box(points), settings.face_size
+    box, size = settings.square(points), settings.face_size
     placed = crop_points(points, box, size)
     region = expressive_region(placed, size)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -74,15 +75,17 @@ def motion_curve(
     onset = next(faces, np.empty((0, 0), np.uint8))
     curve = [0.0]
     for face in faces:
-        motion = flow.calc(onset, settings.stabilise(onset, face, placed), np.empty(0, np.float32))
-        curve.append(float(np.percentile(strength(motion)[region], 90)))
+        still = settings.stabilise(onset, face, placed)
+        motion = flow.calc(onset, still, np.empty(0, np.float32))
+        shown = not settings.bound(onset, still, motion, placed)
+        curve.append(float(np.percentile(strength(motion)[region], 90)) if shown else 0.0)
     if len(curve) < 2:
-        raise ValueError("apex spotting needs at least two frames")
+        raise ValueError("an apex can be spotted among two frames or more, not fewer")
     return np.array(curve)
 
 
 def expressive_region(points: Float[np.ndarray, "68 2"], size: int) -> Bool[np.ndarray, "height width"]:
-    """Discs with a radius of a sixteenth of the face around the landmarks that expressions move."""
+    """Discs of a sixteenth of the face round the landmarks that expressions move."""
     region = np.zeros((size, size), np.uint8)
     for x, y in points[list(EXPRESSIVE_POINTS)]:
         cv2.circle(region, (round(x), round(y)), size // 16, 1, -1)
@@ -90,7 +93,7 @@ def expressive_region(points: Float[np.ndarray, "68 2"], size: int) -> Bool[np.n
 
 
 def smooth(curve: Float[np.ndarray, "frames"]) -> Float[np.ndarray, "frames"]:
-    """Smooth a curve with a Hann window over a fifth of its length, at least three frames; ends are repeated.
+    """A curve's average under a Hann window over a fifth of it, three frames at least; its ends are repeated.
 
     >>> smooth(np.array([0.0, 0.0, 4.0, 0.0, 0.0])).tolist()
     [0.0, 1.0, 2.0, 1.0, 0.0]
