@@ -32,8 +32,8 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
         prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
         for sentence in sentences(prepared):
             run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
-        begin(run.folder, prepared)
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+        begin(run.folder, prepared)
         results = run_trainings(prepared, run.folder, stages)
     finish(prepared, results, run)
     if results.problem:
