@@ -190,6 +190,8 @@ def description_of(survey: Survey) -> dict[str, Any]:
     return {
         "tables": {table.path.name: table.sha256 for table in survey.tables},
         "table_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "columns": {table.path.name: dict(table.headings) for table in survey.tables if table.headings},
+        "remarks": [remark for table in survey.tables for remark in table.remarks],
         "copy_sha256": survey.digest(),
         "notes": [
             {"row": clip.annotation.row, "clip": clip.annotation.clip, "note": note}

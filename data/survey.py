@@ -11,6 +11,7 @@ from typing import NamedTuple
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
 from data.clips import Clip, files_of, find_clip, pictures_of
+from data.emotion_numbers import EmotionNumbers, with_emotions
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
 from data.pictures import PictureError, check_frame, read_landmark_file
 from data.telling import told_once
@@ -30,6 +31,7 @@ class Choices:
         landmarks: folder of landmark files that mirrors the copy; None for the copy's own, if it has some.
         detects: whether faces without a landmark file can be detected.
         skip_broken: drop clips whose files are missing or broken rather than refuse the copy.
+        emotions: what numbers in the column of emotions mean; None for the usual.
     """
 
     apex: ApexPolicy = drop
@@ -37,6 +39,7 @@ class Choices:
     landmarks: Path | None = None
     detects: bool = False
     skip_broken: bool = False
+    emotions: EmotionNumbers | None = None
 
 
 class Layout(NamedTuple):
@@ -112,7 +115,7 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         return _unusable(root, f"{choices.landmarks}: is no folder; name the folder of your landmark files")
     tree = Tree(root)
     try:
-        tables = tuple(layout.read(tree, config, choices.table))
+        tables = tuple(with_emotions(table, choices.emotions) for table in layout.read(tree, config, choices.table))
     except (ValueError, OSError) as error:
         hint = "" if choices.table else _neighbour(layout, root, config)
         return _unusable(root, f"{error}{hint}\n{layout.expected}")
@@ -132,8 +135,13 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         ),
     ]
     if not clips and not problems:
-        reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
-        problems.append(f"{root}: no row becomes a sample ({reasons})")
+        reasons = Counter(row.reason.partition(" (")[0] for row in dropped).most_common(3)
+        hint = (
+            ""
+            if choices.apex is not drop
+            else "; --apex midpoint or spot finds one" * any("apex" in told for told, _ in reasons)
+        )
+        problems.append(f"{root}: no row becomes a sample ({'; '.join(told for told, _ in reasons)}{hint})")
     return Survey(root, tables, clips, tuple(dropped), (*problems, *_without_landmarks(clips, choices)))
 
 

@@ -52,7 +52,7 @@ def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:
 
 def _table_files(tree: Tree, folder: Path, depth: int) -> list[Path]:
     entries = tree.children(folder)
-    files = [path for path in entries if path.suffix.lower() in (*TABLE_SUFFIXES, ".xls") and path.is_file()]
+    files = [path for path in entries if path.suffix.lower() in TABLE_SUFFIXES and path.is_file()]
     files = [path for path in files if not path.name.startswith("~")]
     deeper = [path for path in entries if depth and path.is_dir()]
     return files + [path for sub in deeper for path in _table_files(tree, sub, depth - 1)]

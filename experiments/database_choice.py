@@ -19,12 +19,13 @@ class DatabaseChoice:
       database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy; or your own as
         module:function.
       config: Configuration of the database; dfme has all, A, B, C and challenge.
-      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (those and others) or 7 (of casme3 with others,
+        without contempt); by default 7 for synthetic and dfme, else 3.
     """
 
     database: DatabaseName | str = "synthetic"
     config: str | None = None
-    classes: Literal[3, 7] | None = None
+    classes: Literal[3, 4, 7] | None = None
 
     @property
     def part(self) -> str | None:

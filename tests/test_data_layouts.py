@@ -98,6 +98,7 @@ def check_clip(clip: Clip, row: Row) -> None:
         sides = dict(row.action_units) if row.table else dict.fromkeys(row.action_units, "")
         assert annotation.action_units.sides == sides
         assert annotation.action_units.ambiguous == row.ambiguous
+        assert not row.table or annotation.action_units.uncertain == set(row.uncertain)
     if not row.nearest:
         assert clip.landmarks == row.landmarks
 

@@ -1,23 +1,11 @@
 """CAS(ME)^3 Part A: two folder forms, a workbook of strings."""
 
-from data.annotations import Annotation, Columns, frame_number, matching
+from data.annotations import Annotation, Columns, matching
 from data.fixes import CASME3
 from data.frames import Footage, Tree, first_footage
 from data.survey import Layout
 from data.tables import only_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
-
-
-def _apex_kind(cells: dict[str, object]) -> str:
-    """A copy in circulation replaces unmarked apexes by the midpoint, as numbers among the table's strings."""
-    onset, apex, offset = (cells.get(name) for name in ("onset", "apex", "offset"))
-    if not isinstance(apex, int) or not isinstance(onset, str) or not isinstance(offset, str):
-        return "annotated"
-    first, last = (frame_number("frame", cell) for cell in (onset, offset))
-    if first is None or last is None:
-        return "annotated"
-    return "midpoint" if apex == -((first + last) // -2) else "annotated"
-
 
 COLUMNS = Columns(
     database="CAS(ME)^3",
@@ -30,8 +18,17 @@ COLUMNS = Columns(
     sheet="label",
     needed=("onset",),
     fixes=CASME3,
-    apex_kind=_apex_kind,
+    filled=True,
 )
+
+
+def _keys(annotation: Annotation) -> list[str]:
+    """The clip's key; and that with the onset as the provider's table wrote it, where we mend it."""
+    recording = f"{annotation.subject}_{annotation.filename}"
+    written = [
+        fix.wrong for fix in CASME3 if (fix.recording, fix.column, fix.right) == (recording, "onset", annotation.onset)
+    ]
+    return [annotation.clip, *(f"{recording}_{onset}" for onset in written)]
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
@@ -40,7 +37,8 @@ def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     Of folders whose names differ in case only, which can share out a recording, the one that holds the onset.
     """
     recording = annotation.subject, annotation.filename, "color"
-    clips = (tree.find(*parents, annotation.clip) for parents in (("Part_A_ME_clip", "frame"), ("frame",), ()))
+    parents = (("Part_A_ME_clip", "frame"), ("frame",), ())
+    clips = (tree.find(*above, key) for key in _keys(annotation) for above in parents)
     recordings = [folder for parents in (("part_A",), ()) for folder in tree.every(*parents, *recording)]
     recordings.sort(key=lambda folder: annotation.onset not in tree.numbered(folder))
     found = first_footage(tree, clips, whole=True) or first_footage(tree, recordings, whole=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from data.annotations import Annotation, Columns, Dropped, Table, matching
+from data.emotion_numbers import ALPHABETICAL
 from data.frames import Footage, Tree, first_footage
 from data.sheets import TableError
 from data.survey import Layout
@@ -20,6 +21,7 @@ FULL = Columns(
     fps=None,
     file="dfme_data_coding*",
     fallback=(("emotion", 6),),
+    emotion_numbers=ALPHABETICAL,
 )
 CHALLENGE = FULL._replace(
     database="the DFME challenge",
