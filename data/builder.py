@@ -89,6 +89,10 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         """Metadata that a dataset on disk must have; another one is made again."""
         return self.recipe()
 
+    def origin(self) -> dict[str, Any]:
+        """What a dataset says of where it comes from, besides what its tables say."""
+        return {}
+
     @property
     def work_folder(self) -> Path:
         """Where the finished samples of an unfinished build are kept."""
@@ -159,7 +163,10 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         if len(dropped) == len(survey.dropped) + num_clips:
             raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")
         self.info.metadata.update(
-            self.how.finders(), **description_of(survey), dropped=[row._asdict() for row in dropped]
+            self.how.finders(),
+            **description_of(survey),
+            **self.origin(),
+            dropped=[row._asdict() for row in dropped],
         )
 
     def _example(self, prepared: Prepared) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def load(
     classes: int | None = None,
     **options: Any,
 ) -> Dataset:
-    """A database's samples; built first if they are not on disk, or were made by another recipe.
+    """A database's samples; built first if they are not on disk, or were made by another recipe or of another copy.
 
     Args:
         name: database.
@@ -66,7 +66,8 @@ def load(
         data_dir: tfds's data folder; by default ``TFDS_DATA_DIR``, else tfds's own.
         progress: how a build is shown.
         num_workers: processes of a build; by default all cores.
-        manual_dir: the user's copy of a real database; needed to build, not to read.
+        manual_dir: the user's copy of a real database; needed to build, not to read. If it is named, it is looked
+            through: a dataset of another copy, or of a table that was mended since, is made again.
         classes: 3, 4 or 7 to map emotions to these classes and drop all others; None for the database's own.
         options: more of the builder's, e.g. ``choices`` and ``landmarker`` of ``CopyBuilder``.
 
@@ -74,7 +75,8 @@ def load(
         The same content in the same order, however it was built.
 
     Raises:
-        ValueError: no such database or configuration, or broken files (the message names file and row).
+        ValueError: no such database, configuration or copy, broken files (the message names file and row), or a
+            dataset on disk of another copy that a new build would not make in the same way.
         OSError: the data folder cannot be written or read, or OpenCV lacks TV-L1.
     """
     dataset = from_builder(builder_of(name, config, data_dir, progress, num_workers, manual_dir, **options))

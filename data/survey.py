@@ -5,11 +5,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
+from data.cache import glimpse
 from data.clips import Clip, files_of, find_clip, pictures_of
 from data.emotion_numbers import EmotionNumbers, with_emotions
 from data.frames import LANDMARK_SUFFIXES, Footage, Tree
@@ -80,10 +82,11 @@ class Survey(NamedTuple):
     problems: tuple[str, ...]
 
     def digest(self) -> str:
-        """SHA-256 over the tables, the frames found, their sizes and the drops: changes when the copy does."""
+        """SHA-256 over the tables, the frames found, a glimpse of each and the drops: changes when the copy does."""
+        look = cache(glimpse)
         clips = [
             (clip.annotation, clip.onset.number, clip.apex and clip.apex.number, clip.apex_kind, bool(clip.landmarks),
-             [path.stat().st_size for path in files_of(clip)])
+             [look(path) for path in files_of(clip)])
             for clip in self.clips
         ]  # fmt: skip
         return hashlib.sha256(repr(([table.sha256 for table in self.tables], clips, self.dropped)).encode()).hexdigest()

@@ -332,7 +332,7 @@ def test_other_settings_or_another_copy_make_it_again(
     assert other.metadata["pipeline"]["scaling"] == "min_max"
     assert len(computed) == len(truth.rows)
     shutil.rmtree(own_copy / truth.samples[0].onset_file.parent.relative_to(truth.root))
-    make = builder(own_copy, data_dir, choices=Choices(skip_broken=True))
+    make = builder(own_copy, data_dir, choices=Choices(skip_broken=True), vision=Settings(scaling=min_max))
     with quiet_tfds():
         digest = make().survey().digest()
     fewer = from_builder(make, {"copy_sha256": digest})
