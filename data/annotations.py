@@ -99,6 +99,7 @@ class Columns(NamedTuple):
         fixes: known mistakes.
         filled: whether copies circulate in which midpoints were filled in for apexes.
         emotion_numbers: what its tables mean by numbers of emotions.
+        spellings: (our column name, letters of a heading) that only its tables use.
     """
 
     database: str
@@ -114,6 +115,7 @@ class Columns(NamedTuple):
     fixes: tuple[Fix, ...] = ()
     filled: bool = False
     emotion_numbers: Mapping[int, str | None] = {}
+    spellings: tuple[tuple[str, str], ...] = ()
 
 
 def matching(pattern: str, spell: Callable[[re.Match[str]], str]) -> Callable[[object], str]:
@@ -143,7 +145,7 @@ def read_table(path: Path, columns: Columns) -> Table:
         TableError: the file cannot be read, or is no such table.
     """
     readers = {"subject": columns.subject, "filename": columns.filename}
-    sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback), readers)
+    sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback), readers, columns.spellings)
     if not sheet.rows:
         raise TableError(f"{path}: the table has a header but no rows")
     _check_database(path, sheet.rows, columns)

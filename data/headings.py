@@ -49,10 +49,14 @@ _NEAR = 0.88
 _SHORTEST_NEAR = 4
 
 
-def headings(line: Sequence[object]) -> dict[str, list[int]]:
+def headings(line: Sequence[object], also: Sequence[tuple[str, str]] = ()) -> dict[str, list[int]]:
     """Our column names -> places of all cells of a header line that fit best: known spellings, else near, else loose.
 
     A heading that says it is a time (``Onset (ms)``) is no frame.
+
+    Args:
+        line: cells.
+        also: further (our column name, letters of a heading).
 
     >>> headings(["Subject", "OnsetF", "Apex", "Offset", "Onset", "Onset [ms]"])["onset"]
     [4, 1]
@@ -66,7 +70,7 @@ def headings(line: Sequence[object]) -> dict[str, list[int]]:
         return [place for place in fitting if not (name in FRAMES and times[place])]
 
     for name, spellings in SPELLINGS.items():
-        found[name] = places(name, spellings)
+        found[name] = places(name, (*spellings, *(letters for column, letters in also if column == name)))
     for name in [name for name in SPELLINGS if not found[name]]:
         claimed = set(chain.from_iterable(found.values()))
         near = [word for spelling in SPELLINGS[name] for word in _nearest(spelling, words, claimed)]
@@ -80,13 +84,13 @@ def headings(line: Sequence[object]) -> dict[str, list[int]]:
     return {name: here for name, here in found.items() if here}
 
 
-def columns(line: Sequence[object]) -> dict[str, int]:
+def columns(line: Sequence[object], also: Sequence[tuple[str, str]] = ()) -> dict[str, int]:
     """Our column names -> place of the first heading that fits.
 
     >>> columns(["Subject", None, "Onset Frame", "OffestFrame", "Estimated Emotion (7)"])
     {'subject': 0, 'onset': 2, 'offset': 3, 'emotion': 4}
     """
-    return {name: places[0] for name, places in headings(line).items()}
+    return {name: places[0] for name, places in headings(line, also).items()}
 
 
 def says_time(heading: str) -> bool:

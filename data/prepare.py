@@ -46,7 +46,7 @@ class Options:
     manual_dir: Path
     """The folder of your copy."""
     config: str | None = None
-    """Configuration; dfme has all, A, B, C and challenge."""
+    """Configuration; dfme has all, A, B, C and challenge, casme3 has part_a and part_c."""
     data_dir: Path | None = None
     """Where datasets are kept; by default TFDS_DATA_DIR, else ~/tensorflow_datasets."""
     table: Path | None = None

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from data.choosing import AmbiguousError, Reader, chosen_columns
 from data.grids import TABLE_SUFFIXES, Grid, TableError, content_of, encoding_of, grids_of, is_blank, sha256
-from data.headings import FRAMES, columns, headings, letters, says_time
+from data.headings import FRAMES, SPELLINGS, columns, headings, letters, says_time
 
 __all__ = [
     "TABLE_SUFFIXES", "Row", "Sheet", "TableError", "columns", "content_of", "grids_of", "is_blank", "read_sheet",
@@ -52,6 +52,7 @@ def read_sheet(
     preferred: str = "",
     fallback: Mapping[str, int] | None = None,
     readers: Mapping[str, Reader] | None = None,
+    also: Sequence[tuple[str, str]] = (),
 ) -> Sheet:
     """The sheet of a file whose header has all required columns.
 
@@ -66,15 +67,18 @@ def read_sheet(
         preferred: the sheet's usual title.
         fallback: places of columns, from 0, whose header has a name that nobody knows.
         readers: our column name -> reads a cell, to tell which of several headings is meant.
+        also: further (our column name, letters of a heading) that may occur.
 
     Raises:
         TableError: the file cannot be read, is no table, no sheet has such a header, or two headings fit one column.
     """
     grids = grids_of(path)
-    found = [_below_header(path, title, grid, required, fallback or {}, readers or {}) for title, grid in grids]
+    found = [_below_header(path, title, grid, required, fallback or {}, readers or {}, also) for title, grid in grids]
     fitting = [sheet for sheet in found if sheet]
     if not fitting:
-        raise TableError(f"{path}: {_closest_header(grids, required)}; is this the table or sheet of another database?")
+        raise TableError(
+            f"{path}: {_closest_header(grids, required, also)}; is this the table or sheet of another database?"
+        )
     best = max(
         fitting, key=lambda sheet: (bool(sheet.rows), letters(sheet.title) == letters(preferred), len(sheet.rows))
     )
@@ -90,10 +94,11 @@ def _below_header(
     required: Sequence[str],
     fallback: Mapping[str, int],
     readers: Mapping[str, Reader],
+    also: Sequence[tuple[str, str]],
 ) -> Sheet | None:
     wanted = {name for name in required if name != _FOUND_BY_CELLS}
     for number, line in enumerate(grid[:LAST_HEADER_ROW], 1):
-        found = headings(line)
+        found = headings(line, also)
         if not found.keys() >= wanted:
             continue
         try:
@@ -103,9 +108,13 @@ def _below_header(
             raise TableError(f"{where}: {error}; {_WHAT_TO_DO}") from error
         places = {name: place for name, place in fallback.items() if place < len(line)} | chosen
         if places.keys() >= set(required):
-            header = {name: str(line[place]).strip() for name, place in places.items()}
+            header = {name: str(line[places[name]]).strip() for name in sorted(places, key=_usual_order)}
             return Sheet(path, title, header, tuple(_rows(grid, number, places)), remarks=tuple(chosen.remarks))
     return None
+
+
+def _usual_order(name: str) -> int:
+    return list(SPELLINGS).index(name) if name in SPELLINGS else len(SPELLINGS)
 
 
 def _rows(grid: Grid, start: int, places: dict[str, int]) -> Iterator[Row]:
@@ -115,11 +124,11 @@ def _rows(grid: Grid, start: int, places: dict[str, int]) -> Iterator[Row]:
             yield Row(number, cells)
 
 
-def _closest_header(grids: Sequence[tuple[str, Grid]], required: Sequence[str]) -> str:
+def _closest_header(grids: Sequence[tuple[str, Grid]], required: Sequence[str], also: Sequence[tuple[str, str]]) -> str:
     """Which columns are missing from the line that lacks the fewest, and which headings are there."""
     missing, title, line = min(
         (
-            ([name for name in required if name not in columns(line)], title, line)
+            ([name for name in required if name not in columns(line, also)], title, line)
             for title, grid in grids
             for line in grid[:LAST_HEADER_ROW]
         ),

@@ -18,7 +18,7 @@ class DatabaseChoice:
     Attributes:
       database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy; or your own as
         module:function.
-      config: Configuration of the database; dfme has all, A, B, C and challenge.
+      config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
       classes: Emotion classes: 3 (negative, positive, surprise), 4 (those and others) or 7 (of casme3 with others,
         without contempt); by default 7 for synthetic and dfme, else 3.
     """

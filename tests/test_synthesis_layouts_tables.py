@@ -42,7 +42,8 @@ def test_every_quirk_is_planted_once_and_leaves_one_meaning(layout: Layout, tmp_
     for row in truth.dropped:
         assert row.apex in (None, row.onset)
         assert row.true_apex != row.onset
-    assert len(truth.dropped) == sum(quirk in layout.quirks for quirk in ("onset is apex", "no apex"))
+    without = sum(quirk in layout.quirks for quirk in ("onset is apex", "no apex"))
+    assert len(truth.dropped) == (len(truth.rows) if layout.name == "casme3-c" else without)
 
 
 def test_casme3_cells_are_text_but_for_planted_numbers(tmp_path: Path):

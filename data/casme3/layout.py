@@ -1,10 +1,14 @@
-"""CAS(ME)^3 Part A: two folder forms, a workbook of strings."""
+"""CAS(ME)^3: Part A, two folder forms, a workbook of strings; Part C, see ``part_c.py``."""
 
-from data.annotations import Annotation, Columns, matching
+from collections.abc import Sequence
+from pathlib import Path
+
+from data.annotations import Annotation, Columns, Table, matching
+from data.casme3 import part_c
 from data.fixes import CASME3
 from data.frames import Footage, Tree, first_footage
 from data.survey import Layout
-from data.tables import only_table
+from data.tables import the_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 COLUMNS = Columns(
@@ -45,13 +49,24 @@ def locate(tree: Tree, annotation: Annotation) -> Footage | str:
     return found or f"folder Part_A_ME_clip/frame/{annotation.clip} or part_A/{'/'.join(recording)}"
 
 
+def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
+    """The table of the part that the configuration names."""
+    return [the_table(tree, part_c.COLUMNS if config == "part_c" else COLUMNS, table)]
+
+
+def locate_clip(tree: Tree, annotation: Annotation) -> Footage | str:
+    """The frames of either part; only Part A's subjects are called ``spNO.``."""
+    return locate(tree, annotation) if annotation.subject.startswith("spNO.") else part_c.locate(tree, annotation)
+
+
 LAYOUT = Layout(
-    title="CAS(ME)^3 Part A",
+    title="CAS(ME)^3",
     expected=(
         "expected: cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx (sheet `label`), and the frames as\n"
-        "  Part_A_ME_clip/frame/{Subject}_{Filename}_{Onset}/{n}.jpg, or part_A/{Subject}/{Filename}/color/{n}.jpg"
+        "  Part_A_ME_clip/frame/{Subject}_{Filename}_{Onset}/{n}.jpg, or part_A/{Subject}/{Filename}/color/{n}.jpg;\n"
+        "  for --config part_c CAS(ME)3_part_C_ME.xlsx, and the frames as part_C/{sub}/a/color/{n}.jpg"
     ),
-    read=only_table(COLUMNS),
-    locate=locate,
+    read=read,
+    locate=locate_clip,
     labelled=frozenset(ACTION_UNITS),
 )
