@@ -69,8 +69,8 @@ def headings(line: Sequence[object], also: Sequence[tuple[str, str]] = ()) -> di
         fitting = [place for spelling in spellings for place, word in enumerate(words) if word == spelling]
         return [place for place in fitting if not (name in FRAMES and times[place])]
 
-    for name, spellings in SPELLINGS.items():
-        found[name] = places(name, (*spellings, *(letters for column, letters in also if column == name)))
+    for name in dict.fromkeys((*SPELLINGS, *(column for column, _ in also))):
+        found[name] = places(name, (*SPELLINGS.get(name, ()), *(word for column, word in also if column == name)))
     for name in [name for name in SPELLINGS if not found[name]]:
         claimed = set(chain.from_iterable(found.values()))
         near = [word for spelling in SPELLINGS[name] for word in _nearest(spelling, words, claimed)]

@@ -72,19 +72,38 @@ def read_sheet(
     Raises:
         TableError: the file cannot be read, is no table, no sheet has such a header, or two headings fit one column.
     """
-    grids = grids_of(path)
-    found = [_below_header(path, title, grid, required, fallback or {}, readers or {}, also) for title, grid in grids]
-    fitting = [sheet for sheet in found if sheet]
-    if not fitting:
-        raise TableError(
-            f"{path}: {_closest_header(grids, required, also)}; is this the table or sheet of another database?"
-        )
+    fitting, _ = fitting_sheets(path, required, fallback, readers, also)
     best = max(
         fitting, key=lambda sheet: (bool(sheet.rows), letters(sheet.title) == letters(preferred), len(sheet.rows))
     )
     encoding = encoding_of(path) if not best.title else ""
     remarks = (*best.remarks, *([f"its characters are read as {encoding}"] if encoding else []))
     return best._replace(others=tuple(sheet.title for sheet in fitting if sheet is not best), remarks=remarks)
+
+
+def fitting_sheets(
+    path: Path,
+    required: Sequence[str],
+    fallback: Mapping[str, int] | None = None,
+    readers: Mapping[str, Reader] | None = None,
+    also: Sequence[tuple[str, str]] = (),
+) -> tuple[list[Sheet], list[tuple[str, str]]]:
+    """Every sheet of a file whose header has all required columns; title of each other that is not blank, and why not.
+
+    Args and Raises: as of ``read_sheet``.
+    """
+    fitting, others = list[Sheet](), list[tuple[str, str]]()
+    grids = grids_of(path)
+    for title, grid in grids:
+        sheet = _below_header(path, title, grid, required, fallback or {}, readers or {}, also)
+        if sheet:
+            fitting.append(sheet)
+        elif any(not is_blank(cell) for line in grid for cell in line):
+            others.append((title, _closest_header([("", grid)], required, also)))
+    if not fitting:
+        told = _closest_header(grids, required, also)
+        raise TableError(f"{path}: {told}; is this the table or sheet of another database?")
+    return fitting, others
 
 
 def _below_header(
