@@ -34,7 +34,7 @@ def chosen_columns(
     rows: Sequence[Sequence[object]],
     found: Mapping[str, Sequence[int]],
     readers: Mapping[str, Reader],
-    usual: Mapping[str, int],
+    usual: Mapping[str, int] | None = None,
 ) -> Chosen:
     """One place for each of our columns.
 
@@ -47,7 +47,7 @@ def chosen_columns(
         rows: the lines below.
         found: as of ``headings``.
         readers: our column name -> reads a cell, ValueError if it is none.
-        usual: where the column of emotions stands, whatever its heading.
+        usual: where the column of emotions stands, whatever its heading; None not to look for emotions.
 
     Raises:
         AmbiguousError: nothing tells which of several headings is meant.
@@ -63,7 +63,8 @@ def chosen_columns(
         others = [place for place in places if place != result[name]]
         told = f"{name} is read from {_named(line, result[name])}, not from"
         result.remarks += [f"{told} {' or '.join(_named(line, place) for place in others)}"] if others else []
-    _find_emotions(line, cells, result, usual.get("emotion"))
+    if usual is not None:
+        _find_emotions(line, cells, result, usual.get("emotion"))
     return result
 
 
