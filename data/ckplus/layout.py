@@ -10,6 +10,7 @@ from data.frames import Footage, Tree, number_of
 from data.labels import SEVEN
 from data.sheets import TableError, content_of
 from data.survey import Layout
+from data.text import decoded
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 _PICTURES, _UNITS, _EMOTIONS = "cohn-kanade-images", "FACS", "Emotion"
@@ -82,7 +83,7 @@ def _text_file(folder: Path | None, tree: Tree) -> Path | None:
 def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
     content = content_of(path) if path else b""
     digest.update(content)
-    return [[float(cell) for cell in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
+    return [[float(cell) for cell in line.split()] for line in decoded(content).text.splitlines() if line.strip()]
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
