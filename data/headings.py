@@ -45,6 +45,7 @@ _ALL = frozenset(chain(*SPELLINGS.values(), *LOOSE.values()))
 _TIMES = frozenset(
     {"ms", "msec", "msecs", "millisecond", "milliseconds", "s", "sec", "secs", "second", "seconds", "time", "timestamp"}
 )
+_CHINESE_TIMES = ("秒", "时间")
 _NEAR = 0.88
 _SHORTEST_NEAR = 4
 
@@ -100,7 +101,7 @@ def says_time(heading: str) -> bool:
     (True, True, True, False)
     """
     words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", heading)
-    return len(words) > 1 and words[-1].lower() in _TIMES
+    return (len(words) > 1 and words[-1].lower() in _TIMES) or any(unit in heading for unit in _CHINESE_TIMES)
 
 
 def letters(text: str) -> str:

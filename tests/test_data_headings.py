@@ -43,6 +43,7 @@ def frames(found: Table) -> tuple[int | None, int | None, int | None]:
         {"OnsetFrame": 10, "ApexFrame": 15, "OffsetFrame": 20, "Offset": 300},
         {**FRAMES, "Onset (ms)": 150, "Apex [ms]": 225, "Offset time": 300},
         {"OnsetMs": 150, "Onset_s": 1, **FRAMES},
+        {"Onset (毫秒)": 150, "Onset时间": 1, "Onset/sec.": 2, "ONSET in MS": 3, **FRAMES},
         {**FRAMES, "a": None, "b": None, "Onset_": 150, "Total": 9},
         {"Onset": 150.5, "Apex": 225.5, "Offset": 300.25, "Onset_": 10, "Apex_": 15, "Offset_": 20},
         {**FRAMES, "Onset_": 10, "Apex_": 15, "Offset_": 20},
