@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from data.builder import MicroExpressionBuilder
 from data.labels import EMOTIONS
-from data.origin import as_recorded, origin_digest, recorded
+from data.origin import OF_CHOICES, OPTIONS, as_recorded, origin_digest, recorded
 from data.pipeline import Recipe, name_of
 from data.survey import Choices, CopyError, Layout, Survey, survey
 from fedpsyau_jax.vision.detection import Landmarker, MissingFacesExtraError, dlib_landmarker
@@ -111,9 +111,10 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
         """What was decided about the dataset on disk, and is not asked for again, must not be lost by a new build."""
         made, (choices, vision) = self.info.metadata, self.asked
         differing = [name for name, value in wanted.items() if made.get(name) != value]
-        now = self.recipe() | self.how.finders() | {"choices": recorded(self.choices)}
-        unasked = [*([] if choices else ["apex", "choices"]), *([] if vision else ["pipeline"]), "landmarker"]
-        lost = [name for name in unasked if name in made and made[name] != now[name]]
+        before = {**made, **made.get("choices", {})}
+        now = self.recipe() | self.how.finders() | recorded(self.choices)
+        unasked = [*([] if choices else OF_CHOICES), *([] if vision else ["pipeline"]), "landmarker"]
+        lost = [OPTIONS[name] for name in unasked if name in before and before[name] != now[name]]
         if differing and lost:
             other = "origin_sha256" in differing
             how = (

@@ -46,6 +46,7 @@ _TIMES = frozenset(
     {"ms", "msec", "msecs", "millisecond", "milliseconds", "s", "sec", "secs", "second", "seconds", "time", "timestamp"}
 )
 _CHINESE_TIMES = ("秒", "时间")
+_A_LETTER = re.compile(r"[^\W\d_]")
 _NEAR = 0.88
 _SHORTEST_NEAR = 4
 
@@ -63,6 +64,9 @@ def headings(line: Sequence[object], also: Sequence[tuple[str, str]] = ()) -> di
     [4, 1]
     """
     words = [_known_letters(cell) if isinstance(cell, str) else "" for cell in line]
+    further = {word for _, word in also}
+    if not any(word and (word in _ALL or word in further or _near(word)) for word in words):
+        return {}
     times = [isinstance(cell, str) and says_time(cell) for cell in line]
     found: dict[str, list[int]] = {}
 
@@ -114,8 +118,11 @@ def letters(text: str) -> str:
     return "".join(sign for sign in plain if sign.isalnum())
 
 
+@lru_cache(maxsize=100_000)
 def _known_letters(heading: str) -> str:
-    """A heading's letters; without what stands in brackets, where that makes a name that we know."""
+    """A heading's letters; without what stands in brackets, where that makes a name that we know; none of a number."""
+    if not _A_LETTER.search(heading):
+        return ""
     plain = unicodedata.normalize("NFKC", heading)
     shorter = letters(re.sub(r"[(\[].*?[)\]]", "", plain))
     return shorter if letters(plain) not in _ALL and shorter in _ALL else letters(plain)
@@ -130,12 +137,13 @@ def _nearest(spelling: str, words: Sequence[str], claimed: set[int]) -> list[str
 @lru_cache(maxsize=100_000)
 def _near(word: str) -> frozenset[str]:
     """Spellings with the same digits that a word is near to. Comparing is slow, and tables repeat their words."""
-    if word.isdigit():
-        return frozenset()
-    known = chain.from_iterable(SPELLINGS.values())
-    alike = [spelling for spelling in known if _digits(spelling) == _digits(word)]
+    digits = _digits(word)
+    alike = [spelling for spelling, its_digits in _SPELT if its_digits == digits]
     return frozenset(spelling for spelling in alike if get_close_matches(spelling, [word], 1, _NEAR))
 
 
 def _digits(word: str) -> str:
     return re.sub(r"\D", "", word)
+
+
+_SPELT = [(spelling, _digits(spelling)) for spelling in chain.from_iterable(SPELLINGS.values())]

@@ -12,6 +12,14 @@ from data.cache import glimpse
 from data.clips import files_of
 from data.survey import Choices, CopyError, Layout, survey
 
+OF_CHOICES = ("apex", "table", "landmarks", "skip_broken", "emotions")
+OPTIONS: Mapping[str, str] = {
+    **{name: f"--{name.replace('_', '-')}" for name in OF_CHOICES},
+    "pipeline": "--scaling or --keep-head-motion",
+    "landmarker": "--landmarker",
+}
+"""What a dataset records of a user's decisions -> the option of ``data.prepare`` that decides it."""
+
 
 def origin_digest(layout: Layout, root: Path, config: str, choices: Choices) -> str:
     """SHA-256 over a copy: its tables, and name, size and some bytes of every file that a sample may be made of.

@@ -147,16 +147,17 @@ def _closest_header(grids: Sequence[tuple[str, Grid]], required: Sequence[str], 
     """Which columns are missing from the line that lacks the fewest, and which headings are there."""
     missing, title, line = min(
         (
-            ([name for name in required if name not in columns(line, also)], title, line)
+            ([name for name in required if name not in there], title, line)
             for title, grid in grids
             for line in grid[:LAST_HEADER_ROW]
+            for there in [columns(line, also)]
         ),
         key=lambda found: len(found[0]),
         default=(list(required), "", []),
     )
     where = f"sheet {title!r} has" if title else "there is"
-    there = [str(cell).strip() for cell in line if not is_blank(cell)]
-    told = f" (only {', '.join(map(repr, there[:_MOST_HEADINGS]))})" if len(missing) < len(required) else ""
-    times = [cell for cell in there if says_time(cell)] if set(missing) & set(FRAMES) else []
+    cells = [str(cell).strip() for cell in line if not is_blank(cell)]
+    told = f" (only {', '.join(map(repr, cells[:_MOST_HEADINGS]))})" if len(missing) < len(required) else ""
+    times = [cell for cell in cells if says_time(cell)] if set(missing) & set(FRAMES) else []
     note = f"; {', '.join(map(repr, times))} is a time, and frames are needed" if times else ""
     return f"{where} no column {', '.join(missing)}{told}{note}"

@@ -10,6 +10,7 @@ from openpyxl import Workbook
 
 from data.annotations import read_table
 from data.apex import APEX_POLICIES, within
+from data.builder import description_of
 from data.casme3.layout import COLUMNS as CASME3
 from data.casme3.layout import LAYOUT as CASME3_LAYOUT
 from data.clips import pictures_of
@@ -18,6 +19,7 @@ from data.fixes import CASME3 as CASME3_FIXES
 from data.fixes import SAMM as SAMM_FIXES
 from data.frames import Tree
 from data.samm.layout import COLUMNS as SAMM
+from data.summary import census
 from data.survey import Choices, Survey, survey
 
 HEADER = ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "emotion"]
@@ -74,6 +76,13 @@ def test_a_drop_says_what_stood_in_the_cell(copy: Path):
     assert "no apex is annotated (the apex 300 lies outside 50 to 60: taken as none)" in reasons
     assert "no apex is annotated (apex is -1, not a whole number from 0: taken as none)" in reasons
     assert "no apex is annotated" in reasons
+
+
+def test_what_was_read_as_what_is_told_and_recorded(copy: Path):
+    found = look(copy, "drop")
+    (told,) = [value for name, value in census(found) if name == "columns"]
+    assert told.startswith("subject = 'Subject', filename = 'Filename', onset = 'Onset', apex = 'Apex'")
+    assert description_of(found)["columns"]["CASME2-coding.xlsx"]["emotion"] == "emotion"
 
 
 def test_a_copy_in_which_no_row_has_an_apex_says_what_helps(copy: Path):

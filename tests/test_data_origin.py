@@ -136,10 +136,10 @@ def test_a_copy_that_lacks_clips_is_refused_and_the_dataset_stays(own: tuple[Pat
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"choices": Choices(apex=midpoint)}, "apex"),
-        ({"vision": Settings(scaling=min_max)}, "pipeline"),
-        ({"landmarker": other_no_face}, "landmarker"),
-        ({"choices": Choices(skip_broken=True)}, "choices"),
+        ({"choices": Choices(apex=midpoint)}, "--apex"),
+        ({"vision": Settings(scaling=min_max)}, "--scaling or --keep-head-motion"),
+        ({"landmarker": other_no_face}, "--landmarker"),
+        ({"choices": Choices(skip_broken=True)}, "--skip-broken"),
     ],
 )
 def test_what_was_decided_about_a_dataset_is_not_lost(options: dict[str, Any], told: str, truth: Truth, tmp_path: Path):
@@ -161,7 +161,7 @@ def test_a_named_table_is_looked_at_again(truth: Truth, tmp_path: Path):
     decided = read(tmp_path / "tfds", copy, choices=Choices(table=table))
     assert read(tmp_path / "tfds", copy).fingerprint == decided.fingerprint
     drop_last_row(tmp_path)
-    with pytest.raises(ValueError, match=r"another copy or table than .*\(choices\)"):
+    with pytest.raises(ValueError, match=r"another copy or table than .*\(--table\)"):
         read(tmp_path / "tfds", copy)
     table.unlink()
     with pytest.raises(ValueError, match="no annotation table of CASME II"):
