@@ -36,8 +36,8 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
         copies = folders_by_name(run.manual_dir, settings.databases)
         datasets = loaded_together(settings.databases, run.data_dir, copies, stages)
         prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
-        begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+        begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})
         discard_damaged(prepared, run)
         results = run_trainings(prepared, run.folder, stages)
     if results.problem:

@@ -32,8 +32,8 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
         prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
         for sentence in sentences(prepared):
             run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
-        begin(run.folder, prepared)
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+        begin(run.folder, prepared)
         results = run_trainings(prepared, run.folder, stages)
     finish(prepared, results, run)
     if results.problem:
@@ -65,5 +65,5 @@ def finish(prepared: Prepared, results: Results, run: Run) -> None:
         run.console.print(f"Trained: {done}; go on with --resume={run.folder.path}", soft_wrap=True, highlight=False)
     elif (place := run.folder.path / networks.FOLDER).is_dir():
         size = networks.megabytes(run.folder)
-        which = "all networks" if prepared.settings.keep_networks else "some networks of each row"
+        which = "all networks" if prepared.settings.keep_networks else "the networks that fit into 60 MB"
         run.console.print(f"Kept for experiments.explain: {which}, {size:.0f} MB, in {place}", soft_wrap=True)

@@ -14,6 +14,13 @@ from experiments.run.folder import RunFolder
 from fedpsyau_jax.types import ClientState
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _programs_end_with_their_module() -> Iterator[None]:
+    """Compiled programs are most of the memory of the tests, and no two modules share any."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="module")
 def quick_compilation() -> Iterator[None]:
     """For modules that compile many programs and run each once."""

@@ -176,7 +176,7 @@ def test_predictions_that_lost_rows_do_not_give_the_scores_of_the_summary(comman
 def test_damage_of_other_runs_is_named_too(command, detectors, studies, tmp_path):
     path = shutil.copytree(detectors[0], tmp_path / "detector")
     damaged(path, "au_scores.csv", lambda text: text.replace("au,", "unit,", 1))
-    assert "its files are not those of a finished run" in refused(command(path))
+    assert "au_scores.csv has no column au; restore it" in refused(command(path))
     path = shutil.copytree(detectors[0], tmp_path / "columns")
     damaged(path, "au_predictions.csv", lambda text: text.replace("mask_", "masks_", 1))
     assert "au_predictions.csv has no column mask_" in refused(command(path))

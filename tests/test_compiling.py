@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments import compiling
-from experiments.compiling import to_run_a_minute, to_run_long, to_run_once
+from experiments.training import compiler
+from experiments.training.compiler import to_run_a_minute, to_run_long, to_run_once
 
 
 @pytest.mark.parametrize("effort", [to_run_once, to_run_a_minute, to_run_long])
@@ -15,9 +15,9 @@ def test_programs_compile_with_every_effort(effort) -> None:  # type: ignore[no-
 
 def test_an_option_that_the_compiler_does_not_know_is_left_out() -> None:
     options = {"xla_backend_optimization_level": "1", "xla_cpu_an_option_of_another_version": True}
-    assert compiling._on_cpu(options) == {"xla_backend_optimization_level": "1"}
+    assert compiler._on_cpu(options) == {"xla_backend_optimization_level": "1"}
 
 
 def test_a_value_that_the_compiler_refuses_is_an_error() -> None:
     with pytest.raises(jax.errors.JaxRuntimeError):
-        compiling._on_cpu({"xla_backend_optimization_level": "much"})
+        compiler._on_cpu({"xla_backend_optimization_level": "much"})

@@ -26,13 +26,13 @@ def test_each_database_has_whole_subjects_on_both_sides() -> None:
     both = join([one, other])
     parts = split(both, 0.25, generator(DRAW), "0")
     assert parts.name == "0"
-    assert len(parts.test) == 0
-    assert sorted([*parts.train, *parts.validation]) == list(range(len(both.clip)))
-    assert not set(both.subject[parts.train]) & set(both.subject[parts.validation])
-    for side in (parts.train, parts.validation):
+    assert len(parts.validation) == 0
+    assert sorted([*parts.train, *parts.test]) == list(range(len(both.clip)))
+    assert not set(both.subject[parts.train]) & set(both.subject[parts.test])
+    for side in (parts.train, parts.test):
         assert set(both.database[side]) == {"disfa", "ckplus"}
     (client,) = parts.clients
-    assert set(client.subjects) == set(both.subject)
+    assert set(client.subjects) == set(both.subject[parts.test])
 
 
 def test_the_split_of_a_database_does_not_depend_on_those_after_it() -> None:

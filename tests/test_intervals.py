@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from experiments.results import intervals, measures
-from experiments.results import schema
+from experiments.results import intervals, measures, schema
 from experiments.results import scores as results
 from experiments.results.intervals import difference_intervals, interval, score_intervals
 

@@ -11,7 +11,8 @@ from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, NetworkSettings
 from experiments.inputs.splits import splits_of
 from experiments.training.plan import arrays, training_key
-from experiments.training.rows import ratios, table_of
+from experiments.training.recipe import ratios
+from experiments.training.rows import table_of
 from experiments.training.store import rows_of, with_rotated_copies
 from fedpsyau_jax.priors import AnnotationTable, Prior, identity
 

@@ -58,6 +58,8 @@ class Options:
       output: File to write the results to, as JSON.
       budget: Seconds after which nothing new is started.
       threads: Programs that are compiled at a time, where their compilation is not timed.
+      autotune: Try several kernels for each matrix product while compiling, as XLA does by default; without, programs
+        compile sooner.
       sections: Which; by default all of them.
       table: Print the tables of such a file as markdown instead.
       write_reference: Compute the results to agree with, on this machine, and store them instead.
@@ -67,6 +69,7 @@ class Options:
     output: Path | None = None
     budget: float = 420.0
     threads: int = 4
+    autotune: bool = True
     sections: tuple[str, ...] = tuple(SECTIONS)
     table: Path | None = None
     write_reference: bool = False
@@ -147,7 +150,8 @@ def main(options: Options) -> int:
         if options.output:
             options.output.write_text(json.dumps(report, indent=1) + "\n")
 
-    report = measured(Workbench(SIZES[options.sizes], options.budget, options.threads), options.sections, write)
+    bench = Workbench(SIZES[options.sizes], options.budget, options.threads, options.autotune)
+    report = measured(bench, options.sections, write)
     for name, value in report["about"].items():
         console.print(f"{name}: {value}")
     for table in rich_tables(report):

@@ -5,22 +5,24 @@ from typing import Any
 
 from benchmarks.accelerator.measures import cost
 from benchmarks.accelerator.rounds import Case
-from benchmarks.accelerator.workbench import Record, Workbench, first_line, timed
+from benchmarks.accelerator.workbench import UNTUNED, Record, Workbench, first_line, timed
 
 PAPER_ROUNDS, PAPER_EPOCHS, PAPER_ROWS = 40, 50, 4
+FAST: dict[str, Any] = {"precision": "tf32"}
+"""What is compared is trained in TF32, JAX's default on a GPU: it compiles in a third of the time of float32 (H200)."""
 
 
 def axes(bench: Workbench) -> Iterator[Record]:
     """Rows, repeats and clients at once, against the program of one called as often as there are of them."""
-    one_client = bench.case(clients=1)
-    one_run = bench.case()
+    one_client, one_run = bench.case(clients=1, **FAST), bench.case(**FAST)
     lone = {"rows": one_run, "repeats": one_run, "clients": one_client}
     sizes = bench.sizes
     many = [("rows", n) for n in sizes.rows] + [("repeats", n) for n in sizes.repeats]
     many += [("clients", n) for n in sizes.many_clients]
-    wanted = {(axis, n): bench.case(**{axis: n}) for axis, n in many if bench.case(**{axis: n}) != one_run}
+    alike = {(axis, n): bench.case(**{axis: n}, **FAST) for axis, n in many}
+    wanted = {axis: case for axis, case in alike.items() if case != one_run}
     loops = {
-        (axis, n): bench.case(**{axis: n, over: "sequential"})
+        (axis, n): bench.case(**{axis: n, over: "sequential"}, **FAST)
         for axis, over, n in (("rows", "over_runs", sizes.rows[1]), ("clients", "over_clients", sizes.clients))
     }
     programs = bench.programs([one_run, one_client, *wanted.values(), *loops.values()])
@@ -54,18 +56,17 @@ def paper(bench: Workbench) -> Iterator[Record]:
 
 def paper_end_to_end(bench: Workbench) -> Iterator[Record]:
     """The same with the AU detector trained too: one repeat at a time, for its memory."""
-    case = bench.case(trained="end to end", rows=PAPER_ROWS, examples=bench.sizes.paper_examples, precision="tf32")
+    case = bench.case(trained="end to end", rows=PAPER_ROWS, examples=bench.sizes.paper_examples, **FAST)
     yield from _extrapolated(bench, [case], bench.sizes.paper_repeats)
 
 
 def axes_end_to_end(bench: Workbench) -> Iterator[Record]:
     """Rows and clients of the whole network."""
     rows = bench.sizes.rows[1]
-    usual = bench.case(trained="end to end")
     cases = {
-        "all clients at once": usual,
-        "clients one after another": bench.case(trained="end to end", over_clients="sequential"),
-        f"{rows} rows at once": bench.case(trained="end to end", rows=rows),
+        "all clients at once": bench.case(trained="end to end", **FAST),
+        "clients one after another": bench.case(trained="end to end", over_clients="sequential", **FAST),
+        f"{rows} rows at once": bench.case(trained="end to end", rows=rows, **FAST),
     }
     programs = bench.programs(cases.values())
     for name, case in cases.items():
@@ -76,14 +77,15 @@ def axes_end_to_end(bench: Workbench) -> Iterator[Record]:
 
 def leads(bench: Workbench) -> Iterator[Record]:
     """What may make a round faster: loops that the compiler knows the length of or captures, other convolutions."""
-    usual = bench.case(precision="tf32")
+    usual = bench.case(**FAST)
     trials: dict[str, tuple[Case, dict[str, Any] | None]] = {
         "as it is": (usual, None),
-        "all batches, not counted": (bench.case(precision="tf32", batches="fixed"), None),
+        "not autotuned": (usual, UNTUNED),
+        "all batches, not counted": (bench.case(batches="fixed", **FAST), None),
         "loops captured": (usual, {"xla_gpu_enable_command_buffer": "FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL,WHILE"}),
-        "im2col": (bench.case(precision="tf32", lowering="im2col"), None),
-        "XLA's convolution": (bench.case(precision="tf32", lowering="xla"), None),
-        "im2col, end to end": (bench.case(trained="end to end", precision="tf32", lowering="im2col"), None),
+        "im2col": (bench.case(lowering="im2col", **FAST), None),
+        "XLA's convolution": (bench.case(lowering="xla", **FAST), None),
+        "im2col, end to end": (bench.case(trained="end to end", lowering="im2col", **FAST), None),
     }
     for name, (case, options) in trials.items():
         if bench.left() <= 0:
@@ -99,7 +101,7 @@ def leads(bench: Workbench) -> Iterator[Record]:
 def _folds(bench: Workbench, trained: Any, numbers: tuple[int, ...]) -> Iterator[Record]:
     def case(number: int) -> Case:
         examples = bench.sizes.fold_examples
-        return bench.case(trained=trained, repeats=number, clients=1, examples=examples, test=0)
+        return bench.case(trained=trained, repeats=number, clients=1, examples=examples, test=0, **FAST)
 
     programs = bench.programs([case(number) for number in numbers])
     if case(1) not in programs:

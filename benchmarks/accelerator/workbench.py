@@ -15,6 +15,8 @@ from benchmarks.timing import interleaved
 from fedpsyau_jax.types import PyTree
 
 Record = dict[str, Any]
+UNTUNED: dict[str, Any] = {"xla_gpu_autotune_level": "0"}
+"""Compiler options that leave out the trial of several kernels for each matrix product."""
 
 
 class Lowered(NamedTuple):
@@ -80,8 +82,9 @@ class Program:
 class Workbench:
     """Programs of the cases measured so far, and the time that is left."""
 
-    def __init__(self, sizes: Sizes, budget: float, threads: int = 4) -> None:
+    def __init__(self, sizes: Sizes, budget: float, threads: int = 4, autotune: bool = True) -> None:
         self.sizes, self.threads = sizes, threads
+        self.options = {} if autotune else UNTUNED
         self._end = perf_counter() + budget
         self._programs: dict[Case, Program] = {}
         self._rates: dict[str, float] = {}
@@ -108,7 +111,7 @@ class Workbench:
         if options:
             return _compiled(case, lowered(case), options)
         if case not in self._programs:
-            self._programs[case] = _compiled(case, lowered(case))
+            self._programs[case] = _compiled(case, lowered(case), self.options)
         return self._programs[case]
 
     def programs(self, cases: Iterable[Case]) -> dict[Case, Program]:
@@ -120,7 +123,7 @@ class Workbench:
             waiting = {}
             for case in cases:
                 if case not in self._programs and self.left() > 0:
-                    waiting[case] = pool.submit(_compiled, case, lowered(case))
+                    waiting[case] = pool.submit(_compiled, case, lowered(case), self.options)
         for case, compiling in waiting.items():
             if problem := compiling.exception():
                 self.failures[str(case)] = first_line(problem)
@@ -130,7 +133,7 @@ class Workbench:
 
     def let_go(self) -> None:
         """Free the memory of all programs but those that several sections measure."""
-        kept = (self.case(), self.case(trained="end to end"))
+        kept = (self.case(), self.case(precision="tf32"), self.case(trained="end to end"))
         self._programs = {case: program for case, program in self._programs.items() if case in kept}
 
 
@@ -146,7 +149,7 @@ def lowered(case: Case, platforms: tuple[str, ...] | None = None) -> Lowered:
     return Lowered(pure, step, perf_counter() - start, operations)
 
 
-def _compiled(case: Case, traced: Lowered, options: dict[str, Any] | None = None) -> Program:
+def _compiled(case: Case, traced: Lowered, options: dict[str, Any]) -> Program:
     start = perf_counter()
     with arithmetic(case):
         compiled = traced.step.compile(options)

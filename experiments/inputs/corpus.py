@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset
-from fedpsyau_jax.splits import NOBODY, Split, by_subject, single_client
+from fedpsyau_jax.splits import Split, by_subject, single_client
 from fedpsyau_jax.types import Examples
 
 
@@ -62,7 +62,7 @@ def join(datasets: list[Dataset]) -> Corpus:
 
 
 def split(corpus: Corpus, validation_share: float, generator: np.random.Generator, name: str = "all") -> Split:
-    """Examples to train on and to validate on; in each database whole subjects.
+    """Examples to train on and, as the split's test, to validate the detector on; in each database whole subjects.
 
     Args:
       corpus: all examples.
@@ -71,7 +71,7 @@ def split(corpus: Corpus, validation_share: float, generator: np.random.Generato
       name: of the split.
 
     Returns:
-      A split with one client and no test.
+      A split with one client; its subjects are those that the detector is validated on.
 
     Raises:
       ValueError: a database has a single subject.
@@ -86,5 +86,5 @@ def split(corpus: Corpus, validation_share: float, generator: np.random.Generato
                 "validated on: leave it out of --databases, or give a copy with more subjects"
             )
         is_train[rows] = by_subject(rows, corpus.subject[rows], 1 - validation_share, generator)
-    people = tuple(np.unique(corpus.subject).tolist())
-    return single_client(name, np.flatnonzero(is_train), NOBODY, np.flatnonzero(~is_train), people)
+    people = tuple(np.unique(corpus.subject[~is_train]).tolist())
+    return single_client(name, np.flatnonzero(is_train), np.flatnonzero(~is_train), subjects=people)

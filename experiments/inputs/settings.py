@@ -77,7 +77,7 @@ class RunSettings:
       devices: Devices to spread clients, folds or rows over; on a CPU, virtual ones.
       at_once: Trainings that one compiled program holds at a time; by default as many as fit into memory.
       checkpoint_seconds: At least so long between two checkpoints, except after the last round or epoch.
-      keep_networks: Keep all trained networks; by default as many as fit into 60 MB, some of each row.
+      keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
       network: Which network.
       pretraining: How its AU detector is pretrained.
     """

@@ -8,6 +8,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.inputs.corpus import Corpus
+from experiments.inputs.corpus import split as corpus_split
 from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
 from fedpsyau_jax.splits import (
     Split,
@@ -16,7 +17,6 @@ from fedpsyau_jax.splits import (
     generator,
     k_fold,
     leave_one_subject_out,
-    single_client,
     split_clients,
     with_validation,
     within,
@@ -87,23 +87,8 @@ def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[
     Raises:
       ValueError: a database has a single subject.
     """
-    repeats = []
-    for repeat in range(settings.repeats):
-        numbers = split_generator(settings, repeat)
-        trained_on = np.zeros(len(corpus.subject), bool)
-        for name in dict.fromkeys(corpus.database):
-            own = np.flatnonzero(corpus.database == name)
-            if len(names := np.unique(corpus.subject[own])) < 2:
-                alone = names[0].removeprefix(f"{name}/")
-                raise ValueError(
-                    f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
-                    "validated on: leave it out of --databases, or give a copy with more subjects"
-                )
-            trained_on[own] = by_subject(own, corpus.subject[own], 1 - settings.validation_share, numbers)
-        people = tuple(np.unique(corpus.subject[~trained_on]).tolist())
-        rows = np.flatnonzero(trained_on), np.flatnonzero(~trained_on)
-        repeats.append([single_client("validation", *rows, subjects=people)])
-    return repeats
+    draws = (split_generator(settings, repeat) for repeat in range(settings.repeats))
+    return [[corpus_split(corpus, settings.validation_share, numbers, "validation")] for numbers in draws]
 
 
 def client_names(split: Split) -> list[str]:

@@ -20,7 +20,7 @@ from experiments.run.progress import Stages
 from experiments.training.loop import Job, train
 from experiments.training.plan import Training, group
 from experiments.training.program import Program, compiled
-from experiments.training.rows import numbers_of, pretraining_recipe
+from experiments.training.recipe import numbers_of, pretraining_recipe
 from experiments.training.shapes import job_arrays_like, task_of
 from experiments.training.store import Store, rows_of, stack_priors
 from fedpsyau_jax.checkpoint import open_checkpoints

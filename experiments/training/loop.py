@@ -1,32 +1,27 @@
 """The only training loop: chunk after chunk, round after round, with checkpoints, progress and a gentle stop."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from experiments.inputs.settings import RunSettings
-from experiments.run import arrays as stored
-from experiments.run.checkpoints import restore_newest
-from experiments.run.folder import RunFolder, require_space
+from experiments.run.folder import RunFolder
 from experiments.run.progress import Stage, Stages
 from experiments.run.stopping import StopRequest, stop_after_current_step
 from experiments.training import chunks
-from experiments.training.chunks import Chunk, History, Trained
+from experiments.training.checkpoints import ChunkCheckpoints, Progress, checkpoints_of
+from experiments.training.chunks import Chunk, Trained
 from experiments.training.plan import Arrays, Group
-from experiments.training.program import Program, State, num_bytes
+from experiments.training.program import Program, State
 from experiments.training.store import Store
 from experiments.training.task import Task
-from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.types import ClientState, Int
 
-SAVING_SHARE = 0.1
-"""Checkpoints take at most about this share of the time."""
 Report = Callable[[list[Trained]], None]
 """Called after each round with the history so far of the trainings of a chunk, for metrics.csv."""
 Keep = Callable[[int, int, ClientState], None]
@@ -116,28 +111,14 @@ class _Session:
     report: Report
 
 
-@dataclass
-class _Progress:
-    """How far the training of a chunk is."""
-
-    states: State
-    history: History
-    rounds: int
-
-    @property
-    def so_far(self) -> History:
-        """The metrics of the rounds that are done."""
-        return {name: values[: self.rounds] for name, values in self.history.items()}
-
-
 def _train_chunk(session: _Session, size: int) -> Outcome:
     """Train one chunk; keep its networks and results if it ended."""
     job, chunk, program = session.job, session.chunk, session.program
     placed = program.place(job.store, chunks.data_of(chunk, size, job.shown, job.settings.seed))
     new = partial(_beginning, session, placed)
     with ExitStack() as stack:
-        saved = stack.enter_context(_checkpoints(session)) if job.folder else None
-        at = saved.restore(new) if saved else new()
+        saved = stack.enter_context(_checkpoints(session, job.folder)) if job.folder else None
+        at = saved.restore(program, new) if saved else new()
         session.stage.done += at.rounds
         problem = _rounds(session, placed, at, saved)
         logits = jax.device_get(program.test(at.states, *placed)) if at.rounds else {}
@@ -150,12 +131,19 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
     return Outcome(chunks.split_up(chunk, at.so_far, logits) if at.rounds else [], at.rounds, ended, problem)
 
 
-def _beginning(session: _Session, placed: tuple[Store, Arrays]) -> _Progress:
+def _checkpoints(session: _Session, folder: RunFolder) -> AbstractContextManager[ChunkCheckpoints]:
+    seconds = session.job.settings.checkpoint_seconds
+    return checkpoints_of(folder, session.chunk, session.stage, seconds, session.job.unit)
+
+
+def _beginning(session: _Session, placed: tuple[Store, Arrays]) -> Progress:
     history = chunks.no_history(session.job.group.recipe.rounds, session.program.counts)
-    return _Progress(session.program.init(*placed), history, 0)
+    return Progress(session.program.init(*placed), history, 0)
 
 
-def _rounds(session: _Session, placed: tuple[Store, Arrays], at: _Progress, saved: "_Checkpoints | None") -> str | None:
+def _rounds(
+    session: _Session, placed: tuple[Store, Arrays], at: Progress, saved: ChunkCheckpoints | None
+) -> str | None:
     """Train until the last round, a stop or a problem, which is returned; ``at`` says how far it got."""
     last, problem = session.job.group.recipe.rounds, None
     while at.rounds < last and not session.stop.asked and not problem:
@@ -170,66 +158,6 @@ def _rounds(session: _Session, placed: tuple[Store, Arrays], at: _Progress, save
         if saved and at.rounds < last:
             saved.save(at, now=bool(session.stop.asked or problem))
     return problem
-
-
-@dataclass
-class _Checkpoints:
-    """Checkpoints of a chunk: its states and metrics, and what they are of."""
-
-    session: _Session
-    folder: RunFolder
-    manager: Checkpoints
-    origin: Int[np.ndarray, "bytes"]
-    saved_rounds: int = 0
-    saved_at: float = 0.0
-    seconds: float = 0.0
-
-    @property
-    def path(self) -> Path:
-        """Their folder."""
-        return _place(self.folder, self.session.chunk)
-
-    def restore(self, new: Callable[[], _Progress]) -> _Progress:
-        """Where the last good checkpoint is; without any, the beginning, if the disk would hold two.
-
-        Raises:
-          ValueError: it is of something else.
-          OSError: there is no room.
-        """
-        history = chunks.no_history(self.session.job.group.recipe.rounds, self.session.program.counts)
-        like = (self.session.program.like, history, self.origin)
-        if (restored := restore_newest(self.manager, like, self.session.job.unit)) is None:
-            require_space(self.folder, 2 * num_bytes(like), "two checkpoints of the training")
-            return new()
-        rounds, (states, history, origin) = restored
-        if not np.array_equal(origin, self.origin):
-            raise ValueError(
-                f"{self.path} is of another run, or of other trainings; delete it, and --resume trains these anew"
-            )
-        self.saved_rounds = rounds
-        return _Progress(states, jax.tree.map(np.array, history), rounds)
-
-    def save(self, at: _Progress, *, now: bool) -> None:
-        """Save, if something is new and it is time: checkpoints take at most ``SAVING_SHARE`` of it."""
-        begun = self.session.stage.elapsed
-        pause = max(self.session.job.settings.checkpoint_seconds, self.seconds / SAVING_SHARE)
-        if at.rounds == self.saved_rounds or not (now or begun - self.saved_at > pause):
-            return
-        self.manager.save(at.rounds, (at.states, at.history, self.origin))
-        self.saved_rounds, self.saved_at = at.rounds, self.session.stage.elapsed
-        self.seconds = self.saved_at - begun
-
-
-@contextmanager
-def _checkpoints(session: _Session) -> Iterator[_Checkpoints]:
-    folder = session.job.folder
-    assert folder is not None
-    with open_checkpoints(_place(folder, session.chunk), keep=2) as manager:
-        yield _Checkpoints(session, folder, manager, stored.origin(folder, session.chunk.identity))
-
-
-def _place(folder: RunFolder, chunk: Chunk) -> Path:
-    return folder.checkpoints / chunk.name
 
 
 def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | None:

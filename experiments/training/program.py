@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding, PartitionSpec
 
 from experiments.training.compiler import to_run_a_minute, to_run_long, to_run_once
+from experiments.training.placement import placement, with_sharding
 from experiments.training.plan import Arrays, Recipe
 from experiments.training.store import CHUNK, Store
 from experiments.training.task import Context, Task
@@ -22,8 +22,6 @@ from fedpsyau_jax.federated import (
     FedState,
     Regularizer,
     TrainTest,
-    client_mesh,
-    client_sharding,
     equal_batches,
     evaluated,
     federated,
@@ -33,10 +31,7 @@ from fedpsyau_jax.federated import (
     norm_prox,
     reset_state,
     sequential,
-    sharded,
     squared_prox,
-    state_sharding,
-    vectorised,
 )
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
 
@@ -174,24 +169,14 @@ def compiled(
       devices: how many.
       on_one_device: how trainings and clients are mapped on each, if not as usual.
     """
-    on_one_device = on_one_device or (sequential if jax.default_backend() == "cpu" else vectorised)
-    num_clients = arrays.train.id.shape[-1]
-    over_trainings: AxisMap = on_one_device
-    over_clients: AxisMap = on_one_device
-    placed = _Placed({}, {})
-    if devices > 1:
-        mesh = client_mesh(devices)
-        if num_clients % devices == 0:
-            over_clients, placed = sharded(mesh, on_one_device), _clients_spread(mesh, recipe.select)
-        else:
-            over_trainings, placed = sharded(mesh, on_one_device), _trainings_spread(mesh)
-    init = jax.jit(partial(_initial_states, recipe, task), **placed.init)
+    over = placement(devices, arrays.train.id.shape[-1], on_one_device)
+    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, recipe.select))
     lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
     first, like = lowered.compile(to_run_once()), lowered.out_info
-    like = jax.tree.map(_with_sharding, like, first.output_shardings) if devices > 1 else like
+    like = jax.tree.map(with_sharding, like, first.output_shardings) if devices > 1 else like
     shapes = jax.eval_shape(lambda *given: given, store, arrays)
-    step_of = partial(_round_of_all, recipe, task, over_trainings, over_clients)
-    lowered_round = jax.jit(step_of, **placed.round).lower(like, *shapes)
+    step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
+    lowered_round = jax.jit(step_of, **over.round(State, recipe.select)).lower(like, *shapes)
     step, counts = lowered_round.compile(to_run_long()), lowered_round.out_info[1]
     test = jax.jit(partial(_tested, recipe, task)).lower(like, *shapes).compile(to_run_a_minute())
     inputs = step.input_shardings[0][1:]
@@ -201,29 +186,6 @@ def compiled(
         return there
 
     return Program(like, counts, place, first, step, test)
-
-
-class _Placed(NamedTuple):
-    """Arguments of ``jit`` that say on which devices results are."""
-
-    init: dict[str, Any]
-    round: dict[str, Any]
-
-
-def _clients_spread(mesh: Any, select: bool) -> _Placed:
-    clients: Any = client_sharding(mesh, 1)
-    everywhere: Any = NamedSharding(mesh, PartitionSpec())
-    state = State(state_sharding(mesh, 1), clients if select else None, everywhere)
-    return _Placed({"out_shardings": state}, {"out_shardings": (state, clients)})
-
-
-def _trainings_spread(mesh: Any) -> _Placed:
-    trainings = client_sharding(mesh, 0)
-    return _Placed({"out_shardings": trainings}, {"out_shardings": (trainings, trainings)})
-
-
-def _with_sharding(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
 
 
 def _initial_states(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,18 +14,16 @@ from experiments.inputs.priors import prior_named
 from experiments.inputs.settings import (
     AblateSettings,
     AUModule,
-    CrossValidationSettings,
     FedSettings,
-    PretrainSettings,
     RecognitionSettings,
     RunSettings,
 )
 from experiments.inputs.sweep import points
-from experiments.training.plan import Group, Recipe, Training, group, rows_to_train_on
-from experiments.training.task import Numbers
+from experiments.training.plan import Group, Training, group, rows_to_train_on
+from experiments.training.recipe import numbers_of, recipe_of
 from fedpsyau_jax.federated import Strategy, local_only
 from fedpsyau_jax.models.fedpsyau import VARIANTS
-from fedpsyau_jax.priors import AnnotationTable, Priors, released_decay
+from fedpsyau_jax.priors import AnnotationTable, Priors
 from fedpsyau_jax.splits import Split, pooled
 from fedpsyau_jax.types import Int
 
@@ -123,59 +121,6 @@ def table_of(
     numbered = enumerate(groups.items())
     together = tuple(group(str(number), shape[0], shape[1], own) for number, (shape, own) in numbered)
     return Table(tuple(named), together)
-
-
-def recipe_of(settings: RunSettings) -> Recipe:
-    """How a row trains."""
-    if isinstance(settings, PretrainSettings):
-        return pretraining_recipe(settings)
-    assert isinstance(settings, RecognitionSettings)
-    scored: Literal["validation", ""] = "validation" if settings.validation_share else ""
-    if isinstance(settings, FedSettings):
-        return Recipe(
-            settings.rounds,
-            settings.batch,
-            settings.local_epochs,
-            warmup_epochs=settings.warmup_epochs,
-            optimizer_state=settings.optimizer_state,
-            proximal=settings.proximal,
-            scored=scored or "test",
-            select=settings.select,
-        )
-    assert isinstance(settings, CrossValidationSettings)
-    slow = settings.slow_modules and settings.au != "frozen"
-    return Recipe(settings.epochs, settings.batch, slow_modules=slow, scored=scored, select=settings.select)
-
-
-def pretraining_recipe(settings: RunSettings) -> Recipe:
-    """How AU detectors are pretrained: linear warm-up over one epoch, then cosine decay."""
-    choices = settings.pretraining
-    return Recipe(choices.epochs, choices.batch, schedule="cosine", slow_modules=True)
-
-
-def numbers_of(settings: RunSettings) -> Numbers:
-    """The numbers of a row; those that it does not depend on are 0."""
-    if isinstance(settings, RecognitionSettings):
-        rounds = recipe_of(settings).rounds
-        frozen = settings.au_detector == "frozen"
-        gamma = 0.0 if frozen else settings.gamma
-        ratio = np.zeros(rounds) if frozen else ratios(settings, rounds)
-        return Numbers(*_floats(settings.learning_rate, settings.weight_decay, gamma, settings.head_scale, ratio))
-    choices = settings.pretraining
-    ratio = np.full(choices.epochs, settings.network.prior_ratio)
-    return Numbers(*_floats(choices.learning_rate, choices.weight_decay, 0.0, 0.0, ratio))
-
-
-def ratios(settings: RecognitionSettings, rounds: int) -> np.ndarray:
-    """[rounds] the prior ratio of each round; every training starts its own schedule."""
-    if settings.prior_schedule == "constant":
-        return np.full(rounds, settings.network.prior_ratio)
-    decay = released_decay(rounds)
-    return np.array([float(decay(number)) for number in range(rounds)])
-
-
-def _floats(*values: Any) -> list[Any]:
-    return [jnp.asarray(value, float) for value in values]
 
 
 def _candidates(settings: RunSettings) -> list[Row]:

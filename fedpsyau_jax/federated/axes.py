@@ -54,6 +54,7 @@ def vectorised(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree
     ([21.0, 42.0], [1.0, 2.0])
     """
     if jax.tree.leaves(states)[0].shape[0] == 1:
-        only = function(*jax.tree.map(lambda leaf: leaf[0], (states, inputs)), shared)
+        state, one_input = jax.tree.map(lambda leaf: leaf[0], (states, inputs))
+        only = function(state, one_input, shared)
         return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), only)
     return jax.vmap(function, in_axes=(0, 0, None))(states, inputs, shared)
