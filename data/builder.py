@@ -89,6 +89,10 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         """Metadata that a dataset on disk must have; another one is made again."""
         return self.recipe()
 
+    def origin(self) -> dict[str, Any]:
+        """What a dataset says of where it comes from, besides what its tables say."""
+        return {}
+
     @property
     def work_folder(self) -> Path:
         """Where the finished samples of an unfinished build are kept."""
@@ -159,7 +163,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         num_clips = len(survey.clips)
         if len(dropped) == len(survey.dropped) + num_clips:
             raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")
-        description = description_of(survey)
+        description = description_of(survey) | self.origin()
         description["notes"] += seen
         self.info.metadata.update(self.how.finders(), **description, dropped=[row._asdict() for row in dropped])
 
@@ -191,6 +195,8 @@ def description_of(survey: Survey) -> dict[str, Any]:
     return {
         "tables": {table.path.name: table.sha256 for table in survey.tables},
         "table_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "columns": {table.path.name: dict(table.headings) for table in survey.tables if table.headings},
+        "remarks": [remark for table in survey.tables for remark in table.remarks],
         "copy_sha256": survey.digest(),
         "notes": [note for clip in survey.clips for note in notes_of(clip)],
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+_SEEN = 4096  # bytes
+
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -32,6 +34,14 @@ def cached(folder: Path | None, key: str, compute: Callable[[], Arrays]) -> Arra
         np.savez(unfinished, **arrays)  # type: ignore[arg-type]
     temporary.replace(path)
     return arrays
+
+
+def glimpse(path: Path) -> tuple[int, str]:
+    """Size of a file and a hash of what stands in its middle: enough to tell pictures apart, also of one size."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        stream.seek(max(0, (size - _SEEN) // 2))
+        return size, hashlib.sha256(stream.read(_SEEN)).hexdigest()
 
 
 def files_key(paths: Iterable[Path]) -> str:

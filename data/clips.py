@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped
-from data.apex import Apex, ApexPolicy, choose_apex
+from data.apex import Apex, ApexPolicy, choose_apex, within
 from data.frames import Footage, Frame, VideoFrame, nearest, numbered
 from data.landmark_files import Marks, own_number
 
@@ -71,8 +71,8 @@ def find_clip(
     """The clip of an annotation.
 
     A missing onset or apex frame is replaced by the nearest within a tenth of a second, and noted. An offset
-    before the apex is taken as unknown. Where the frames are the clip and nothing else, an unknown onset is
-    its first frame and an unknown offset its last.
+    before the onset is taken as unknown, an apex outside the clip as none. Where the frames are the clip and nothing
+    else, an unknown onset is its first frame and an unknown offset its last.
 
     Args:
         annotation: what the table says.
@@ -83,7 +83,8 @@ def find_clip(
     dated, notes = _dated(annotation, footage)
     chosen = choose_apex(dated, policy)
     if isinstance(chosen, str):
-        return Dropped(annotation.row, annotation.clip, chosen)
+        doubts = [note for note in notes if "taken as" in note]
+        return Dropped(annotation.row, annotation.clip, f"{chosen} ({'; '.join(doubts)})" if doubts else chosen)
     taken = _taken(dated, chosen, footage, notes)
     if isinstance(taken, str):
         return Dropped(annotation.row, annotation.clip, taken)
@@ -102,17 +103,15 @@ def find_clip(
 
 
 def _dated(annotation: Annotation, footage: Footage) -> tuple[Annotation, list[str]]:
-    onset, apex, offset = annotation.onset, annotation.apex, annotation.offset
-    notes = [*annotation.notes, *footage.notes]
-    if offset is not None and offset < max(onset or 0, apex or 0):
-        notes.append(f"offset {offset} lies before the apex: taken as unknown")
-        offset = None
+    usable, doubts = within(annotation)
+    onset, offset = usable.onset, usable.offset
+    notes = [*annotation.notes, *footage.notes, *doubts]
     if footage.whole and footage.frames:
         if onset is None:
             onset = min(footage.frames)
             notes.append(f"no onset is annotated: the first picture, {onset}, taken")
         offset = max(footage.frames) if offset is None else offset
-    return annotation._replace(onset=onset, offset=offset), notes
+    return usable._replace(onset=onset, offset=offset), notes
 
 
 def _taken(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 DATABASES: Mapping[str, tuple[str, ...]] = {
     "synthetic": ("federated", "pretraining"),
-    "casme3": ("part_a",),
+    "casme3": ("part_a", "part_c"),
     "dfme": ("all", "A", "B", "C", "challenge"),
     "casme2": ("all",),
     "samm": ("all",),

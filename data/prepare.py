@@ -19,6 +19,7 @@ from rich.table import Table
 from data.apex import APEX_POLICIES
 from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
+from data.emotion_numbers import parse_numbers
 from data.summary import census, contents, drops, notes, seen
 from data.survey import Choices
 from data.telling import Lines
@@ -46,7 +47,7 @@ class Options:
     manual_dir: Path
     """The folder of your copy."""
     config: str | None = None
-    """Configuration; dfme has all, A, B, C and challenge."""
+    """Configuration; dfme has all, A, B, C and challenge, casme3 has part_a and part_c."""
     data_dir: Path | None = None
     """Where datasets are kept; by default TFDS_DATA_DIR, else ~/tensorflow_datasets."""
     table: Path | None = None
@@ -57,6 +58,8 @@ class Options:
     """Your own `module:function` from a grey picture to 68 points (x, y), where there is no such file; else dlib's."""
     apex: Literal["drop", "midpoint", "spot"] = "drop"
     """Rows that give no apex, or the onset as apex."""
+    emotions: tuple[str, ...] = ()
+    """What numbers in the column of emotions mean: 1=negative 2=positive 3=surprise."""
     scaling: Literal["fixed", "minmax"] = "fixed"
     """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
     crop: Literal["landmarks", "eyes", "wide"] = "landmarks"
@@ -88,7 +91,7 @@ def prepare(options: Options, console: Console) -> None:
     found = builder.survey()
     recorded = {"copy_sha256": found.digest()} | builder.how.finders()
     if found.tables:
-        show(console, f"{builder.layout.title}: {options.manual_dir}", census(found))
+        show(console, f"{builder.layout.title}: {options.manual_dir}", census(found, options.database))
         show(console, "Mended or not understood", notes(found))
         show(console, "Dropped", drops(found, (row._asdict() for row in found.dropped)))
     found.usable()
@@ -122,7 +125,13 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
         options.data_dir,
         num_workers=options.num_workers,
         manual_dir=options.manual_dir,
-        choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
+        choices=Choices(
+            APEX_POLICIES[options.apex],
+            options.table,
+            options.landmarks,
+            skip_broken=options.skip_broken,
+            emotions=parse_numbers(options.emotions) if options.emotions else None,
+        ),
         landmarker=landmarker_named(options.landmarker) if options.landmarker else None,
         vision=Settings(SQUARES[options.crop], stabilise, scaling=SCALINGS[options.scaling]),
     )

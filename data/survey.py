@@ -4,13 +4,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 from data.annotations import Annotation, Dropped, Table
 from data.apex import ApexPolicy, drop
+from data.cache import glimpse
 from data.clips import Clip, files_of, find_clip, pictures_of
+from data.emotion_numbers import EmotionNumbers, with_emotions
 from data.frames import Footage, Frame, Tree, VideoFrame
 from data.hints import neighbour
 from data.landmark_files import faces_in, file_beside, landmark_trees, marks_beside, marks_of
@@ -35,6 +37,7 @@ class Choices:
         landmarks: folder of landmark files that mirrors the copy; None for the copy's own, if it has some.
         detects: whether faces without a landmark file can be detected.
         skip_broken: drop clips whose files are missing or broken rather than refuse the copy.
+        emotions: what numbers in the column of emotions mean; None for the usual.
     """
 
     apex: ApexPolicy = drop
@@ -42,6 +45,7 @@ class Choices:
     landmarks: Path | None = None
     detects: bool = False
     skip_broken: bool = False
+    emotions: EmotionNumbers | None = None
 
 
 class Layout(NamedTuple):
@@ -84,10 +88,11 @@ class Survey(NamedTuple):
     problems: tuple[str, ...]
 
     def digest(self) -> str:
-        """SHA-256 over the tables, the frames found, their sizes and the drops: changes when the copy does."""
+        """SHA-256 over the tables, the frames found, a glimpse of each and the drops: changes when the copy does."""
+        look = cache(glimpse)
         clips = [
             (clip.annotation, clip.onset.number, clip.apex and clip.apex.number, clip.apex_kind, bool(clip.landmarks),
-             [path.stat().st_size for path in files_of(clip)])
+             [look(path) for path in files_of(clip)])
             for clip in self.clips
         ]  # fmt: skip
         return hashlib.sha256(repr(([table.sha256 for table in self.tables], clips, self.dropped)).encode()).hexdigest()
@@ -117,7 +122,7 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
     tree = Tree(root)
     meant = partial(neighbour, root, lambda other: layout.read(other, config, None), layout.locate)
     try:
-        tables = tuple(layout.read(tree, config, choices.table))
+        tables = tuple(with_emotions(table, choices.emotions) for table in layout.read(tree, config, choices.table))
     except (ValueError, OSError) as error:
         return _unusable(root, "\n".join([f"{error}{'' if choices.table else meant()}", *tree.unread, layout.expected]))
     rows = [(table, annotation) for table in tables for annotation in table.annotations]
@@ -138,8 +143,13 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         ),
     ]
     if not clips and not problems:
-        reasons = "; ".join(reason for reason, _ in Counter(row.reason for row in dropped).most_common(3))
-        problems.append(f"{root}: no row becomes a sample ({reasons})")
+        reasons = Counter(row.reason.partition(" (")[0] for row in dropped).most_common(3)
+        hint = (
+            ""
+            if choices.apex is not drop
+            else "; --apex midpoint or spot finds one" * any("apex" in told for told, _ in reasons)
+        )
+        problems.append(f"{root}: no row becomes a sample ({'; '.join(told for told, _ in reasons)}{hint})")
     return Survey(root, tables, clips, tuple(dropped), (*problems, *_without_landmarks(clips, choices)))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from data.picture_types import VIDEO_SUFFIXES
 from data.sheets import TABLE_SUFFIXES
 
-_SOUGHT = (*TABLE_SUFFIXES, ".xls", *VIDEO_SUFFIXES)
+_SOUGHT = (*TABLE_SUFFIXES, *VIDEO_SUFFIXES)
 _SOUGHT_BELOW = tuple(suffix for suffix in _SOUGHT if suffix != ".txt")
 _UPPER = 1
 _MOST_FOLDERS = 200_000

@@ -41,14 +41,15 @@ def test_the_command_offers_every_layout():
 
 
 def test_pictures_and_landmarks_are_where_the_truth_says(small_copy: Truth):
-    assert len(small_copy.samples) == 2
+    assert len(small_copy.rows) == 2
     for row in small_copy.rows:
-        assert (row.apex, row.nearest, row.problem, row.quirk) == (row.true_apex, False, None, "")
+        apex, problem = (None, "no apex") if small_copy.layout == "casme3-c" else (row.true_apex, None)
+        assert (row.apex, row.nearest, row.problem, row.quirk) == (apex, False, problem, "")
         assert row.onset < row.true_apex <= row.offset
         box = FACE_SQUARE(read_landmarks(row.landmarks.read_text()))
         assert 80 < box.side < 256
         for file in (row.onset_file, row.apex_file):
-            if file.suffix == ".avi":
+            if file is None or file.suffix == ".avi":
                 continue
             picture = cv2.imread(str(file))
             assert picture.shape == (256, 256, 3)

@@ -11,6 +11,7 @@ from data.frames import Footage, Tree, footage_in, fullest, number_of
 from data.labels import SEVEN
 from data.sheets import TableError, content_of
 from data.survey import Layout
+from data.text import decoded
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
 _PICTURES = ("cohn-kanade-images", "extended-cohn-kanade-images")
@@ -97,7 +98,7 @@ def _text_file(tree: Tree, names: Sequence[str], subject: str, filename: str) ->
 def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
     content = content_of(path) if path else b""
     digest.update(content)
-    return [[float(cell) for cell in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
+    return [[float(cell) for cell in line.split()] for line in decoded(content).text.splitlines() if line.strip()]
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:

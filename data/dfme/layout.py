@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from data.annotations import Annotation, Columns, Dropped, Table, matching
+from data.emotion_numbers import ALPHABETICAL
 from data.frames import Footage, Tree, footage_in, fullest
 from data.sheets import TableError
 from data.survey import Layout
@@ -21,6 +22,7 @@ FULL = Columns(
     fps=None,
     file="dfme_data_coding*",
     fallback=(("emotion", 6),),
+    emotion_numbers=ALPHABETICAL,
 )
 CHALLENGE = FULL._replace(
     database="the DFME challenge",

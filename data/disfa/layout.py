@@ -1,6 +1,7 @@
 """DISFA: spontaneous expressions on video, the intensity of twelve AUs in every frame."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from data.annotations import Annotation, Dropped, Table
 from data.frames import Footage, Tree, VideoFrame, footage_in, fullest
 from data.sheets import TableError, content_of
 from data.survey import Layout
+from data.text import decoded
 
 LABELLED = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 FPS = 20
@@ -116,10 +118,14 @@ def _series(tree: Tree, folder: Path, digest: "hashlib._Hash") -> dict[int, dict
 def _levels(path: Path, digest: "hashlib._Hash") -> dict[int, int]:
     content = content_of(path)
     digest.update(content)
+    try:
+        lines = decoded(content).text.splitlines()
+    except ValueError as error:
+        raise TableError(f"{path}: {error}; copy it again") from error
     levels = {}
-    for number, line in enumerate(content.decode("ascii", "replace").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
-            frame, level = (int(float(cell)) for cell in line.split(",")) if line.strip() else (0, 0)
+            frame, level = (int(float(cell)) for cell in re.split(r"[,;\s]+", line.strip())) if line.strip() else (0, 0)
         except ValueError as error:
             raise TableError(f"{path}, row {number}: {line!r} is not `frame,intensity`") from error
         if not 0 <= level <= _STRONGEST:

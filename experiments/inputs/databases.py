@@ -98,7 +98,7 @@ def own_database(text: str, classes: int | None) -> Dataset:
 
     Args:
         text: the value.
-        classes: 3 or 7 to map its emotions to these classes; None for its own.
+        classes: 3, 4 or 7 to map its emotions to these classes; None for its own.
 
     Returns:
         The dataset with its fingerprint.

@@ -15,7 +15,7 @@ Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transfor
 AUModule = Literal["frozen", "finetuned", "scratch"]
 DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
 AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
-CLASSES: Mapping[str, Literal[3, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+CLASSES: Mapping[str, Literal[3, 4, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
 """Emotion classes of each database by its published protocols, the default."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
@@ -98,10 +98,10 @@ class RecognitionSettings(RunSettings):
     """What every command that recognises emotions has.
 
     Attributes:
-      database: Which data: ``synthetic`` is rendered on first use; the others are made from your copy; or your own as
-        module:function.
-      config: Configuration of the database; dfme has all, A, B, C and challenge.
-      classes: Emotion classes: 3 (negative, positive, surprise) or 7; by default 7 for synthetic and dfme, else 3.
+      database: Which: ``synthetic`` is rendered on first use; others are made from your copy or by module:function.
+      config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (those and others) or 7 (of casme3 with others,
+        without contempt); by default 7 for synthetic and dfme, else 3.
       au_init: Folder of a run of experiments.pretrain to take the AU detector from; by default it is pretrained on
         synthetic subjects of its own.
       batch: Most examples in a batch; the batches of an epoch are of equal size.
@@ -117,7 +117,7 @@ class RecognitionSettings(RunSettings):
 
     database: DatabaseName | str = "synthetic"
     config: str | None = None
-    classes: Literal[3, 7] | None = None
+    classes: Literal[3, 4, 7] | None = None
     au_init: str | None = None
     batch: Annotated[int, COUNT] = 32
     learning_rate: Annotated[float, RATE] = 1e-3

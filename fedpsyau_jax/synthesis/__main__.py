@@ -11,7 +11,7 @@ from rich.console import Console
 from fedpsyau_jax.options import parsed
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
 
-LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
+LayoutName = Literal["casme3", "casme3-long", "casme3-c", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
 
 
 def main(
