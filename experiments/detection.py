@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.inputs.databases import folders_by_name, loaded_together
+from experiments.inputs.databases import folders_by_name, load_datasets
 from experiments.inputs.detectors import Detector, detector_like, read_detectors, save_detectors
 from experiments.inputs.settings import PretrainSettings
 from experiments.inputs.splits import pretraining_splits
@@ -34,7 +34,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     """
     with progress() as stages:
         copies = folders_by_name(run.manual_dir, settings.databases)
-        datasets = loaded_together(settings.databases, run.data_dir, copies, stages)
+        datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
         prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
         begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})

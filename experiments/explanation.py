@@ -69,9 +69,9 @@ def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data
         shapes = _shapes(restored)
         own = own_ratio(restored, shapes)
         wanted = sorted({*map(float, ratios), own})
-        found = dict(zip(wanted, tested_again(restored, shapes, wanted, stages), strict=True))
+        found = dict(zip(wanted, evaluate_ratios(restored, shapes, wanted, stages), strict=True))
     predicted = {ratio: predictions(restored, again) for ratio, again in found.items()}
-    difference = refuse_others(restored, predicted[own])
+    difference = check_reproduced(restored, predicted[own])
     part = restored.prepared.part
     folder.write_table("sensitivity.csv", tables.sensitivity(predicted, own, part))
     folder.write_table("attention.csv", attention(restored, found[own]))
@@ -104,7 +104,7 @@ def own_ratio(restored: Restored, shapes: Sequence[Shape]) -> float:
     return found.pop()
 
 
-def tested_again(
+def evaluate_ratios(
     restored: Restored, shapes: Sequence[Shape], ratios: Sequence[float], stages: Stages
 ) -> list[list[tuple[Shape, Reevaluated]]]:
     """What the networks of each shape do at each of these prior ratios; the first takes longest, as it compiles."""
@@ -134,7 +134,7 @@ def predictions(restored: Restored, again: Again) -> Predictions:
     )
 
 
-def refuse_others(restored: Restored, again: Predictions) -> float:
+def check_reproduced(restored: Restored, again: Predictions) -> float:
     """See that the networks give the run's own predictions at the run's own ratio.
 
     Returns:

@@ -28,7 +28,9 @@ def data_folder(chosen: Path | None) -> Path:
     return Path(chosen or environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def loaded(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Dataset:
+def load_dataset(
+    settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages
+) -> Dataset:
     """The database of the settings, with its classes; see ``data.dataset.load`` and ``own_database``.
 
     Raises:
@@ -48,12 +50,12 @@ def loaded(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Pat
     )
 
 
-def loaded_for_pretraining(data_dir: Path | None, stages: Stages) -> Dataset:
+def load_pretraining_dataset(data_dir: Path | None, stages: Stages) -> Dataset:
     """The AU clips of synthetic subjects who are in nobody's training or test."""
     return load("synthetic", PRETRAINING, data_dir, progress=stages.track)
 
 
-def loaded_together(
+def load_datasets(
     names: Sequence[str], data_dir: Path | None, manual_dirs: Mapping[str, Path], stages: Stages
 ) -> list[Dataset]:
     """Several databases, to pretrain a detector on; of the synthetic one, its pretraining subjects.

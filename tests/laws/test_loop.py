@@ -14,7 +14,7 @@ from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training import chunks
 from experiments.training.loop import Job, train
-from experiments.training.program import compiled
+from experiments.training.program import compile_program
 from experiments.training.shapes import job_arrays_like
 from fedpsyau_jax.federated import vectorised
 from fedpsyau_jax.metrics import uf1
@@ -61,7 +61,7 @@ def job_of(settings, repeats, path=None, title=None):
 
     def program(size):
         like = job_arrays_like(group, size, rows.shown, settings.seed)
-        return compiled(group.recipe, toy_task(), store, like, settings.devices)
+        return compile_program(group.recipe, toy_task(), store, like, settings.devices)
 
     kept = {}
     wanted = frozenset((place, client) for place in range(len(group.trainings)) for client in range(group.num_clients))
@@ -197,7 +197,7 @@ def test_all_at_once_agree_with_one_after_another():
 
     def program(size):
         like = job_arrays_like(job.group, size, job.shown, settings.seed)
-        return compiled(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
+        return compile_program(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
 
     assert train(replace(job, program=program), STAGES).ended
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), kept, at_once)
