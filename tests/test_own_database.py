@@ -82,7 +82,7 @@ MISTAKES = {
     "casme4": r"--database=casme4: did you mean casme3\? there are synthetic, .*your own as module:function",
     "no_such_module:faces": r"--database=no_such_module:faces: there is no module 'no_such_module'",
     "test_own_database:fixd": r"did you mean fixed\?",
-    "test_own_database:number": r"number is neither a function that gives a Dataset nor a Dataset",
+    "test_own_database:number": r"number is neither a function that returns a Dataset nor a Dataset",
     "test_own_database:failing": r"the function failed \(AttributeError",
     "test_own_database:nothing": r"the function returned NoneType, not a Dataset",
 }
