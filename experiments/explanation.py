@@ -67,16 +67,16 @@ def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data
         with stages.stage("reading the run"):
             restored = restore(earlier, data_dir, stages)
         shapes = _shapes(restored)
-        own = own_ratio(restored, shapes)
-        wanted = sorted({*map(float, ratios), own})
-        found = dict(zip(wanted, evaluate_ratios(restored, shapes, wanted, stages), strict=True))
-    predicted = {ratio: predictions(restored, again) for ratio, again in found.items()}
-    difference = check_reproduced(restored, predicted[own])
+        run_ratio = own_ratio(restored, shapes)
+        all_ratios = sorted({*map(float, ratios), run_ratio})
+        results = dict(zip(all_ratios, evaluate_ratios(restored, shapes, all_ratios, stages), strict=True))
+    predicted = {ratio: predictions(restored, again) for ratio, again in results.items()}
+    difference = check_reproduced(restored, predicted[run_ratio])
     part = restored.prepared.part
-    folder.write_table("sensitivity.csv", tables.sensitivity(predicted, own, part))
-    folder.write_table("attention.csv", attention(restored, found[own]))
+    folder.write_table("sensitivity.csv", tables.sensitivity(predicted, run_ratio, part))
+    folder.write_table("attention.csv", attention(restored, results[run_ratio]))
     folder.write_table("networks.csv", networks_table(restored))
-    folder.write_json("data.json", facts(restored, shapes, own, difference))
+    folder.write_json("data.json", facts(restored, shapes, run_ratio, difference))
     folder.write_json("environment.json", environment())
     written = page.write(folder)
     page.show(folder, written, Console())
@@ -89,19 +89,19 @@ def own_ratio(restored: Restored, shapes: Sequence[Shape]) -> float:
       ValueError: rows of the table have different ones.
     """
     shown = {shape.network.variant for shape in shapes}
-    found = {
+    run_ratios = {
         last_ratio(group, training)
         for group in restored.prepared.table.groups
         if group.network.variant in shown
         for training in group.trainings
     }
-    if len(found) > 1:
-        values = ", ".join(f"{ratio:.3g}" for ratio in sorted(found))
+    if len(run_ratios) > 1:
+        values = ", ".join(f"{ratio:.3g}" for ratio in sorted(run_ratios))
         raise ValueError(
             f"the rows of {restored.folder.path} have different prior ratios ({values}), and all networks are tested "
             "at one: give a run without prior-ratio in its --sweep"
         )
-    return found.pop()
+    return run_ratios.pop()
 
 
 def evaluate_ratios(
@@ -124,10 +124,10 @@ def predictions(restored: Restored, again: Again) -> Predictions:
     order = {row.title: place for place, row in enumerate(prepared.table.rows)}
     parts: list[tuple[str, pd.DataFrame, pd.DataFrame]] = []
     for network, logits in _logits(again):
-        for keys, test, own in tests_of(prepared, network.training, network.client, logits):
-            of_emotions = emotion_rows(prepared, keys, test, own["emotion"])
-            parts.append((keys["algorithm"], of_emotions, au_rows(prepared, keys, test, sigmoid(own["au"]))))
-    parts.sort(key=lambda own: order[own[0]])
+        for keys, test, part_logits in tests_of(prepared, network.training, network.client, logits):
+            of_emotions = emotion_rows(prepared, keys, test, part_logits["emotion"])
+            parts.append((keys["algorithm"], of_emotions, au_rows(prepared, keys, test, sigmoid(part_logits["au"]))))
+    parts.sort(key=lambda part: order[part[0]])
     return (
         pd.concat([emotions for _, emotions, _ in parts], ignore_index=True),
         pd.concat([aus for _, _, aus in parts], ignore_index=True),
@@ -172,11 +172,11 @@ def attention(restored: Restored, again: Again) -> pd.DataFrame:
     rows = []
     for shape, one in again:
         for title in dict.fromkeys(part.title for part in shape.parts):
-            own = [place for place, part in enumerate(shape.parts) if part.title == title]
-            counts = _num_examples(restored, [shape.parts[place].examples for place in own])
+            places = [place for place, part in enumerate(shape.parts) if part.title == title]
+            counts = _num_examples(restored, [shape.parts[place].examples for place in places])
             for graph, layers in one.attention.items():
                 for number, layer in enumerate(layers, 1):
-                    sums = {kind: np.asarray(getattr(layer, kind))[own] for kind in KINDS}
+                    sums = {kind: np.asarray(getattr(layer, kind))[places] for kind in KINDS}
                     num_aus = sums["learned"].shape[-1]
                     names = dataset.au_names[-num_aus:] if graph == "lower" else dataset.au_names[:num_aus]
                     keys = {"algorithm": title, "graph": graph, "layer": number}
@@ -194,7 +194,9 @@ def networks_table(restored: Restored) -> pd.DataFrame:
     for network in restored.networks:
         if network.training.row in with_attention:
             counts[network.training.row][0] += 1
-    return pd.DataFrame([(title, *own) for title, own in counts.items()], columns=["algorithm", "kept", "trained"])
+    return pd.DataFrame(
+        [(title, *numbers) for title, numbers in counts.items()], columns=["algorithm", "kept", "trained"]
+    )
 
 
 def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference: float) -> dict[str, Any]:

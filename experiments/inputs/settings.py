@@ -101,7 +101,7 @@ class RecognitionSettings(RunSettings):
     """Settings of every command that recognises emotions.
 
     Attributes:
-      database: Database: ``synthetic`` is rendered on first use; others are built from your copy or by module:function.
+      database: Database: synthetic is rendered on first use; others are built from your copy or by module:function.
       config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
       classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3: with others,
         without contempt); by default 7 for synthetic and dfme, else 3.
@@ -112,7 +112,7 @@ class RecognitionSettings(RunSettings):
       weight_decay: Weight decay of AdamW.
       head_scale: Factor of the initial weights of the emotion classifier's last layer; 1 as published, smaller values
         learn sooner.
-      gamma: Weight of the AU losses in the total loss, unless the AU detector is frozen.
+      gamma: Share of the AU losses in the total loss, unless the AU detector is frozen.
       augment: Add rotated copies of the rare classes to the training examples, by the published recipe.
       prior_schedule: The prior ratio is --network.prior-ratio throughout, or decays from 1 as published.
       validation_share: Share of the training examples, as whole subjects, to hold out and score after each round or

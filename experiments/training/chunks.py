@@ -49,8 +49,8 @@ class Chunk:
     @property
     def identity(self) -> list[Any]:
         """Which trainings its arrays belong to, as JSON data."""
-        own = [self.group.trainings[place] for place in self.places]
-        return [self.group.name, [(one.row, one.repeat, one.split.name) for one in own]]
+        trainings = [self.group.trainings[place] for place in self.places]
+        return [self.group.name, [(one.row, one.repeat, one.split.name) for one in trainings]]
 
 
 def chunks_of(group: Group, size: int) -> list[Chunk]:
@@ -153,8 +153,8 @@ def split_by_training(
             chunk.group.trainings[place],
             {name: np.asarray(values)[:, number] for name, values in history.items()},
             [
-                {name: np.asarray(values)[number, client, : len(own.test)] for name, values in logits.items()}
-                for client, own in enumerate(chunk.group.trainings[place].split.clients)
+                {name: np.asarray(values)[number, client, : len(owner.test)] for name, values in logits.items()}
+                for client, owner in enumerate(chunk.group.trainings[place].split.clients)
             ],
         )
         for number, place in enumerate(chunk.places)

@@ -71,7 +71,7 @@ def detector_source(
         weights = given.weights
         return DetectorSource(
             given.subjects_of(settings.database),
-            lambda networks, meanwhile: {own: weights[own.prior[0]] for own in networks},
+            lambda networks, meanwhile: {network: weights[network.prior[0]] for network in networks},
             lambda network: weights[network.prior[0]],
         )
     dataset = load_pretraining_dataset(data_dir, stages)
@@ -138,9 +138,9 @@ def _pretrain(
     rows = rows_of(dataset.examples)
     trainings = []
     for network in networks:
-        own = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
+        row_settings = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
         strategy = local_only(jnp.ones(1))
-        given = (strategy, numbers_of(own), network, _priors(network, dataset), everybody.train)
+        given = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
         trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *given))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)
     store = Store(rows.examples, None, None, stack_priors(detection.kinds))

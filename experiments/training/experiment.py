@@ -167,15 +167,15 @@ def store_with_detectors(
         outputs = detect(group.network, detectors_of(group, clients), prepared.rows.examples, _track(group, stages))
         return like._replace(features=outputs.features), np.asarray(jax.nn.sigmoid(outputs.logits))
     if group.au == "finetuned":
-        own = [clients[view.network] for view in group.views]
-        together: ClientState = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *own)
-        return like._replace(detectors=together), None
+        detectors = [clients[view.network] for view in group.views]
+        stacked: ClientState = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *detectors)
+        return like._replace(detectors=stacked), None
     return like, None
 
 
 def detectors_of(group: Group, clients: Clients) -> list[Detector]:
     """The detectors of a group with the priors that they use."""
-    return [Detector(clients[own.network], own.priors, own.network.prior_ratio) for own in group.views]
+    return [Detector(clients[view.network], view.priors, view.network.prior_ratio) for view in group.views]
 
 
 def _track(group: Group, stages: Stages) -> Callable[[Sequence[Detector]], Iterable[Detector]]:
@@ -188,37 +188,37 @@ def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]
     All if the settings ask for it; else as many as fit into ``MAX_KEPT_BYTES``, taken from the rows in turn. For a
     pretraining, the detector of each row's first repeat.
     """
-    everything = [
+    networks = [
         (place, client, group)
         for group in prepared.table.groups
         for place in range(len(group.trainings))
         for client in range(group.num_clients)
     ]
     if prepared.class_names and not prepared.settings.keep_networks:
-        everything = _within_limit(prepared, everything)
+        networks = _within_limit(prepared, networks)
     if not prepared.class_names:
-        everything = [own for own in everything if own[2].trainings[own[0]].repeat == 0]
+        networks = [network for network in networks if network[2].trainings[network[0]].repeat == 0]
     return {
-        group.name: frozenset((place, client) for place, client, own in everything if own is group)
+        group.name: frozenset((place, client) for place, client, owner in networks if owner is group)
         for group in prepared.table.groups
     }
 
 
-def _within_limit(prepared: Prepared, everything: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
+def _within_limit(prepared: Prepared, networks: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
     rows = {row.title: place for place, row in enumerate(prepared.table.rows)}
 
-    def turn(own: tuple[int, int, Group]) -> tuple[int, int, int, int]:
-        place, client, group = own
+    def turn(network: tuple[int, int, Group]) -> tuple[int, int, int, int]:
+        place, client, group = network
         one = group.trainings[place]
         return one.repeat, one.number, client, rows[one.row]
 
     sizes = {group.name: network_bytes(prepared, group) for group in prepared.table.groups}
     chosen, room = [], MAX_KEPT_BYTES
-    for own in sorted(everything, key=turn):
-        room -= sizes[own[2].name]
+    for network in sorted(networks, key=turn):
+        room -= sizes[network[2].name]
         if room < 0:
             break
-        chosen.append(own)
+        chosen.append(network)
     return chosen
 
 
@@ -235,8 +235,8 @@ def network_like(prepared: Prepared, group: Group) -> ClientState:
     one = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), arrays)
     state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), like, one)
     packed = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), state.federation.clients)
-    own: ClientState = jax.eval_shape(task.unpack_client, packed)
-    return own
+    unpacked: ClientState = jax.eval_shape(task.unpack_client, packed)
+    return unpacked
 
 
 def keep_network(folder: RunFolder, group: Group, place: int, client: int, network: ClientState) -> None:

@@ -166,12 +166,12 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     if not (where := np.argwhere(diverged[: len(places)])).size:
         return None
     number, client = where[0]
-    own = job.group.trainings[places[number]]
-    who = f"client {client}" if job.group.num_clients > 1 else f"fold {own.split.name}"
+    training = job.group.trainings[places[number]]
+    who = f"client {client}" if job.group.num_clients > 1 else f"fold {training.split.name}"
     kept = f", and {job.folder.path} keeps the earlier results" if job.folder else ""
     return (
-        f"the loss or a weight of {own.row}, repeat {own.repeat}, {who}, was not finite in {job.unit} {rounds + 1}; "
-        f"training stopped there{kept}; a smaller --learning-rate usually helps"
+        f"the loss or a weight of {training.row}, repeat {training.repeat}, {who}, was not finite in {job.unit} "
+        f"{rounds + 1}; training stopped there{kept}; a smaller --learning-rate usually helps"
     )
 
 

@@ -141,10 +141,10 @@ def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], traini
         return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), (), (0,) * len(trainings))
     networks = list(dict.fromkeys(training.network for training in trainings))
     places = [networks.index(training.network) for training in trainings]
-    wanted = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
-    different = list(dict.fromkeys(wanted))
-    views = tuple(DetectorView(networks[place], kinds[kind]) for place, kind in different)
-    detector = tuple(different.index(own) for own in wanted)
+    keys = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
+    distinct_keys = list(dict.fromkeys(keys))
+    views = tuple(DetectorView(networks[place], kinds[kind]) for place, kind in distinct_keys)
+    detector = tuple(distinct_keys.index(key) for key in keys)
     return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), views, detector)
 
 

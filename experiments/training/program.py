@@ -185,7 +185,7 @@ def compile_program(
 
 
 def _initial_states(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
-    return jax.lax.map(lambda own: initial_state(recipe, task, store, own), arrays)
+    return jax.lax.map(lambda training: initial_state(recipe, task, store, training), arrays)
 
 
 def _round_of_all(
@@ -201,9 +201,9 @@ def _round_of_all(
 
 
 def _tested(recipe: Recipe, task: Task, state: State, store: Store, arrays: Arrays) -> PyTree:
-    def of_training(clients: ClientState, own: Arrays) -> PyTree:
-        context = context_of(store, own, recipe.rounds - 1)
-        return jax.lax.map(lambda one: predictions(task, context, *one), (clients, own.test))
+    def of_training(clients: ClientState, training: Arrays) -> PyTree:
+        context = context_of(store, training, recipe.rounds - 1)
+        return jax.lax.map(lambda one: predictions(task, context, *one), (clients, training.test))
 
     return jax.lax.map(lambda both: of_training(*both), (state.tested, arrays))
 

@@ -146,9 +146,9 @@ def tests_of(
         yield keys_of(training, client_number), everybody.test, logits
         return
     for name, client in zip(client_names(original), original.clients, strict=True):
-        own = np.flatnonzero(np.isin(everybody.test, client.test))
-        picked = {key: values[own] for key, values in logits.items()}
-        yield keys_of(training, 0) | {"client": name}, everybody.test[own], picked
+        owned = np.flatnonzero(np.isin(everybody.test, client.test))
+        picked = {key: values[owned] for key, values in logits.items()}
+        yield keys_of(training, 0) | {"client": name}, everybody.test[owned], picked
 
 
 def emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:

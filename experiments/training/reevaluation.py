@@ -144,9 +144,9 @@ def _test_frozen(
     def tested(network: tuple[ClientState, Batch, Array]) -> dict[str, Array]:
         client, test, view = network
 
-        def predict(own: ClientState, batch: Batch) -> dict[str, Array]:
-            seen = jax.tree.map(lambda leaf: leaf[view, batch.examples], outputs)
-            return _classify(num_classes, own, _gather(material.examples, batch), seen)
+        def predict(classifier: ClientState, batch: Batch) -> dict[str, Array]:
+            detected = jax.tree.map(lambda leaf: leaf[view, batch.examples], outputs)
+            return _classify(num_classes, classifier, _gather(material.examples, batch), detected)
 
         return _in_chunks(predict, client, test)
 
@@ -167,13 +167,13 @@ def _test_whole(
 
         def predict(_: ClientState, batch: Batch) -> tuple[dict[str, Array], Attentions]:
             batch = _gather(material.examples, batch)
-            seen = _run_detector(architecture, ratio, au, batch, priors)
-            return _classify(num_classes, dsi, batch, seen.outputs), seen.attention
+            detected = _run_detector(architecture, ratio, au, batch, priors)
+            return _classify(num_classes, dsi, batch, detected.outputs), detected.attention
 
         logits, attention = _in_chunks(predict, client, test)
-        own = Batch(jnp.arange(test.mask.shape[0]), test.mask)
+        positions = Batch(jnp.arange(test.mask.shape[0]), test.mask)
         labels = material.examples._replace(emotion=material.examples.emotion[test.examples])
-        return Reevaluated(logits, _sum_by_emotion(attention, labels, num_classes, own))
+        return Reevaluated(logits, _sum_by_emotion(attention, labels, num_classes, positions))
 
     return jax.lax.map(tested, (material.clients, material.tests, material.view))
 
@@ -199,10 +199,10 @@ def _run_detector(
     return DetectorPass(outputs, {graph: tuple(map(of_layer, layers)) for graph, layers in attention.items()})
 
 
-def _classify(num_classes: int, client: ClientState, batch: Batch, seen: AUOutputs) -> dict[str, Array]:
-    detected = Detected(batch.examples.flow, seen.features, batch.examples.emotion)
+def _classify(num_classes: int, client: ClientState, batch: Batch, au_outputs: AUOutputs) -> dict[str, Array]:
+    detected = Detected(batch.examples.flow, au_outputs.features, batch.examples.emotion)
     logits, _ = emotion_classifier(num_classes).apply(*client, Batch(detected, batch.mask), None, train=False)
-    return {"emotion": logits, "au": seen.logits}
+    return {"emotion": logits, "au": au_outputs.logits}
 
 
 def _sum_by_emotion(attention: Attentions, examples: Examples, num_classes: int, part: Batch) -> Attentions:

@@ -107,19 +107,23 @@ def table_of(
     rows: dict[bytes, Row] = {}
     trainings: dict[bytes, list[Training]] = {}
     for row in _candidates(settings):
-        own = _trainings(row, repeats, fitted, shown)
-        identity = _identity(row, own)
+        row_trainings = _trainings(row, repeats, fitted, shown)
+        identity = _identity(row, row_trainings)
         if identity in rows:
             same = {o: v for o, v in rows[identity].values.items() if row.values.get(o) == v}
             rows[identity] = replace(rows[identity], values=same)
         else:
-            rows[identity], trainings[identity] = row, own
+            rows[identity], trainings[identity] = row, row_trainings
     named = [replace(row, title=_with_values(row)) for row in rows.values()]
     groups: dict[Any, list[Training]] = {}
-    for row, own in zip(named, trainings.values(), strict=True):
-        groups.setdefault(_shape(row.settings, own[0]), []).extend(replace(one, row=row.title) for one in own)
+    for row, row_trainings in zip(named, trainings.values(), strict=True):
+        groups.setdefault(_shape(row.settings, row_trainings[0]), []).extend(
+            replace(one, row=row.title) for one in row_trainings
+        )
     numbered = enumerate(groups.items())
-    together = tuple(group(str(number), shape[0], shape[1], own) for number, (shape, own) in numbered)
+    together = tuple(
+        group(str(number), shape[0], shape[1], row_trainings) for number, (shape, row_trainings) in numbered
+    )
     return Table(tuple(named), together)
 
 
@@ -165,16 +169,16 @@ def _trainings(
 ) -> list[Training]:
     settings, numbers = row.settings, numbers_of(row.settings)
     (prior,) = settings.network.prior
-    own = []
+    trainings = []
     for repeat, splits in enumerate(repeats):
         for number, split in enumerate(splits):
-            held = pooled(split) if row.name == CENTRALISED else split
+            row_split = pooled(split) if row.name == CENTRALISED else split
             priors = fitted(prior, split.train)
-            strategy = _strategy(settings, held, shown)
-            own.append(
-                Training(row.title, repeat, number, held, strategy, numbers, settings.network, priors, split.train)
+            strategy = _strategy(settings, row_split, shown)
+            trainings.append(
+                Training(row.title, repeat, number, row_split, strategy, numbers, settings.network, priors, split.train)
             )
-    return own
+    return trainings
 
 
 def _strategy(settings: RunSettings, split: Split, shown: Int[np.ndarray, "rows"]) -> Strategy:

@@ -33,7 +33,7 @@ def task_of(group: Group, num_classes: int, store: Store) -> Task:
     """The task of a group."""
     one: Arrays = arrays(group, [0], 1, np.arange(len(store.examples.emotion)), 0)
     first = jax.tree.map(lambda leaf: leaf[0], one)
-    like = jax.eval_shape(lambda store, own: context_of(store, own, jnp.int32(0)), store, first)
+    like = jax.eval_shape(lambda store, training: context_of(store, training, jnp.int32(0)), store, first)
     if group.au == "detection":
         return detection_task(group.network, like)
     if group.au == "frozen":

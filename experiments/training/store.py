@@ -99,7 +99,7 @@ def detect(
 
     def detected(client: ClientState, priors: Priors, ratio: Array, batch: Batch) -> AUOutputs:
         model = au_detector(network.architecture(), priors, ratio)
-        return in_chunks(lambda own, part: model.apply(*own, part, None, train=False)[0], CHUNK)(client, batch)
+        return in_chunks(lambda weights, part: model.apply(*weights, part, None, train=False)[0], CHUNK)(client, batch)
 
     count = len(examples.emotion)
     padded = jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
