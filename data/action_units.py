@@ -1,4 +1,4 @@
-"""The AU strings of annotation tables, read tolerantly."""
+"""A tolerant parser for the AU strings of annotation tables."""
 
 import math
 import re
@@ -29,8 +29,8 @@ class ActionUnits(NamedTuple):
 
     Attributes:
         sides: AU -> side.
-        ambiguous: whether the coder left a choice or a remark beside the AUs.
-        uncertain: AUs of which the cell does not say whether they are present.
+        ambiguous: whether the coder left a choice between AUs, or a remark.
+        uncertain: AUs that may or may not be present.
     """
 
     sides: dict[int, Side]
@@ -44,7 +44,7 @@ class ActionUnits(NamedTuple):
 
 
 def parse_action_units(cell: object) -> ActionUnits | None:
-    """AUs of a table's cell; None where they are unknown, which is not the same as none.
+    """Parse the AUs of a cell; None if they are unknown, which is not the same as no AUs.
 
     A token is side? number intensity? with side one or two of L, R, T, B, A and intensity in A to E; separators
     are ``+``, ``,``, ``;`` (full-width ones, too) and white space. Action descriptors (``AD38``) and head movements
@@ -86,7 +86,7 @@ def parse_action_units(cell: object) -> ActionUnits | None:
 
 
 def _all_of(group: re.Match[str]) -> str:
-    """``(1+2) or 4``: each of them is one of a choice."""
+    """``(1+2) or 4``: each of these AUs is part of a choice."""
     return re.sub(r"[+,;\s]+", "|", group[1] or group[2] or "")
 
 

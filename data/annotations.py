@@ -29,8 +29,8 @@ class Annotation(NamedTuple):
         emotion: None where the table has none.
         action_units: None where they are unknown.
         apex_kind: how the table's author came by the apex.
-        notes: what was mended or not understood.
-        emotion_number: by which the table names the emotion, if it does.
+        notes: what was corrected or not understood.
+        emotion_number: the number by which the table names the emotion, if it uses numbers.
     """
 
     row: int
@@ -49,7 +49,7 @@ class Annotation(NamedTuple):
 
 
 class Dropped(NamedTuple):
-    """A row that becomes no sample, and why."""
+    """A row that gives no sample, and the reason."""
 
     row: int
     clip: str
@@ -57,16 +57,16 @@ class Dropped(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What a table says.
+    """The content of a table.
 
     Attributes:
         path: the file, or the folder whose files annotate.
         sha256: of its bytes: copies that circulate differ.
         annotations: the usable rows.
         dropped: the others.
-        problems: what must be mended in the files first, a line each.
+        problems: what must be corrected in the files first, one line each.
         passed_over: sheets and other files that were looked at and not read, and why, a line each.
-        headings: our column name -> the heading that was read as it.
+        headings: our column name -> the heading of the table that was matched to it.
         remarks: what was chosen in reading it, a line each.
         emotion_numbers: what this database's tables mean by numbers of emotions.
     """

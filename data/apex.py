@@ -1,4 +1,4 @@
-"""What to do with a clip whose apex nobody marked, or that gives its onset as the apex."""
+"""How to choose the apex of a clip whose apex is not annotated, or is the same frame as its onset."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def choose_apex(annotation: Annotation, policy: ApexPolicy) -> Apex | str:
 
 
 def within(annotation: Annotation) -> tuple[Annotation, list[str]]:
-    """The annotation without an apex or offset that cannot be one, and a note of each.
+    """Remove an impossible apex or offset from an annotation, with a note about each.
 
     An offset before the onset is unknown. An apex before the onset or behind the offset is none.
 

@@ -1,4 +1,4 @@
-"""What every database's tfds builder shares: features, metadata, array_record without TensorFlow."""
+"""The base of all tfds builders: features, metadata, and array_record files without TensorFlow."""
 
 import hashlib
 import json
@@ -95,7 +95,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
 
     @property
     def work_folder(self) -> Path:
-        """Where the finished samples of an unfinished build are kept."""
+        """Folder for the finished samples of an unfinished build."""
         recipe = hashlib.sha256(json.dumps(self.recipe(), sort_keys=True).encode()).hexdigest()[:12]
         return Path(self._data_dir_root) / "unfinished" / self.name / f"{self.builder_config.name}-{recipe}"
 
@@ -126,7 +126,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
 
     @abstractmethod
     def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
-        """The raw files, looked through.
+        """Search the raw files for clips.
 
         Raises:
             ValueError: they cannot be used.
@@ -203,12 +203,12 @@ def description_of(survey: Survey) -> dict[str, Any]:
 
 
 def notes_of(clip: Clip, since: int = 0) -> list[dict[str, Any]]:
-    """What is noted of a clip, from its first note or a later one on."""
+    """The notes about a clip, starting at a given note."""
     who = {"row": clip.annotation.row, "clip": clip.annotation.clip}
     return [who | {"note": note} for note in clip.notes[since:]]
 
 
 def library_versions() -> dict[str, str]:
-    """Versions of what the samples were made with, besides OpenCV, which is in the recipe."""
+    """Versions of the libraries that the samples were made with, except OpenCV, which is in the recipe."""
     detectors = {package.name: package.version for package in distributions() if package.name in _DETECTORS}
     return {"python": platform.python_version(), "numpy": np.__version__, "tfds": tfds.__version__} | detectors

@@ -1,4 +1,4 @@
-"""Finished arrays of one clip in a file, so that a build that was killed goes on where it was."""
+"""Cache the finished arrays of each clip in a file, so that a killed build can continue."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def cached(folder: Path | None, key: str, compute: Callable[[], Arrays]) -> Arrays:
-    """The arrays kept under a key, or computed and kept; an unreadable file is computed again.
+    """Read the arrays stored under a key, or compute and store them; an unreadable file is computed again.
 
     Args:
         folder: where files are kept; None keeps nothing.
@@ -37,7 +37,7 @@ def cached(folder: Path | None, key: str, compute: Callable[[], Arrays]) -> Arra
 
 
 def glimpse(path: Path) -> tuple[int, str]:
-    """Size of a file and a hash of what stands in its middle: enough to tell pictures apart, also of one size."""
+    """Size of a file and a hash of bytes from its middle: enough to tell pictures of one size apart."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(max(0, (size - _SEEN) // 2))

@@ -67,7 +67,7 @@ def _number(cell: object) -> float | None:
 
 
 def folder_number(onset: object) -> str:
-    """An onset as folder names have it: ``12`` for 12.0 and ``012``, ``?`` for none."""
+    """An onset as in folder names: ``12`` for 12.0 and ``012``, ``?`` for none."""
     try:
         number = frame_number("onset", onset)
     except ValueError:
@@ -76,7 +76,7 @@ def folder_number(onset: object) -> str:
 
 
 def action_units(cell: object) -> tuple[ActionUnits | None, list[str]]:
-    """A cell's AUs, and a note of each thing in it that will be masked or was chosen."""
+    """The AUs of a cell, with a note about everything that will be masked or that was a choice."""
     told = "" if is_blank(cell) else str(cell).strip()
     try:
         units = parse_action_units(cell)

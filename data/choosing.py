@@ -1,4 +1,4 @@
-"""Of several headings that fit one column, the one that is meant; or a refusal that names them."""
+"""Decide which of several headings that fit one column is meant, or refuse with a message that names them."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ def chosen_columns(
 
 
 def _distinct(name: str, places: Sequence[int], cells: Mapping[int, Sequence[object]]) -> Sequence[int]:
-    """Columns that do not say the same as one before; empty ones only where there is no other."""
+    """Drop columns with the same content as an earlier one, and empty columns unless there are no others."""
     filled = [place for place in places if not all(map(is_blank, cells[place]))] or places[:1]
     if name == "au":
         filled = [place for place in filled if not any(_is_extract(cells, place, other) for other in filled)] or filled
@@ -119,7 +119,7 @@ def _frames(
 
 
 def _closeness(line: Sequence[object], places: Mapping[str, int], frames: frozenset[int]) -> tuple[int, int, int]:
-    """The smaller the better: kinds of endings, names without one, other columns between the first and the last."""
+    """A rank, smaller is better: kinds of endings, names without one, other columns between the first and the last."""
     endings = [_ending(name, str(line[place])) for name, place in places.items()]
     between = set(range(min(places.values()), max(places.values()))) - frames
     return len(set(endings)), endings.count(""), len(between)

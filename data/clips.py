@@ -1,4 +1,4 @@
-"""From an annotation to the files of its clip: which frames, which landmarks, or why there is no sample."""
+"""Find the files of a clip from its annotation: frames and landmarks, or the reason why there is no sample."""
 
 from collections.abc import Mapping
 from pathlib import Path

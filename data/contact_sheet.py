@@ -1,6 +1,6 @@
 """A picture to check a dataset by eye: ``python -m data.contact_sheet OUTPUT.png``.
 
-One row a clip: onset, apex, the flow as colour (hue = direction, saturation = length), and the aligned face
+One row per clip: onset, apex, the flow as colour (hue = direction, saturation = length), and the aligned face
 with the network's 65 landmarks and their windows.
 """
 

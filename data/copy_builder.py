@@ -1,4 +1,4 @@
-"""A real database as tfds builder: made from a user's own copy."""
+"""The tfds builder of a real database, which is made from the user's own copy."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -128,7 +128,7 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
             )
 
     def survey(self) -> Survey:
-        """What the copy holds.
+        """The survey of the copy.
 
         Raises:
             ValueError: no copy is named.

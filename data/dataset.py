@@ -58,7 +58,7 @@ def load(
     classes: int | None = None,
     **options: Any,
 ) -> Dataset:
-    """A database's samples; built first if they are not on disk, or were made by another recipe or of another copy.
+    """Load the samples of a database; build them first if they are not on disk, or come from another recipe or copy.
 
     Args:
         name: database.

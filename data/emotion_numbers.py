@@ -1,4 +1,4 @@
-"""Tables that name emotions by numbers: what each number means."""
+"""The meaning of the numbers in tables that name emotions by numbers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,7 +11,7 @@ ALPHABETICAL: EmotionNumbers = dict(enumerate(SEVEN))
 
 
 def parse_numbers(told: Sequence[str]) -> EmotionNumbers:
-    """What a user says numbers mean: ``1=negative``, ...
+    """Parse the meaning of numbers as given by the user: ``1=negative``, ...
 
     Raises:
         ValueError: a word is not number=emotion.
@@ -34,8 +34,8 @@ def parse_numbers(told: Sequence[str]) -> EmotionNumbers:
 def with_emotions(table: Table, told: EmotionNumbers | None) -> Table:
     """A table with its numbers read as emotions; if some have no meaning, that is a problem.
 
-    Without a word of the user, numbers are what the database's own table means by them, or if there are only 0, 1
-    and 2, those of MEGC 2019: negative, positive, surprise.
+    Unless the user says otherwise, numbers have the meaning of the database's own table, or, if there are only 0, 1
+    and 2, that of MEGC 2019: negative, positive, surprise.
 
     Args:
         table: its annotations may hold numbers.

@@ -1,4 +1,4 @@
-"""Finding the face of a clip: in its onset, and again in its apex."""
+"""Find the face of a clip, in its onset and again in its apex."""
 
 from pathlib import Path
 from typing import NamedTuple

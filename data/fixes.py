@@ -1,10 +1,10 @@
-"""Rows known to be wrong in tables that circulate, what they should say, and why we think so."""
+"""Known errors in published tables: the row, the correct value, and the evidence."""
 
 from typing import NamedTuple
 
 
 class Fix(NamedTuple):
-    """One cell to mend.
+    """A correction of one cell.
 
     Attributes:
         recording: subject and filename of the row.
@@ -45,7 +45,7 @@ SAMM = (
 def mend(
     recording: str, frames: dict[str, int | None], fixes: tuple[Fix, ...]
 ) -> tuple[dict[str, int | None], list[str]]:
-    """The frame numbers of a row with known mistakes mended, and a note of each; of two fixes the first that fits.
+    """Correct known errors in the frame numbers of a row, with a note about each; the first fix that fits is used.
 
     >>> mend("spNO.40_e", {"onset": 1812, "apex": 1824, "offset": 0}, CASME3)[0]["offset"]
     1845

@@ -1,4 +1,4 @@
-"""Where a clip's frames are: folders of numbered pictures, or videos."""
+"""Find the frames of a clip, in folders of numbered pictures or in videos."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ Frame = Path | VideoFrame
 
 
 class Footage(NamedTuple):
-    """What there is to see of a clip.
+    """The available frames of a clip.
 
     Attributes:
         folder: its place within the copy, which landmark folders mirror.

@@ -1,4 +1,4 @@
-"""Files of tables as grids of cells, whatever program saved them, and under whatever ending."""
+"""Read table files of any program and suffix as grids of cells."""
 
 import csv
 import hashlib
@@ -53,7 +53,7 @@ def is_blank(cell: object) -> bool:
 def grids_of(path: Path) -> list[tuple[str, Grid]]:
     """(title, cells) of every sheet; of a text file, of every way to read it, without titles.
 
-    A file is read as what it is, not as what its ending says: text is often named ``.xls``.
+    The content decides how a file is read, not its suffix: text files are often named ``.xls``.
 
     Raises:
         TableError: the file cannot be read, or is no table.

@@ -1,4 +1,4 @@
-"""What the headings of annotation tables are called, in whatever spelling."""
+"""Recognise the headings of annotation tables in any spelling."""
 
 import re
 import unicodedata

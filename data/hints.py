@@ -1,4 +1,4 @@
-"""Which folder was probably meant, where a copy is not found in the one that was named."""
+"""Suggest the folder that was probably meant, if there is no copy in the given one."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """Expressions and blinks of long videos, as data for spotting: ``python -m data.intervals TABLE --output FILE.csv``.
 
 Reads ``CAS(ME)3_part_A_v2.xls`` (micro- and macro-expressions, and a sheet of eye blinks) and tables like it, and
-writes a line for each interval: who, in which video, from when to when, and what.
+writes a line for each interval: subject, video, frames and kind.
 """
 
 import csv
@@ -67,7 +67,7 @@ class Interval(NamedTuple):
 
 
 class Intervals(NamedTuple):
-    """What a table says.
+    """The content of a table.
 
     Attributes:
         intervals: sorted by subject, video and onset.
@@ -83,7 +83,7 @@ class Intervals(NamedTuple):
 def read_intervals(path: Path) -> Intervals:
     """All sheets of a table that have a subject, a file name, an onset and an offset.
 
-    What a row is is said by a column ``Expression type``, else by the sheet's title, else by the file's name.
+    The kind of a row is given by a column ``Expression type``, else by the sheet's title, else by the file's name.
 
     Args:
         path: a workbook or text.
@@ -169,7 +169,7 @@ def _number(subject: str) -> tuple[int, str]:
 
 
 def summary(path: Path, found: Intervals) -> Lines:
-    """What was read, in a few lines."""
+    """A summary of the intervals, in a few lines."""
     kinds = Counter(one.kind for one in found.intervals)
     videos = {(one.subject, one.video) for one in found.intervals}
     counts = ", ".join(f"{kind} {kinds[kind]}" for kind in KINDS if kinds[kind])

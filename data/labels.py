@@ -1,4 +1,4 @@
-"""Emotion names of annotation tables, and the classes that experiments make of them."""
+"""Emotion names of annotation tables, and their mapping to classes."""
 
 import re
 import unicodedata
@@ -79,7 +79,7 @@ def emotion_number(cell: object) -> int | None:
 def class_names(num_classes: int, database: str = "") -> tuple[str, ...]:
     """The classes of a protocol.
 
-    Papers on CAS(ME)^3 take other seven than those on the other databases: with others, without contempt.
+    Papers on CAS(ME)^3 use a different set of seven classes: with others, without contempt.
 
     Args:
         num_classes: 3, 4 or 7.

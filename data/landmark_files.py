@@ -1,4 +1,4 @@
-"""Which file holds the landmarks of a picture, and what it says."""
+"""Find and read the file that holds the landmarks of a picture."""
 
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,7 +32,7 @@ def landmark_trees(tree: Tree, name: str, chosen: Path | None) -> list[Tree]:
 
 
 def marks_of(trees: Sequence[Tree], root: Path, annotation: Annotation, footage: Footage) -> Mapping[int, Marks]:
-    """A clip's landmarks by the number in its pictures' names: a file a picture, or a table a clip.
+    """A clip's landmarks by the number in its pictures' names: one file per picture, or one table per clip.
 
     Looked for at the clip's own path, or the end of it from the subject's name on, at any depth of each tree.
 
@@ -57,7 +57,7 @@ def marks_of(trees: Sequence[Tree], root: Path, annotation: Annotation, footage:
 
 
 def marks_beside(tree: Tree, footage: Footage) -> Mapping[int, Marks]:
-    """The ``.pts`` files beside a clip's pictures, as 300-W has them; what other files say there is anybody's guess."""
+    """The ``.pts`` files beside a clip's pictures, as 300-W has them; the meaning of other files there is unknown."""
     folder = footage.folder
     return {number: Marks(path) for number, path in tree.numbered(folder, frozenset({".pts"})).items()}
 

@@ -1,4 +1,4 @@
-"""Which copy of a database a dataset was made from: a digest that tells it from any other, and from itself mended."""
+"""A digest that identifies the copy of a database that a dataset was made from; it changes when the copy is edited."""
 
 import hashlib
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Pictures and frames of videos, read or refused with one sentence."""
+"""Read pictures and frames of videos, or refuse them with one sentence."""
 
 import os
 from pathlib import Path
@@ -96,7 +96,7 @@ def _decode(path: Path, mode: int) -> np.ndarray:
 
 
 def _check_inside(path: Path, content: bytes) -> None:
-    """OpenCV fills damaged parts of a JPEG with grey and says so to nobody; of a PNG, it refuses them."""
+    """Refuse damaged JPEGs, whose damaged parts OpenCV silently fills with grey; it refuses damaged PNGs itself."""
     try:
         simplejpeg.decode_jpeg(content, colorspace="GRAY", strict=True)
     except ValueError as error:

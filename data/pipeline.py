@@ -1,4 +1,4 @@
-"""From clips on disk to samples: the part that every database shares."""
+"""From clips on disk to samples: the pipeline of all databases."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Recipe:
         return {"pipeline": self.settings.description(), "opencv": cv2.__version__}
 
     def finders(self) -> dict[str, str]:
-        """What finds landmarks and apexes where the copy does not say."""
+        """The functions that find landmarks and apexes if the copy does not give them."""
         return {"landmarker": name_of(self.landmarker), "spotter": name_of(self.spotter)}
 
 

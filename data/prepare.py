@@ -1,4 +1,4 @@
-"""From a user's own copy of a database to a dataset: ``python -m data.prepare casme3 --manual-dir DIR``.
+"""Make a dataset from the user's own copy of a database: ``python -m data.prepare casme3 --manual-dir DIR``.
 
 Checks the whole copy first and lists all that is wrong with it; builds on all cores, going on where a build that
 was killed stopped; ends with a summary and a contact sheet to look at.

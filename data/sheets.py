@@ -1,4 +1,4 @@
-"""Annotation tables as they circulate: the header is looked for, never assumed."""
+"""Read annotation tables as they are distributed: the position of the header is searched, never assumed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

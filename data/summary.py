@@ -1,4 +1,4 @@
-"""What a copy holds and what was made of it, as short tables."""
+"""Short tables about the content of a copy and the dataset made from it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -63,7 +63,7 @@ def seen(survey: Survey, recorded: Iterable[Mapping[str, Any]]) -> Lines:
 
 
 def drops(survey: Survey, dropped: Iterable[Mapping[str, Any]]) -> Lines:
-    """Why rows became no sample: each reason and its rows."""
+    """Why rows gave no sample: each reason and its rows."""
     return by_kind((row["row"] if _by_row(survey) else row["clip"], row["reason"]) for row in dropped)
 
 

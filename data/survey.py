@@ -1,4 +1,4 @@
-"""Looking through a whole copy before anything is built: samples to be, drops, and everything that is wrong."""
+"""Survey a whole copy before building anything: future samples, dropped rows, and all problems."""
 
 import hashlib
 from collections import Counter
@@ -49,7 +49,7 @@ class Choices:
 
 
 class Layout(NamedTuple):
-    """How one database lies on a disk.
+    """The folder layout of one database.
 
     Attributes:
         title: its name in prose.
@@ -71,14 +71,14 @@ class Layout(NamedTuple):
 
 
 class Survey(NamedTuple):
-    """What a copy holds.
+    """The content of a copy.
 
     Attributes:
         root: the copy.
         tables: what the annotation tables say.
         clips: samples to be.
         dropped: rows that become none.
-        problems: what must be mended first, a line each.
+        problems: what must be corrected first, one line each.
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""Finding the annotation table of a copy."""
+"""Find the annotation table of a copy."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
@@ -63,5 +63,5 @@ def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:
 
 
 def only_table(columns: Columns) -> Callable[[Tree, str, Path | None], Sequence[Table]]:
-    """How to read a copy that one table annotates, whatever its configuration."""
+    """A reader for copies with a single annotation table, for all configurations."""
     return lambda tree, config, table: [the_table(tree, columns, table)]

@@ -1,4 +1,4 @@
-"""What happened to which rows, in few words however many they are."""
+"""Summarise what happened to which rows, briefly even if there are many."""
 
 import re
 from collections import defaultdict

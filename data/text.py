@@ -1,4 +1,4 @@
-"""Text as spreadsheet programs and other tools write it: which encoding it is in, or that nobody can tell."""
+"""Decode text files of spreadsheet programs and other tools, whose encoding is not declared."""
 
 import codecs
 import re
@@ -21,7 +21,7 @@ _COMMON_BIG5 = range(0xA1, 0xC7)
 
 
 class Text(NamedTuple):
-    """Decoded text, and the encoding's name for people; empty for Unicode, which needs no word."""
+    """Decoded text, and the display name of its encoding; empty for Unicode."""
 
     text: str
     encoding: str = ""

@@ -1,4 +1,4 @@
-"""Clips that are videos: which frame of the video is which frame of the table."""
+"""Match the frames of a clip's video to the frame numbers of the table."""
 
 from pathlib import Path
 

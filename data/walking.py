@@ -1,4 +1,4 @@
-"""What lies where in a copy, however deep its archives were unpacked: folders, videos, files that may be tables."""
+"""Walk through a copy, however deep its archives were unpacked: find folders, videos and possible tables."""
 
 import os
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Whose annotation table a file is, if it is one of the databases that have a table."""
+"""Find out which database an annotation table belongs to."""
 
 from importlib import import_module
 from pathlib import Path
