@@ -47,7 +47,6 @@ MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "negative mu": (fed, {"mu": (0.1, -1.0), "clients": 2}, r"--mu=-1.0: it must be at least 0"),
     "bad mu count": (fed, {"clients": 3, "mu": (0.1, 0.2)}, r"--mu 0.1 0.2: .* each of the 3, none below 0"),
     "no mu": (fed, {"mu": ()}, r"--mu : give one number for all clients"),
-    "uneven devices": (fed, {"clients": 5, "devices": 2}, r"--devices=2 does not divide --clients=5"),
     "no algorithms": (fed, {"algorithms": ()}, r"--algorithms : name each algorithm once, and at least one"),
     "an algorithm twice": (fed, {"algorithms": ("local", "local")}, r"--algorithms local local: name each algorithm"),
     "an unknown algorithm": (fed, {"algorithms": ("fedagv",)}, r"--algorithms=fedagv: did you mean fedavg\? there are"),

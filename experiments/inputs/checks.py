@@ -38,11 +38,6 @@ def check_fed(settings: FedSettings) -> None:
             f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
             f"{settings.clients}, none below 0"
         )
-    if settings.clients % settings.devices:
-        raise ValueError(
-            f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
-            "many clients"
-        )
     _check_sweep(settings)
 
 

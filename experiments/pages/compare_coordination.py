@@ -144,9 +144,9 @@ def write(
     folder.write_table("comparison.csv", joined)
     synthetic = any(study.synthetic for study in studies.values())
     drawn = {"phi": scatter(studies, joined)} if len(studies) > 1 else {}
-    text = page.rendered(
+    text = page.render(
         "coordination_comparison",
-        page.written(folder, drawn),
+        page.write_figures(folder, drawn),
         title=title("Coordination of action units: comparison of runs", synthetic=synthetic),
         differ=edges(studies, joined),
         pairs=as_text(studies, joined),

@@ -41,9 +41,9 @@ def write(
     folder.write_table("comparison.csv", scores)
     folder.write_table("differences.csv", differences)
     synthetic = any(run.synthetic for run in runs)
-    text = page.rendered(
+    text = page.render(
         "comparison",
-        page.written(folder, draw(runs, scores, differences, synthetic=synthetic)),
+        page.write_figures(folder, draw(runs, scores, differences, synthetic=synthetic)),
         title=title("FED-PsyAU: comparison of runs", synthetic=synthetic),
         scores=score_sheet(runs, scores),
         differences=difference_sheet(runs, differences),

@@ -67,7 +67,7 @@ def write(folder: RunFolder) -> Path:
     """
     study = read(folder)
     drawn = draw(study)
-    images = page.written(folder, drawn)
+    images = page.write_figures(folder, drawn)
     for name, figure in drawn.items():
         folder.write_bytes(f"figures/{name}.svg", figures.svg(figure))
     folder.write_text("report.html", render(study, images))
@@ -122,7 +122,7 @@ def draw(study: Study) -> dict[str, Figure]:
 
 def render(study: Study, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    return page.rendered(
+    return page.render(
         "coordination",
         images,
         title=tables.title("Coordination of action units", synthetic=study.synthetic),

@@ -86,7 +86,7 @@ def write(folder: RunFolder) -> Path:
     """
     found = read(folder)
     folder.write_table("distances.csv", distances_of(found.attention))
-    folder.write_text("report.html", render(found, page.written(folder, draw(found))))
+    folder.write_text("report.html", render(found, page.write_figures(folder, draw(found))))
     return folder.path / "report.html"
 
 
@@ -123,7 +123,7 @@ def draw(found: Explained) -> dict[str, Figure]:
 
 def render(found: Explained, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    return page.rendered(
+    return page.render(
         "explain",
         images,
         title=tables.title("What the networks made of their prior", synthetic=found.synthetic),

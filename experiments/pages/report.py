@@ -33,7 +33,7 @@ def write(folder: RunFolder) -> Path:
       ValueError: a file of the folder is missing or broken; the sentence names it.
     """
     run = read(folder)
-    folder.write_text("report.html", render(run, page.written(folder, draw(run))))
+    folder.write_text("report.html", render(run, page.write_figures(folder, draw(run))))
     return folder.path / "report.html"
 
 
@@ -105,12 +105,12 @@ def tested_part(run: FinishedRun) -> str:
 
 def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    return page.rendered(
+    return page.render(
         "report",
         images,
         title=tables.title(f"FED-PsyAU: {run.config['experiment']}", synthetic=run.synthetic),
         run=run,
-        settings=dict(page.flat(run.settings)),
+        settings=dict(page.flatten(run.settings)),
         sheet=tables.summary_sheet(run.summary, run.intervals),
         verdicts=verdicts(run),
         limits=sentences.limits(run),
