@@ -39,6 +39,8 @@ def network(**choices: Any) -> dict[str, Any]:
 
 NO_ATTENTION = r"no-gat has no graph attention, so that priors make no difference; give one$"
 MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
+    "rare of 4 classes": (mer, {"augment": True, "classes": 4}, r"--augment: .* --classes=4 of .*; add --no-augment$"),
+    "rare of others": (mer, {"augment": True, "database": "casme3", "classes": 7}, r"--augment: .* add --no-augment$"),
     "no rounds": (fed, {"rounds": 0}, r"--rounds=0: it must be at least 1"),
     "infinite rate": (fed, {"learning_rate": float("inf")}, r"--learning-rate=inf: it must be greater than 0, and fin"),
     "negative decay": (fed, {"weight_decay": -1.0}, r"--weight-decay=-1.0: it must be at least 0"),
