@@ -11,7 +11,7 @@ from data.dataset import Dataset
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import RecognitionSettings
 from experiments.training.plan import Arrays, Group, arrays
-from experiments.training.program import Program, compiled
+from experiments.training.program import Program, compile_program
 from experiments.training.rows import table_of
 from experiments.training.shapes import store_like, task_of
 from experiments.training.store import Rows, Store, rows_of
@@ -65,4 +65,4 @@ def program_of(
     task = task_of(group, len(dataset.class_names), store)
     places = range(len(group.trainings))
     chunks = [arrays(group, places[start : start + size], size, rows.shown, 0) for start in places[::size]]
-    return compiled(group.recipe, task, store, chunks[0], on_one_device=on_one_device), store, chunks
+    return compile_program(group.recipe, task, store, chunks[0], on_one_device=on_one_device), store, chunks

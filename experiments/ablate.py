@@ -1,7 +1,7 @@
 """Ablate the network and its priors: ``python -m experiments.ablate``.
 
-The five variants of the network, each with several priors, cross-validated on the same folds with the same random
-numbers. One program a variant: priors, folds and repeats are one axis of it. docs/ablate.md says more.
+It cross-validates the five variants of the network, each with several priors, on the same folds with the same random
+numbers, in one program per variant. See docs/ablate.md.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ ABLATE = Command("ablate", ABLATE_PRESETS, check_ablate, "Ablate the network and
 
 
 def run(settings: AblateSettings, run: Run) -> int:
-    """Train what the settings say, or the rest of it; returns the exit status."""
+    """Train and score, or resume; returns the exit status."""
     from experiments.recognition import run_recognition
 
     return run_recognition(settings, run)

@@ -22,8 +22,8 @@ class Options:
     Attributes:
       runs: Folders of finished runs.
       output: Folder for the results; it must not exist. By default runs/compare-DATE-TIME.
-      allow_different: Compare even if the data or the protocol differ; what differs is written down.
-      pairs: Compare each row with the first of its run and with the same row of other runs; or all pairs of rows.
+      allow_different: Compare even if the data or the protocol differ; the differences are saved.
+      pairs: Compare each row with the first of its run and with the same row of other runs, or compare all pairs.
     """
 
     runs: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN [RUN ...]")]

@@ -1,7 +1,7 @@
-"""Test which action units go together: ``python -m experiments.coordination --table FILE``.
+"""Test which action units co-occur: ``python -m experiments.coordination --table FILE``.
 
 Reads annotations, tests every pair of AUs within subjects, compares the pairs found with the topologies of priors, and
-writes a run folder with a page. docs/coordination.md defines every column and verdict.
+writes a run folder with a report. docs/coordination.md defines every column and finding.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from fedpsyau_jax.options import parsed
 
 @dataclass(frozen=True)
 class Options:
-    """Test which action units go together in annotations, and compare with the topologies of priors.
+    """Test which action units co-occur in annotations, and compare them with the topologies of priors.
 
     Attributes:
       settings: What is tested.

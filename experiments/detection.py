@@ -1,4 +1,4 @@
-"""A run that pretrains AU detectors: prepare, train, keep the detectors, score, report."""
+"""A run that pretrains AU detectors: prepare, train, save the detectors, score, report."""
 
 import shutil
 
@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.inputs.databases import folders_by_name, loaded_together
+from experiments.inputs.databases import folders_by_name, load_datasets
 from experiments.inputs.detectors import Detector, detector_like, read_detectors, save_detectors
 from experiments.inputs.settings import PretrainSettings
 from experiments.inputs.splits import pretraining_splits
@@ -24,7 +24,7 @@ from fedpsyau_jax.types import ClientState
 
 
 def run_detection(settings: PretrainSettings, run: Run) -> int:
-    """Train and score the detectors of all priors and repeats, or the rest of it; keep the first of each prior.
+    """Train and score the detectors of all priors and repeats, or resume; save the first detector of each prior.
 
     Returns:
       Exit status: 0, or 130 after Ctrl-C.
@@ -34,7 +34,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     """
     with progress() as stages:
         copies = folders_by_name(run.manual_dir, settings.databases)
-        datasets = loaded_together(settings.databases, run.data_dir, copies, stages)
+        datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
         prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
         begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})
@@ -45,7 +45,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     if not results.ended:
         wanted = prepared.table.groups[0].recipe.rounds
         run.console.print(
-            f"{results.rounds} of {wanted} epochs are trained; go on with --resume={run.folder.path}",
+            f"{results.rounds} of {wanted} epochs are trained; continue with --resume={run.folder.path}",
             soft_wrap=True,
             highlight=False,
         )
@@ -61,7 +61,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
 
 
 def action_units(prepared: Prepared) -> pd.DataFrame:
-    """Content of action_units.csv: in how many examples each AU is labelled, and in how many of these it is there."""
+    """Content of action_units.csv: in how many examples each AU is labelled, and in how many of these it occurs."""
     examples = prepared.corpus.examples
     shown, labelled = (np.asarray(table).astype(bool) for table in (examples.au, examples.au_mask))
     return pd.DataFrame(
@@ -77,7 +77,7 @@ def action_units(prepared: Prepared) -> pd.DataFrame:
 
 
 def discard_damaged(prepared: Prepared, run: Run) -> None:
-    """Train all again where a run that ended does not hold its detectors as they were saved."""
+    """Discard the results of a finished run whose saved detectors are damaged, so that all are trained again."""
     if not run.folder.has("summary.csv") or prepared.settings.sweep:
         return
     try:
@@ -91,7 +91,7 @@ def discard_damaged(prepared: Prepared, run: Run) -> None:
 
 
 def keep_detectors(prepared: Prepared, run: Run) -> None:
-    """Save the detector of each prior's first repeat for ``--au-init``; of a sweep, none: its values are not chosen."""
+    """Save the first repeat's detector of each prior for ``--au-init``. A sweep saves none: no value is selected."""
     if not (run.folder.path / networks.FOLDER).is_dir():
         return
     if not prepared.settings.sweep:
@@ -105,9 +105,9 @@ def trained_detectors(prepared: Prepared, run: Run) -> list[Detector]:
     """The detector of each prior's first repeat."""
     (group,) = prepared.table.groups
     like = detector_like(group.network)
-    found = []
+    detectors = []
     for place, training in enumerate(group.trainings):
         if training.repeat == 0:
             client: ClientState = networks.read(run.folder, f"{group.name}-{place}", 0, like)
-            found.append(Detector(client, jax.tree.map(np.asarray, training.priors)))
-    return found
+            detectors.append(Detector(client, jax.tree.map(np.asarray, training.priors)))
+    return detectors

@@ -1,8 +1,8 @@
-"""What networks made of their prior: ``python -m experiments.explain RUN``.
+"""How trained networks use their prior: ``python -m experiments.explain RUN``.
 
-Learned against prior attention for each emotion, and UF1 at other prior ratios, of a run of experiments.fed, mer or
-ablate. Nothing is trained. Attention is how much a node takes from another one; it is no explanation of why a network
-decides as it does. docs/explain.md says what the files and figures mean.
+Shows learned attention beside the prior for each emotion, and UF1 at other prior ratios, for a run of experiments.fed,
+mer or ablate. Nothing is trained. Attention is the weight that one node gives to another; it does not explain why a
+network decides as it does. docs/explain.md describes files and figures.
 """
 
 import shutil
@@ -24,7 +24,7 @@ class ExplainSettings:
     """What is shown.
 
     Attributes:
-      ratios: Prior ratios at which the networks are tested again, in [0, 1]; that of the run is always among them.
+      ratios: Prior ratios at which the networks are tested, in [0, 1]; that of the run is always added.
     """
 
     ratios: tuple[Annotated[float, SHARE], ...] = tuple(number / 10 for number in range(11))
@@ -32,12 +32,12 @@ class ExplainSettings:
 
 @dataclass(frozen=True)
 class Options:
-    """Show what the networks of a run of fed, mer or ablate made of their prior: attention, and UF1 by prior ratio.
+    """Show how the networks of a run of fed, mer or ablate use their prior: attention, and UF1 by prior ratio.
 
-    Attention is reported as attention, not as an explanation of what causes a decision.
+    Attention is reported as attention, not as the cause of a decision.
 
     Attributes:
-      run: Folder of the run, a finished one.
+      run: Folder of a finished run.
       settings: What is shown.
       output: Folder for the results; it must not exist. By default RUN/explain.
       data_dir: Folder of the run's data; by default TFDS_DATA_DIR, else tfds's own.
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         explain(earlier, options.settings.ratios, folder, options.data_dir)
     except BaseException:
-        shutil.rmtree(folder.path)  # nothing half done is kept
+        shutil.rmtree(folder.path)  # keep no partial results
         raise
     return 0
 

@@ -1,4 +1,4 @@
-"""What the networks of a run made of their prior: read the run, test its networks again, write tables and a page."""
+"""How the networks of a run use their prior: read the run, test its networks again, write tables and a report."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,13 +25,13 @@ from experiments.training.restore import KeptNetwork, Restored, refuse_unfinishe
 from fedpsyau_jax.types import Int
 
 MOST_DIFFERENT = 0.01
-"""Largest difference of a probability between a run and its repetition that rounding can explain."""
+"""Largest difference of a probability that rounding can cause when a test is repeated."""
 KEYS = ["algorithm", "repeat", "fold", "client", "clip"]
 Again = Sequence[tuple[Shape, Reevaluated]]
 
 
 def check(folder: RunFolder) -> None:
-    """Refuse runs that cannot be looked into, before anything is written.
+    """Refuse runs that cannot be explained, before anything is written.
 
     Raises:
       ValueError: what is wrong, in one sentence.
@@ -52,7 +52,7 @@ def check(folder: RunFolder) -> None:
 
 
 def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data_dir: Path | None) -> None:
-    """Test the networks of a run again at these prior ratios, and write what comes out.
+    """Test the networks of a run again at these prior ratios, and write the results.
 
     Args:
       earlier: folder of the run.
@@ -61,7 +61,7 @@ def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data
       data_dir: folder of the run's databases.
 
     Raises:
-      ValueError, OSError: the run, its data or its networks are not there, or are others.
+      ValueError, OSError: the run, its data or its networks are missing or have changed.
     """
     with progress() as stages:
         with stages.stage("reading the run"):
@@ -69,9 +69,9 @@ def explain(earlier: RunFolder, ratios: Sequence[float], folder: RunFolder, data
         shapes = _shapes(restored)
         own = own_ratio(restored, shapes)
         wanted = sorted({*map(float, ratios), own})
-        found = dict(zip(wanted, tested_again(restored, shapes, wanted, stages), strict=True))
+        found = dict(zip(wanted, evaluate_ratios(restored, shapes, wanted, stages), strict=True))
     predicted = {ratio: predictions(restored, again) for ratio, again in found.items()}
-    difference = refuse_others(restored, predicted[own])
+    difference = check_reproduced(restored, predicted[own])
     part = restored.prepared.part
     folder.write_table("sensitivity.csv", tables.sensitivity(predicted, own, part))
     folder.write_table("attention.csv", attention(restored, found[own]))
@@ -104,18 +104,18 @@ def own_ratio(restored: Restored, shapes: Sequence[Shape]) -> float:
     return found.pop()
 
 
-def tested_again(
+def evaluate_ratios(
     restored: Restored, shapes: Sequence[Shape], ratios: Sequence[float], stages: Stages
 ) -> list[list[tuple[Shape, Reevaluated]]]:
-    """What the networks of each shape do at each of these prior ratios; the first takes longest, as it compiles."""
-    found: list[list[tuple[Shape, Reevaluated]]] = [[] for _ in ratios]
+    """Outputs of the networks of each shape at each of these prior ratios; the first takes longest, as it compiles."""
+    results: list[list[tuple[Shape, Reevaluated]]] = [[] for _ in ratios]
     with stages.stage("testing again", total=len(ratios) * len(shapes), unit="ratio") as stage:
         for shape in shapes:
             program = reevaluation(restored, shape)
             for place, ratio in enumerate(ratios):
-                found[place].append((shape, jax.device_get(program(ratio))))
+                results[place].append((shape, jax.device_get(program(ratio))))
                 stage.advance()
-    return found
+    return results
 
 
 def predictions(restored: Restored, again: Again) -> Predictions:
@@ -134,14 +134,14 @@ def predictions(restored: Restored, again: Again) -> Predictions:
     )
 
 
-def refuse_others(restored: Restored, again: Predictions) -> float:
-    """See that the networks give the run's own predictions at the run's own ratio.
+def check_reproduced(restored: Restored, again: Predictions) -> float:
+    """Check that the networks reproduce the run's predictions at the run's prior ratio.
 
     Returns:
-      The largest difference of a probability; what rounding leaves.
+      The largest difference of a probability.
 
     Raises:
-      ValueError: they do not, so that they, their detector or their prior are not those of the run.
+      ValueError: they do not, so the networks, their detector or their prior are not those of the run.
     """
     now, before, path = again[0].set_index(KEYS), restored.run.predictions, restored.folder.path
     assert before is not None
@@ -165,8 +165,8 @@ def attention(restored: Restored, again: Again) -> pd.DataFrame:
     """Content of attention.csv: mean attention over the test examples of each emotion.
 
     Returns:
-      Columns as ``results.attention.attention_rows`` has them. A frozen detector is the same for all algorithms, and so
-      are their rows: they are there once, about all test examples. Else they are about those of the kept networks.
+      Columns as ``results.attention.attention_rows`` has them. A frozen detector is the same for all algorithms, so
+      its rows are listed once, for all test examples. Otherwise rows cover the test examples of the kept networks.
     """
     dataset = restored.dataset
     rows = []
@@ -198,7 +198,7 @@ def networks_table(restored: Restored) -> pd.DataFrame:
 
 
 def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference: float) -> dict[str, Any]:
-    """Content of data.json: which run, and how exactly its predictions came out again."""
+    """Content of data.json: which run, and how closely its predictions were reproduced."""
     run, prepared = restored.run, restored.prepared
     (database,) = run.data["databases"]
     first = prepared.repeats[0]

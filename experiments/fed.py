@@ -1,7 +1,7 @@
 """Compare federated algorithms: ``python -m experiments.fed --clients=5``.
 
-On a fresh machine this renders the synthetic database, pretrains the AU detector, trains every algorithm on every
-repeat, and writes a run folder with a report. docs/fed.md says what the options, files and figures mean.
+On a fresh machine this renders the synthetic database, pretrains the AU detector, trains all algorithms in all repeats,
+and writes a run folder with a report. docs/fed.md describes options, protocol and scores.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FED = Command(
 
 
 def run(settings: FedSettings, run: Run) -> int:
-    """Train what the settings say, or the rest of it; returns the exit status."""
+    """Train and score, or resume; returns the exit status."""
     from experiments.recognition import run_recognition
 
     return run_recognition(settings, run)

@@ -1,7 +1,7 @@
 """Recognise micro-expressions, cross-validated: ``python -m experiments.mer --protocol=kfold --folds=5``.
 
 On a fresh machine this renders the synthetic database, pretrains the AU module, trains every fold, and writes a run
-folder with a report. docs/mer.md says what the options, files and numbers mean.
+folder with a report. docs/mer.md describes options, protocol and scores.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MER = Command(
 
 
 def run(settings: MerSettings, run: Run) -> int:
-    """Train what the settings say, or the rest of it; returns the exit status."""
+    """Train and score, or resume; returns the exit status."""
     from experiments.recognition import run_recognition
 
     return run_recognition(settings, run)

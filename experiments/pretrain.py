@@ -1,7 +1,7 @@
 """Pretrain the AU detector: ``python -m experiments.pretrain --databases disfa --manual-dir disfa=DIR``.
 
-AU detection with both heads, masked BCE, on some databases together; whole subjects are kept apart for validation.
-``--databases synthetic`` needs no copy of anything. docs/pretrain.md says more.
+Trains both heads with masked binary cross-entropy, on one or several databases together, and validates on held-out
+subjects. ``--databases synthetic`` needs no copy of a database. See docs/pretrain.md.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ PRETRAIN = Command(
 
 
 def run(settings: PretrainSettings, run: Run) -> int:
-    """Train what the settings say, or the rest of it; returns the exit status."""
+    """Train and score, or resume; returns the exit status."""
     from experiments.detection import run_detection
 
     return run_detection(settings, run)

@@ -1,4 +1,4 @@
-"""A run that recognises emotions, of fed, mer and ablate alike: prepare, train, score, report."""
+"""A run that recognises emotions, for fed, mer and ablate: prepare, train, score, report."""
 
 import numpy as np
 
@@ -18,13 +18,13 @@ from fedpsyau_jax.splits import cautions
 
 
 def run_recognition(settings: RecognitionSettings, run: Run) -> int:
-    """Train what the settings say, or the rest of it, into the folder of a run.
+    """Train and score, or resume, in the folder of a run.
 
     Returns:
       Exit status: 0, or 130 after Ctrl-C.
 
     Raises:
-      ValueError, OSError: the user's mistake, or training that diverged; what was good before is written.
+      ValueError, OSError: the user's mistake, or training that diverged; earlier results are written first.
     """
     detectors = read_au_init(settings)
     refuse_replaced(run.folder, settings.au_init, detectors)
@@ -42,7 +42,7 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
 
 
 def sentences(prepared: Prepared) -> list[str]:
-    """What the splits make hard to learn."""
+    """Warnings about splits from which some class cannot be learned."""
     (dataset,) = prepared.datasets
     if isinstance(prepared.settings, FedSettings):
         return cautions_of_clients(prepared.repeats, dataset)
@@ -52,7 +52,7 @@ def sentences(prepared: Prepared) -> list[str]:
 
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:
-    """Write and show the scores of all rows and repeats that are trained whole."""
+    """Write and show the scores of all rows and repeats whose splits all have results."""
     whole = results.whole(prepared)
     if whole:
         emotions, aus = prediction_tables(prepared, whole, results.au_probabilities)
@@ -62,7 +62,7 @@ def finish(prepared: Prepared, results: Results, run: Run) -> None:
     total, wanted = len(prepared.table.trainings), prepared.table.groups[0].recipe.rounds
     if not results.ended:
         done = f"{len(results.trained)} of {total} trainings, {results.rounds} of {wanted} {prepared.unit}s"
-        run.console.print(f"Trained: {done}; go on with --resume={run.folder.path}", soft_wrap=True, highlight=False)
+        run.console.print(f"Trained: {done}; continue with --resume={run.folder.path}", soft_wrap=True, highlight=False)
     elif (place := run.folder.path / networks.FOLDER).is_dir():
         size = networks.megabytes(run.folder)
         which = "all networks" if prepared.settings.keep_networks else "the networks that fit into 60 MB"

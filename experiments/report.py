@@ -16,7 +16,7 @@ def main(run_folder: Positional[Path]) -> int:
         run_folder: folder that an experiment wrote.
 
     Raises:
-        ValueError, OSError: it is none, or a file of it is missing or broken.
+        ValueError, OSError: it is not a run folder, or one of its files is missing or damaged.
     """
     folder = existing(run_folder)
     from jinja2 import UndefinedError

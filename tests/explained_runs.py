@@ -73,7 +73,7 @@ def on_random_data() -> Iterator[pytest.MonkeyPatch]:
     """In this process, commands read random data, and find a random detector beside them."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(databases, "load", random_dataset)
-        patched.setattr(detectors, "kept_detector", random_detector)
+        patched.setattr(detectors, "stored_detector", random_detector)
         patched.setattr(lifecycle, "cache_compilations", lambda: None)
         yield patched
 

@@ -17,7 +17,7 @@ from experiments.run.folder import create
 from experiments.run.lifecycle import Run
 from experiments.run.progress import progress
 from experiments.training.detectors import nothing
-from experiments.training.experiment import detectors_of, sights_of
+from experiments.training.experiment import detector_networks, detectors_of
 from experiments.training.prepare import Prepared, prepare
 from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import ClientState
@@ -42,7 +42,7 @@ def no_pretraining_data(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path, weights: ClientState):
     settings = FedSettings(clients=2, network=replace(NETWORK, prior=("uniform", "published")), au_init=str(folder))
     one = prepared(replace(settings, train_au=True), folder)
-    clients = one.source.clients(sights_of(one.table.groups), nothing)
+    clients = one.source.clients(detector_networks(one.table.groups), nothing)
     detectors = [detector for group in one.table.groups for detector in detectors_of(group, clients)]
     assert detectors
     assert all(same(detector.client, weights) for detector in detectors)
@@ -51,7 +51,7 @@ def test_clients_start_from_the_detector_and_nothing_is_pretrained(folder: Path,
 def test_each_prior_takes_the_detector_of_its_name(of_two_priors: Path, weights: ClientState):
     settings = FedSettings(clients=2, network=replace(NETWORK, prior=("published",)), au_init=str(of_two_priors))
     one = prepared(settings, of_two_priors)
-    ((network, client),) = one.source.clients(sights_of(one.table.groups), nothing).items()
+    ((network, client),) = one.source.clients(detector_networks(one.table.groups), nothing).items()
     assert network.prior == ("published",)
     assert same(client, weights)
     (detector,) = detectors_of(one.table.groups[0], {network: client})

@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import pytest
 
 from experiments.training import compiler
-from experiments.training.compiler import to_run_a_minute, to_run_long, to_run_once
+from experiments.training.compiler import long_run_options, run_once_options, short_run_options
 
 
-@pytest.mark.parametrize("effort", [to_run_once, to_run_a_minute, to_run_long])
+@pytest.mark.parametrize("effort", [run_once_options, short_run_options, long_run_options])
 def test_programs_compile_with_every_effort(effort) -> None:  # type: ignore[no-untyped-def]
     compiled = jax.jit(jnp.sin).lower(1.0).compile(effort())
     assert compiled(0.0) == 0

@@ -93,7 +93,7 @@ def test_a_table_of_any_action_units_in_any_format(tmp_path: Path, ending: str, 
     page, shown = (tmp_path / "run" / "report.html").read_text(), capsys.readouterr().out
     assert "No pair of these AUs is in it." in page
     for said in (page, shown):
-        assert "olumns that name no action unit of FACS are passed over: AU99, AU4_r." in said
+        assert "olumns that name no action unit of FACS are ignored: AU99, AU4_r." in said
     assert "1 together: AU25-AU26" in shown
 
 
@@ -114,7 +114,7 @@ def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, c
     assert pairs.loc[("AU1", "AU2"), ["finding", "num_clips"]].tolist() == ["together", 54]
     assert (pairs["finding"].drop(("AU1", "AU2")) == "too rare").all()
     for said in (capsys.readouterr().out, (tmp_path / "run" / "report.html").read_text()):
-        assert "ll clips show one subject: what is found holds for this person" in said
+        assert "ll clips show one subject: the findings hold for this person only" in said
 
 
 def test_every_named_action_unit_has_a_place_of_its_own_on_the_face() -> None:
@@ -176,7 +176,7 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
         (["--table", "none.csv"], "none.csv"),
         (["--table", "text.csv"], "neither a table of casme3"),
         (["--table", "text.csv", "--database", "samm"], "no column"),
-        (["--table", "text.csv", "--database", "disfa"], "no one table"),
+        (["--table", "text.csv", "--database", "disfa"], "no single table"),
         (["--table", "three.csv"], "row 3: AU2 is '3'; write 0, 1"),
         (["--table", "nobody.csv"], "row 2: no subject"),
         (["--table", "one.csv"], "only one column of an action unit"),

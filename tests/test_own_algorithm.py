@@ -129,7 +129,7 @@ WRONG_FUNCTIONS = {
     "unnormalised": r"its mixing sums to 3 in row 0; divide each row by its sum",
     "undefined": r"its mixing holds a missing or infinite number",
     "negative": r"its mu is -1 for client 1; give numbers of at least 0",
-    "words": r"its mixing holds something else than numbers",
+    "words": r"its mixing holds something other than numbers",
     "anchored": r"its anchored_at_start is \[ True  True  True\]; give True, False or None",
 }
 

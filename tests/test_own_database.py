@@ -11,7 +11,7 @@ from rich.console import Console
 
 from data.dataset import Dataset, fingerprint
 from experiments.inputs.checks import check_fed, check_mer
-from experiments.inputs.databases import check_dataset, folders_by_name, loaded
+from experiments.inputs.databases import check_dataset, folders_by_name, load_dataset
 from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.run.progress import progress
 
@@ -30,7 +30,7 @@ def nothing() -> None:
 
 def asked(database: str, **choices: Any) -> Dataset:
     with progress(Console(quiet=True)) as stages:
-        return loaded(FedSettings(database=database, **choices), None, None, stages)
+        return load_dataset(FedSettings(database=database, **choices), None, None, stages)
 
 
 def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
@@ -39,7 +39,7 @@ def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
     assert found.fingerprint == fingerprint(found) == asked("test_own_database:fixed").fingerprint
     assert found.metadata["dropped"] == []
     with pytest.raises(ValueError, match=r"--manual-dir=x: .* leave it out"), progress(Console(quiet=True)) as stages:
-        loaded(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
+        load_dataset(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
 
 
 def test_arrays_come_in_the_types_of_the_experiments() -> None:
@@ -82,7 +82,7 @@ MISTAKES = {
     "casme4": r"--database=casme4: did you mean casme3\? there are synthetic, .*your own as module:function",
     "no_such_module:faces": r"--database=no_such_module:faces: there is no module 'no_such_module'",
     "test_own_database:fixd": r"did you mean fixed\?",
-    "test_own_database:number": r"number is neither a function that gives a Dataset nor a Dataset",
+    "test_own_database:number": r"number is neither a function that returns a Dataset nor a Dataset",
     "test_own_database:failing": r"the function failed \(AttributeError",
     "test_own_database:nothing": r"the function returned NoneType, not a Dataset",
 }

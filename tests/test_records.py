@@ -50,7 +50,7 @@ def trained(one: Prepared, rounds: int = 2) -> list[Trained]:
 def test_predictions_of_a_frozen_detector_are_those_of_the_rows_prior():
     one = prepared(SEVERAL)
     (group,) = one.table.groups
-    probabilities = np.ones((len(group.sights), len(DATA.clip), 12)) * np.arange(len(group.sights))[:, None, None] / 4
+    probabilities = np.ones((len(group.views), len(DATA.clip), 12)) * np.arange(len(group.views))[:, None, None] / 4
     emotions, aus = prediction_tables(one, trained(one), {group.name: probabilities})
     assert (emotions["label"] == emotions["predicted"]).all()
     means = aus.groupby(["algorithm", "repeat"])["probability_AU1"].agg(["min", "max"])

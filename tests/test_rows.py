@@ -124,18 +124,18 @@ def test_a_prior_from_annotations_sees_the_training_rows_alone():
 
 def test_examples_are_seen_once_through_each_detector_that_differs():
     (group,) = table(replace(MER, au="frozen")).groups
-    assert len(group.sights) == 1 + 8 + 1  # statistics of annotations differ from fold to fold
+    assert len(group.views) == 1 + 8 + 1  # statistics of annotations differ from fold to fold
     assert group.detector[:8] == (0,) * 8
     assert sorted(group.detector[8:16]) == list(range(1, 9))
     for place, training in enumerate(group.trainings):
-        sight = group.sights[group.detector[place]]
-        assert sight.network.prior == training.network.prior
-        jax.tree.map(np.testing.assert_array_equal, sight.priors, training.priors)
+        view = group.views[group.detector[place]]
+        assert view.network.prior == training.network.prior
+        jax.tree.map(np.testing.assert_array_equal, view.priors, training.priors)
 
 
 def test_whole_networks_start_from_the_detector_of_their_prior():
     (group,) = table(MER).groups
-    assert [sight.network.prior for sight in group.sights] == [(prior,) for prior in PRIORS]
+    assert [view.network.prior for view in group.views] == [(prior,) for prior in PRIORS]
     assert group.detector == (0,) * 8 + (1,) * 8 + (2,) * 8
 
 

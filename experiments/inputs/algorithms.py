@@ -23,7 +23,7 @@ TITLES: Mapping[str, str] = {
     "p-fedprox": "P-FedProx",
     "centralised": "Centralised",
 }
-"""Names in tables."""
+"""Names of algorithms in tables."""
 DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "local": (),
     "fedavg": (),
@@ -31,23 +31,23 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "p-fedprox": ("mu", "self_weight"),
     "centralised": (),
 }
-"""Settings that an algorithm depends on and others do not."""
+"""For each algorithm, the settings that it depends on, among those that not all algorithms use."""
 ALGORITHM_SETTINGS = DEPENDS_ON["p-fedprox"]
-"""All settings that some algorithms depend on and others do not."""
+"""All settings that only some algorithms use."""
 
 
 def title(name: str) -> str:
-    """What an algorithm is called in tables; the user's own as on the command line."""
+    """Name of an algorithm in tables; the user's own is named as on the command line."""
     return TITLES.get(name, name)
 
 
 def depends_on(name: str) -> tuple[str, ...]:
-    """Settings that an algorithm may depend on and others do not; the user's own may depend on all of these."""
+    """The settings of ``ALGORITHM_SETTINGS`` that an algorithm may use; the user's own may use all of them."""
     return DEPENDS_ON.get(name, ALGORITHM_SETTINGS)
 
 
 def algorithm(name: str) -> "Algorithm":
-    """What a value of ``--algorithms`` means: a function from the clients' weights to a ``Strategy``.
+    """The function from the clients' weights to a ``Strategy`` that a value of ``--algorithms`` names.
 
     Args:
         name: a name of ``TITLES``; or ``module:name``, where name is a function ``(weights, settings) -> Strategy``.
@@ -57,7 +57,7 @@ def algorithm(name: str) -> "Algorithm":
         function returns, so call it with arrays, not under ``jit`` or ``vmap``.
 
     Raises:
-        ValueError: no such name, module or function; from the function returned, a strategy that is none.
+        ValueError: no such name, module or function; from the function returned, an invalid strategy.
 
     >>> import jax.numpy as jnp
     >>> print(algorithm("fedavg")(jnp.array([30.0, 10.0]), FedSettings()).mixing)
@@ -97,7 +97,7 @@ def _built_in(name: str, weights: "Float[Array, 'clients']", settings: FedSettin
 
 
 def check_strategy(strategy: Any, weights: "Float[Array, 'clients']", where: str) -> "Strategy":
-    """The strategy as arrays, if it is one.
+    """Check a strategy and convert it to arrays.
 
     Args:
         strategy: what the user's function returned.
@@ -136,7 +136,7 @@ def _numbers(values: Any, whose: str) -> np.ndarray:
     try:
         array = np.asarray(values, float)
     except (TypeError, ValueError):
-        raise ValueError(f"{whose} holds something else than numbers") from None
+        raise ValueError(f"{whose} holds something other than numbers") from None
     if not np.isfinite(array).all():
         raise ValueError(f"{whose} holds a missing or infinite number")
     return array

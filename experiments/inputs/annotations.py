@@ -1,4 +1,4 @@
-"""Annotations for the test of coordination: of a database, of its table alone, or of a plain table."""
+"""Annotations for the test of coordination: from a database, from its annotation table, or from a plain table."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -26,21 +26,21 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "dfme": ("CHALLENGE", "FULL"),
 }
 PLAIN = "one with a column `subject` and one of AUs, or columns AU1, AU2, ... of 0, 1 or nothing"
-ONE_SUBJECT = "all clips show one subject: what is found holds for this person, and says nothing about others."
+ONE_SUBJECT = "all clips show one subject: the findings hold for this person only."
 
 
 class Source(NamedTuple):
-    """Annotations and what data.json says of them."""
+    """Annotations, and their description for data.json."""
 
     table: AnnotationTable
     facts: dict[str, Any]
 
 
 def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progress: Progress) -> Source:
-    """The annotations of a database, as it is built or of the user's own; of the synthetic one, its federation's.
+    """The annotations of a database by name, or of the user's own; for ``synthetic``, of its ``federated`` part.
 
     Raises:
-        ValueError: there is no such database, or it cannot be had.
+        ValueError: there is no such database, or it cannot be loaded.
     """
     plugins.refuse_unknown("--database", name, DATABASES)
     if plugins.is_plugin(name):
@@ -54,11 +54,11 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
 
 
 def of_table(path: Path, database: str | None) -> Source:
-    """The annotations of a table without its pictures.
+    """The annotations of a table; no pictures are needed.
 
     Args:
-        path: the table of a database, as it circulates, or a plain table.
-        database: whose table; None to find out.
+        path: the table of a database, in a form in which it is distributed, or a plain table.
+        database: which database; None to detect it.
 
     Raises:
         ValueError: it is neither.
@@ -82,10 +82,10 @@ def of_table(path: Path, database: str | None) -> Source:
 
 
 def _known(path: Path, database: str | None) -> tuple[str, Table]:
-    """The database whose table this is, and the table read."""
+    """The name of the database that this table belongs to, and the table."""
     names = [database] if database else list(TABLE_COLUMNS)
     if database and database not in TABLE_COLUMNS:
-        raise ValueError(f"--database={database} has no one table: name its folder with --manual-dir")
+        raise ValueError(f"--database={database} has no single table: give its folder with --manual-dir")
     complaints = []
     for name in names:
         for columns in _columns(name):
@@ -113,13 +113,13 @@ def _with_action_units(table: Table) -> Table:
 
 
 def _plain(path: Path) -> Source | None:
-    """A plain table; None if it is none."""
+    """The annotations of a plain table; None if the file is not one."""
     if (found := plain_table(path)) is None:
         return None
     facts = _facts(path.name, found.table, []) | _hashes(path)
     if found.passed_over:
         names = ", ".join(found.passed_over)
-        facts["cautions"].append(f"columns that name no action unit of FACS are passed over: {names}.")
+        facts["cautions"].append(f"columns that name no action unit of FACS are ignored: {names}.")
     return Source(found.table, facts)
 
 

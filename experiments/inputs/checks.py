@@ -1,4 +1,4 @@
-"""Settings that cannot be run: ranges, and combinations that contradict each other. One sentence each."""
+"""Refuse settings that cannot be run: values out of range and contradictory combinations. One sentence each."""
 
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ from experiments.inputs.settings import (
 from experiments.inputs.sweep import points
 
 TRAIN_AU = {True: "--train-au", False: "--au=finetuned"}
-"""How a federation (True) or a cross-validation says that the AU detector is trained."""
+"""The option that trains the AU detector, of a federation (True) or of a cross-validation."""
 
 
 def check_fed(settings: FedSettings) -> None:
-    """Refuse a federation that cannot be run.
+    """Refuse settings of ``fed`` that cannot be run.
 
     Raises:
       ValueError: which option, its value, what is allowed.
@@ -42,7 +42,7 @@ def check_fed(settings: FedSettings) -> None:
 
 
 def check_mer(settings: MerSettings) -> None:
-    """Refuse a cross-validation that cannot be run.
+    """Refuse settings of ``mer`` that cannot be run.
 
     Raises:
       ValueError: which option, its value, what is allowed.
@@ -53,7 +53,7 @@ def check_mer(settings: MerSettings) -> None:
 
 
 def check_ablate(settings: AblateSettings) -> None:
-    """Refuse an ablation that cannot be run.
+    """Refuse settings of ``ablate`` that cannot be run.
 
     Raises:
       ValueError: which option, its value, what is allowed.
@@ -71,7 +71,7 @@ def check_ablate(settings: AblateSettings) -> None:
 
 
 def check_pretrain(settings: PretrainSettings) -> None:
-    """Refuse a pretraining that cannot be run.
+    """Refuse settings of ``pretrain`` that cannot be run.
 
     Raises:
       ValueError: which option, its value, what is allowed.
@@ -83,7 +83,7 @@ def check_pretrain(settings: PretrainSettings) -> None:
 
 
 def check_priors(network: NetworkSettings) -> None:
-    """Refuse a value of ``--prior`` that names no prior, or one twice; or several where no prior has an effect.
+    """Refuse unknown or duplicate names of priors, and several priors for a network that uses none.
 
     Raises:
       ValueError: which name, and what there is; or which network.
@@ -99,7 +99,7 @@ def check_priors(network: NetworkSettings) -> None:
 
 
 def check_prior_names(names: Sequence[str]) -> None:
-    """Refuse a value of ``--prior`` that names no prior, or one twice.
+    """Refuse unknown or duplicate names of priors.
 
     Raises:
       ValueError: which name, and what there is.
@@ -152,7 +152,7 @@ def _check_augmentation(settings: RecognitionSettings) -> None:
 
 
 def _check_sweep(settings: RunSettings) -> None:
-    """Refuse names and values of a sweep that cannot be used, and settings that make no difference in any row."""
+    """Refuse unknown names and invalid values in a sweep, and swept settings that affect no row."""
     swept = points(settings)
     for texts, point in swept if settings.sweep else []:
         check_priors(point.network)
@@ -164,7 +164,7 @@ def _check_sweep(settings: RunSettings) -> None:
 
 
 def _no_difference(option: str, settings: RunSettings) -> str:
-    """Why a setting has no effect on any row; empty if it has."""
+    """Why a setting affects no row; empty if it affects one."""
     if isinstance(settings, FedSettings):
         name = option.replace("-", "_")
         if name in algorithms.ALGORITHM_SETTINGS and not any(

@@ -1,4 +1,4 @@
-"""Settings of the test of coordination, and the annotations that they ask for."""
+"""Settings of the test of coordination, and the annotations that they name."""
 
 from dataclasses import asdict, dataclass
 from math import ceil
@@ -18,16 +18,16 @@ NUM_AUS = 12
 
 @dataclass(frozen=True)
 class CoordinationSettings:
-    """What is tested.
+    """Settings of ``coordination``.
 
     Attributes:
-      database: Which data: synthetic, casme3, dfme, casme2, samm, disfa, ckplus, or your own as module:function; with
-        --table, whose table it is (by default that is found out).
+      database: Database: synthetic, casme3, dfme, casme2, samm, disfa, ckplus, or your own as module:function; with
+        --table, the database that the table belongs to (by default detected).
       table: Annotation table, Excel or CSV: a database's own, or one with columns subject, AU1, AU2, ... of 0, 1 or
         nothing where an AU is not labelled.
       level: False-discovery rate at which pairs are found.
-      permutations: Permutations within subjects behind each p.
-      seed: Of the permutations.
+      permutations: Permutations within subjects for each p-value.
+      seed: Seed of the permutations.
       prior: Priors whose topologies are compared with the pairs found: published, co-occurrence, uniform, shuffled,
         none, or your own as module:function; a function is given the table of annotations.
     """
@@ -57,7 +57,7 @@ def check_permutations(settings: CoordinationSettings, num_aus: int) -> None:
     """Refuse so few permutations that no pair of these AUs could be found.
 
     Raises:
-      ValueError: how many it takes.
+      ValueError: how many are needed.
     """
     num_pairs = num_aus * (num_aus - 1) // 2
     if (least := ceil(num_pairs / settings.level) - 1) > settings.permutations:
@@ -71,7 +71,7 @@ def check_source(source: "Source", settings: CoordinationSettings) -> None:
     """Refuse annotations in which no pair can be tested.
 
     Raises:
-      ValueError: what they, or the settings, lack.
+      ValueError: what is missing in them or in the settings.
     """
     check_permutations(settings, len(source.table.action_units))
     if not source.table.mask.any():
@@ -84,7 +84,7 @@ def source_of(
     """The annotations of the table, or else of the database.
 
     Raises:
-      ValueError, OSError: they cannot be had.
+      ValueError, OSError: they cannot be loaded.
     """
     from experiments.inputs.annotations import of_database, of_table
 

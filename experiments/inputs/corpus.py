@@ -1,4 +1,4 @@
-"""What a detector is pretrained on: several databases as one, split by subject."""
+"""The pretraining data of a detector: several databases joined, and split by subject."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from fedpsyau_jax.types import Examples
 
 @dataclass(frozen=True)
 class Corpus:
-    """AU-labelled examples of several databases as one.
+    """AU-labelled examples of several databases, joined.
 
     Attributes:
       datasets: the databases, with all of their examples.
       examples: those with at least one labelled AU.
-      subject: [examples] who is seen, as database/subject.
-      clip: [examples] as database/clip.
+      subject: [examples] subject, as database/subject.
+      clip: [examples] clip, as database/clip.
       database: [examples] name of the database.
     """
 
@@ -31,7 +31,7 @@ class Corpus:
 
 
 def with_database(database: str, names: Iterable[str]) -> list[str]:
-    """Subjects or clips with their database: the same name in two databases means two people.
+    """Prefix subjects or clips with their database, as the same name in two databases means two people.
 
     >>> with_database("disfa", ["SN001"])
     ['disfa/SN001']
@@ -40,7 +40,7 @@ def with_database(database: str, names: Iterable[str]) -> list[str]:
 
 
 def join(datasets: list[Dataset]) -> Corpus:
-    """Several databases as one, without examples that have no labelled AU.
+    """Join several databases, without examples that have no labelled AU.
 
     Raises:
       ValueError: no AU is labelled at all.
@@ -62,19 +62,19 @@ def join(datasets: list[Dataset]) -> Corpus:
 
 
 def split(corpus: Corpus, validation_share: float, generator: np.random.Generator, name: str = "all") -> Split:
-    """Examples to train on and, as the split's test, to validate the detector on; in each database whole subjects.
+    """Split examples into training and validation (the split's test), by whole subjects in each database.
 
     Args:
       corpus: all examples.
-      validation_share: of the subjects, in (0, 1); at least one of each database is on either side.
-      generator: of the draw.
+      validation_share: share of the subjects, in (0, 1); at least one subject of each database is on each side.
+      generator: source of randomness.
       name: of the split.
 
     Returns:
-      A split with one client; its subjects are those that the detector is validated on.
+      A split with one client, whose subjects are the validation subjects.
 
     Raises:
-      ValueError: a database has a single subject.
+      ValueError: a database has only one subject.
     """
     is_train = np.zeros(len(corpus.subject), bool)
     for database in dict.fromkeys(corpus.database):

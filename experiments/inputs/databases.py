@@ -1,4 +1,4 @@
-"""Databases that a command loads: by name, or a Dataset of the user's own as ``module:function``."""
+"""Load databases by name, or a Dataset of the user's own as ``module:function``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,20 +19,22 @@ OPTION = "--database"
 PRETRAINING = "pretraining"
 """The configuration of the synthetic database that AU detectors are pretrained on."""
 EXAMPLES = {"flow": (28, 28, 3), "patches": (65, 5, 5, 3), "au": (12,), "au_mask": (12,)}
-"""Shape of one example where it is no number."""
+"""Shapes of the arrays of one example."""
 AU_NAMES = tuple(f"AU{au}" for au in ACTION_UNITS)
 
 
 def data_folder(chosen: Path | None) -> Path:
-    """Where databases and detectors are stored: the chosen folder, else ``TFDS_DATA_DIR``, else tfds's own."""
+    """Folder of databases and detectors: the chosen one, else ``TFDS_DATA_DIR``, else the default of tfds."""
     return Path(chosen or environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def loaded(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages) -> Dataset:
+def load_dataset(
+    settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages
+) -> Dataset:
     """The database of the settings, with its classes; see ``data.dataset.load`` and ``own_database``.
 
     Raises:
-        ValueError, OSError: it cannot be had.
+        ValueError, OSError: it cannot be loaded.
     """
     if settings.is_own:
         if manual_dir is not None:
@@ -48,15 +50,15 @@ def loaded(settings: RecognitionSettings, data_dir: Path | None, manual_dir: Pat
     )
 
 
-def loaded_for_pretraining(data_dir: Path | None, stages: Stages) -> Dataset:
-    """The AU clips of synthetic subjects who are in nobody's training or test."""
+def load_pretraining_dataset(data_dir: Path | None, stages: Stages) -> Dataset:
+    """The AU clips of the synthetic subjects for pretraining, who are in no experiment."""
     return load("synthetic", PRETRAINING, data_dir, progress=stages.track)
 
 
-def loaded_together(
+def load_datasets(
     names: Sequence[str], data_dir: Path | None, manual_dirs: Mapping[str, Path], stages: Stages
 ) -> list[Dataset]:
-    """Several databases, to pretrain a detector on; of the synthetic one, its pretraining subjects.
+    """Load several databases to pretrain a detector on; ``synthetic`` is its ``pretraining`` part.
 
     Args:
         names: of the databases.
@@ -65,7 +67,7 @@ def loaded_together(
         stages: progress.
 
     Raises:
-        ValueError, OSError: one cannot be had.
+        ValueError, OSError: one of them cannot be loaded.
     """
     parts = {"synthetic": PRETRAINING}
     return [
@@ -77,7 +79,7 @@ def folders_by_name(values: Sequence[str], databases: Sequence[str]) -> dict[str
     """The user's copies, from the values of ``--manual-dir`` of a command with several databases.
 
     Raises:
-      ValueError: a value is not name=FOLDER, or names a database that is not trained on.
+      ValueError: a value is not name=FOLDER, or names a database that is not used.
 
     >>> folders_by_name(["disfa=copies/disfa"], ["disfa"])["disfa"].name
     'disfa'
@@ -94,21 +96,21 @@ def folders_by_name(values: Sequence[str], databases: Sequence[str]) -> dict[str
 
 
 def own_database(text: str, classes: int | None) -> Dataset:
-    """What a value ``module:name`` of ``--database`` means, where name is a function ``() -> Dataset``, or a Dataset.
+    """Load ``module:name`` of ``--database``, where name is a function ``() -> Dataset`` or a Dataset.
 
     Args:
         text: the value.
-        classes: 3, 4 or 7 to map its emotions to these classes; None for its own.
+        classes: 3, 4 or 7 to map its emotions to these classes; None to keep its own.
 
     Returns:
         The dataset with its fingerprint.
 
     Raises:
-        ValueError: no such module or function, one that fails, or what it returns is no dataset; in one sentence.
+        ValueError: the module or function is missing or fails, or it returns no valid dataset; in one sentence.
     """
     where = f"{OPTION}={text}"
-    found = plugins.function_or_value(OPTION, text, Dataset, "neither a function that gives a Dataset nor a Dataset")
-    dataset = found if isinstance(found, Dataset) else plugins.call(OPTION, text, found)
+    value = plugins.function_or_value(OPTION, text, Dataset, "neither a function that returns a Dataset nor a Dataset")
+    dataset = value if isinstance(value, Dataset) else plugins.call(OPTION, text, value)
     if not isinstance(dataset, Dataset):
         raise ValueError(f"{where}: the function returned {type(dataset).__name__}, not a Dataset")
     checked = check_dataset(dataset, where)
@@ -116,7 +118,7 @@ def own_database(text: str, classes: int | None) -> Dataset:
 
 
 def check_dataset(dataset: Dataset, where: str) -> Dataset:
-    """The dataset as the experiments take it, if it is one; with its fingerprint.
+    """Check a dataset, convert it to the types of the experiments, and compute its fingerprint.
 
     Raises:
         ValueError: what is wrong; the sentence starts with ``where``.

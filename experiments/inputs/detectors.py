@@ -1,4 +1,4 @@
-"""Pretrained AU detectors in folders: written by experiments.pretrain, read for ``--au-init``."""
+"""Pretrained AU detectors in run folders: written by experiments.pretrain, read for ``--au-init``."""
 
 import hashlib
 import json
@@ -21,14 +21,14 @@ from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
 USED = "au_init.json"
-"""In the folder of a run that has ``--au-init``: which detectors it uses."""
+"""File of a run with ``--au-init`` that records which detectors it uses."""
 DECIDES_WEIGHTS = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
 DECIDES_FEATURES = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
-"""Settings of a network, and their options, that must be those of the pretraining: always; if it stays frozen."""
+"""Settings of a network, with their options, that must be those of the pretraining: always; if it is frozen."""
 
 
 class Detector(NamedTuple):
-    """An AU detector: its weights, as the network itself has them, and the priors that it was trained with."""
+    """An AU detector: its unpacked weights, and the priors that it was trained with."""
 
     client: ClientState
     priors: Priors
@@ -39,8 +39,8 @@ class PretrainedDetectors:
     """Detectors of ``--au-init``, each with the prior that it was pretrained with.
 
     Attributes:
-      weights: by prior of the network that they are used in.
-      subjects: who decided these weights, validation included, as database/subject.
+      weights: by name of the prior of the network that uses them.
+      subjects: all subjects of the pretraining, validation included, as database/subject.
       fingerprint: SHA-256 over weights, priors and subjects.
     """
 
@@ -49,7 +49,7 @@ class PretrainedDetectors:
     fingerprint: str
 
     def subjects_of(self, database: str) -> list[str]:
-        """The subjects of one database: nothing must be tested on them. Others are other people, by any name."""
+        """The pretraining subjects of one database, on whom nothing may be tested."""
         seen = [name.partition("/") for name in self.subjects]
         return [subject for name, _, subject in seen if name == database]
 
@@ -61,14 +61,14 @@ def save_detectors(
     subjects: Sequence[str],
     databases: Sequence[str],
 ) -> None:
-    """Write detectors with what must be known to use them: their network, and who trained them.
+    """Write detectors with the facts that are needed to use them: their network and their subjects.
 
     Args:
       folder: of the run.
       detectors: one for each prior of the network.
-      network: which network.
-      subjects: everybody whose pictures decided the weights, validation included, as database/subject.
-      databases: their names.
+      network: the network of all detectors.
+      subjects: all subjects of the pretraining, validation included, as database/subject.
+      databases: names of the databases.
     """
     for place, detector in zip(_places(network.prior), detectors, strict=True):
         with open_checkpoints(folder.path / place, keep=1) as checkpoints:
@@ -83,19 +83,19 @@ def save_detectors(
 
 
 def read_detectors(path: Path, network: NetworkSettings, *, frozen: bool = False) -> PretrainedDetectors:
-    """Read the detectors that a network takes.
+    """Read the detectors for a network.
 
     Args:
       path: folder of a run of experiments.pretrain.
-      network: that they are used in.
-      frozen: whether they stay as they are: then the prior must be that of the pretraining.
+      network: the network that uses them.
+      frozen: whether they stay frozen: then the prior must be that of the pretraining.
 
     Returns:
       For each prior of the network the detector that was pretrained with it; if a single one was pretrained, that one
       for all.
 
     Raises:
-      ValueError: no detector there, one of another network, or one that cannot be read.
+      ValueError: there is no detector, it is of another network, or it cannot be read.
     """
     facts = _facts(path)
     _check(path, facts, network, frozen=frozen)
@@ -114,7 +114,7 @@ def read_au_init(settings: RecognitionSettings) -> PretrainedDetectors | None:
     """The detectors of ``--au-init`` for all networks of some settings; None without ``--au-init``.
 
     Raises:
-      ValueError: no detectors there, or they do not fit.
+      ValueError: there are no detectors, or they do not fit the network.
     """
     if settings.au_init is None:
         return None
@@ -126,7 +126,7 @@ def read_au_init(settings: RecognitionSettings) -> PretrainedDetectors | None:
 
 
 def _networks(settings: RecognitionSettings) -> list[NetworkSettings]:
-    """Each network of the table once."""
+    """The distinct networks of the table."""
     networks = [point.network for _, point in points(settings)]
     if isinstance(settings, AblateSettings):
         networks = [replace(network, variant=variant) for network in networks for variant in settings.variants]
@@ -134,24 +134,24 @@ def _networks(settings: RecognitionSettings) -> list[NetworkSettings]:
 
 
 def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> None:
-    """Refuse detectors that do not fit, without reading their weights; see ``read_detectors``.
+    """Refuse detectors that do not fit a network, without reading their weights; see ``read_detectors``.
 
     Raises:
-      ValueError: no detector there, or one of another network; or there are several, and none for a prior.
+      ValueError: there is no detector, or it is of another network, or there are several but none for a prior.
     """
     _check(path, _facts(path), network, frozen=frozen)
 
 
 def refuse_replaced(folder: RunFolder, au_init: str | None, detectors: PretrainedDetectors | None) -> None:
-    """Write down which detectors a run uses. In a resumed run, check that they are the same.
+    """Record which detectors a run uses; in a resumed run, check that they are the same.
 
     Args:
       folder: of the run.
       au_init: folder of the detectors.
-      detectors: as they are now; None where the run has none.
+      detectors: as they are now; None if the run has none.
 
     Raises:
-      ValueError: they are others.
+      ValueError: they have changed.
     """
     if detectors is None:
         return
@@ -166,7 +166,7 @@ def refuse_replaced(folder: RunFolder, au_init: str | None, detectors: Pretraine
 
 
 def detector_like(network: NetworkSettings) -> ClientState:
-    """Shapes and dtypes of a detector's weights, as the network itself has them."""
+    """Shapes and dtypes of a detector's unpacked weights."""
     model = au_detector(network.architecture(), published(), 1.0)
     patches, aus, flow = jnp.zeros((1, 65, 5, 5, 3)), jnp.zeros((1, 12)), jnp.zeros((1, 28, 28, 3))
     examples = Examples(flow, patches, aus, aus, jnp.zeros(1, jnp.int32))
@@ -226,7 +226,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 
 def _priors(facts: Mapping[str, Any]) -> list[str]:
-    """Names of the priors that the detectors were pretrained with, one each."""
+    """Name of the prior that each detector was pretrained with."""
     return [str(name) for name in facts["network"].get("prior", ())]
 
 
@@ -236,5 +236,5 @@ def _places(priors: Sequence[str]) -> list[str]:
 
 
 def _as_written(value: Any) -> str:
-    """A setting as the user writes it."""
+    """A setting as on the command line."""
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)

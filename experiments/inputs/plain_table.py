@@ -1,4 +1,4 @@
-"""Plain annotation tables: subjects, and a column of action units or one of 0 and 1 for each; text or a workbook."""
+"""Plain annotation tables (text or workbook): subjects, and one column of AU lists or one 0/1 column for each AU."""
 
 import re
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from fedpsyau_jax.priors import AnnotationTable
 from fedpsyau_jax.priors.action_units import NAMES, UPPER_NAMES
 
 UNKNOWN = ("na", "n/a", "nan", "null")
-"""Words for a label that nobody knows, as other programs write it."""
+"""Words that other programs write for an unknown label."""
 _LAST_HEADER_ROW = 60
 
 
@@ -24,20 +24,20 @@ Line = tuple[int, Sequence[object]]
 
 
 class PlainTable(NamedTuple):
-    """Annotations, and columns that are named like an AU but are none of FACS."""
+    """Annotations, and the ignored columns, whose names look like an AU but are none of FACS."""
 
     table: AnnotationTable
     passed_over: tuple[str, ...]
 
 
 def plain_table(path: Path) -> PlainTable | None:
-    """The sheet that has the most columns for action units, the first of equal ones; None if none has any.
+    """Read a plain table, from the sheet with the most AU columns (the first in a tie); None if no sheet has any.
 
-    Columns are ``subject`` (or near it) and AU1, AU2, ... in any order; or ``subject`` and one column of AUs like
-    ``4+R12`` or ``AU4, AU7``, of the sheet with the most rows, unless it is the table of a database.
+    Columns are ``subject`` (or a similar heading) and AU1, AU2, ... in any order; or ``subject`` and one column of AUs
+    like ``4+R12`` or ``AU4, AU7``, from the sheet with the most rows, unless it is the table of a database.
 
     Raises:
-        TableError: there are such columns, but they are no annotations; the message names file and row.
+        TableError: there are such columns, but their cells are not annotations; the message names file and row.
         OSError: the file cannot be read.
     """
     grids = grids_of(path)
@@ -57,7 +57,7 @@ def plain_table(path: Path) -> PlainTable | None:
 
 
 def _subject_and_aus(path: Path, grid: Sequence[Sequence[object]]) -> tuple[list[Line], int, int] | None:
-    """Numbered lines below a header that has a subject and AUs, and the places of these."""
+    """Numbered lines below a header with subject and AUs, and the indices of these two columns."""
     for number, line in enumerate(grid[:_LAST_HEADER_ROW], 1):
         found = {name: places for name, places in headings(line).items() if name in ("subject", "au")}
         if len(found) == 2:
@@ -87,7 +87,7 @@ def _of_cells(path: Path, rows: Sequence[Line], subject: int, place: int) -> Pla
 
 def _who(path: Path, number: int, row: Sequence[object], subject: int) -> str:
     if subject >= len(row) or is_blank(row[subject]):
-        raise TableError(f"{path}, row {number}: no subject; name who is seen, or delete the row")
+        raise TableError(f"{path}, row {number}: no subject; name the person who is seen, or delete the row")
     return re.sub(r"^(\d+)\.0$", r"\1", str(row[subject]).strip())
 
 
@@ -120,7 +120,7 @@ def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Seq
 
 
 def _places(path: Path, named: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """AU -> its column, the upper face first."""
+    """AU -> index of its column, the upper face first."""
     aus = [au for _, au in named]
     if twice := [au for au in aus if aus.count(au) > 1]:
         raise TableError(f"{path}: AU{twice[0]} has {aus.count(twice[0])} columns; keep one")
@@ -137,7 +137,7 @@ def _action_unit(cell: object) -> int | None:
 
 
 def _mark(path: Path, number: int, row: Sequence[object], place: int, au: int) -> float:
-    """0, 1, or NaN where nobody knows."""
+    """0, 1, or NaN if unknown."""
     cell = row[place] if place < len(row) else None
     if is_blank(cell) or str(cell).strip().lower() in UNKNOWN:
         return np.nan

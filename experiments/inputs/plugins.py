@@ -1,4 +1,4 @@
-"""The user's own code on the command line, as ``module:name``; its failures become one sentence."""
+"""Load the user's own code, named as ``module:name`` on the command line; its failures become one sentence."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from fedpsyau_jax.options import did_you_mean
 
 
 def is_plugin(text: str) -> bool:
-    """Whether a name on the command line is of the user's own code.
+    """Whether a name on the command line refers to the user's own code.
 
     >>> is_plugin("mine:line"), is_plugin("fedavg")
     (True, False)
@@ -19,7 +19,7 @@ def is_plugin(text: str) -> bool:
 
 
 def refuse_unknown(option: str, text: str, known: Mapping[str, Any]) -> None:
-    """Raise a ValueError if a name is neither known nor of the user's own code.
+    """Raise a ValueError if a name is neither known nor refers to the user's own code.
 
     >>> refuse_unknown("--prior", "publshed", {"published": 1, "none": 2})
     Traceback (most recent call last):
@@ -31,10 +31,10 @@ def refuse_unknown(option: str, text: str, known: Mapping[str, Any]) -> None:
 
 
 def attribute(option: str, text: str) -> Any:
-    """What a module of the user holds under a name.
+    """Import an attribute of a module of the user.
 
     Args:
-        option: of the command line, for the message.
+        option: the command-line option, for the message.
         text: ``module:name``.
 
     Raises:
@@ -52,13 +52,13 @@ def attribute(option: str, text: str) -> Any:
 
 
 def function_or_value(option: str, text: str, value_types: type | tuple[type, ...], otherwise: str) -> Any:
-    """What a module of the user holds under a name: a function, or a ready value.
+    """Import a function or a value of the given types from a module of the user.
 
     Args:
-        option: of the command line.
+        option: the command-line option, for the message.
         text: ``module:name``.
-        value_types: of a ready value.
-        otherwise: end of the message: "neither a function that returns a Dataset nor a Dataset".
+        value_types: allowed types of a value.
+        otherwise: end of the message, such as "neither a function that returns a Dataset nor a Dataset".
 
     Raises:
         ValueError: it is neither, or cannot be imported.
@@ -73,7 +73,7 @@ def call(option: str, text: str, function: Callable[..., Any], *arguments: Any) 
     """Call the user's function.
 
     Raises:
-        ValueError: it failed; the sentence names its first line.
+        ValueError: it failed; the message has the first line of its error.
     """
     try:
         return function(*arguments)
@@ -82,7 +82,7 @@ def call(option: str, text: str, function: Callable[..., Any], *arguments: Any) 
 
 
 def error_line(error: Exception) -> str:
-    """An error of the user's code in one line."""
+    """Type and first line of an error of the user's code."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

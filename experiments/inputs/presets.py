@@ -1,4 +1,4 @@
-"""Named settings of the commands; the first of each is its default."""
+"""Presets: named settings of the commands. The first of each command is its default."""
 
 from collections.abc import Mapping
 

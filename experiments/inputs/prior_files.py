@@ -1,4 +1,4 @@
-"""The priors of a run, written into its folder: a run goes on, and is explained, with those only."""
+"""The priors of a run, stored in its folder to check that they have not changed when it is resumed or explained."""
 
 import io
 from collections.abc import Sequence
@@ -13,18 +13,18 @@ from fedpsyau_jax.types import Float
 
 FILE = "priors.npz"
 TOLERANCE = 1e-5
-"""Largest difference of a share that rounding on another machine can explain."""
+"""Largest difference that rounding on another machine can cause."""
 
 
 def keep_priors(folder: RunFolder, priors: Sequence[tuple[str, Priors]]) -> None:
-    """Write the priors of a run; in a resumed run, check that they are still the same.
+    """Write the priors of a run; in a resumed run, check that they have not changed.
 
     Args:
         folder: of the run.
         priors: of every training, with its name for the message.
 
     Raises:
-        ValueError: a prior is not that of the interrupted run.
+        ValueError: a prior has changed.
     """
     check_priors_unchanged(folder, priors)
     if not folder.has(FILE):
@@ -34,10 +34,10 @@ def keep_priors(folder: RunFolder, priors: Sequence[tuple[str, Priors]]) -> None
 
 
 def check_priors_unchanged(folder: RunFolder, priors: Sequence[tuple[str, Priors]]) -> None:
-    """Check that priors are those that ``keep_priors`` wrote, if it did.
+    """Check that the priors are those that ``keep_priors`` wrote, if there is such a file.
 
     Raises:
-        ValueError: which one is not; or the file is damaged.
+        ValueError: which one has changed; or the file is damaged.
     """
     if not folder.has(FILE):
         return

@@ -32,14 +32,14 @@ def cooccurrence(table: AnnotationTable) -> Priors:
 
 
 def shuffled(table: AnnotationTable, seed: int = 0) -> Priors:
-    """The published priors with their edges shuffled: the control; see ``shuffle_edges``."""
+    """The published priors with shuffled edges, as a control; see ``shuffle_edges``."""
     del table
     keys = jax.random.split(jax.random.key(seed), 3)
     return Priors(*(shuffle_edges(prior, key) for prior, key in zip(published(), keys, strict=True)))
 
 
 def no_topology(table: AnnotationTable) -> Priors:
-    """Every AU may attend to every other, and goes with each equally often."""
+    """Every AU may attend to every other, with uniform statistics."""
     del table
     return Priors(*(uniform(np.ones_like(prior.topology)) for prior in published()))
 
@@ -54,17 +54,17 @@ NAMED: Mapping[str, PriorsOfTable] = {
 
 
 def prior_named(text: str) -> PriorsOfTable:
-    """What a value of ``--prior`` means: a function from (training) annotations to the network's priors.
+    """The function from (training) annotations to the network's priors that a value of ``--prior`` names.
 
     Args:
         text: a name of ``NAMED``; ``shuffled:SEED``; or ``module:name``, where name is a function
             ``AnnotationTable -> Prior or Priors``, or a Prior or Priors.
 
     Returns:
-        a function that checks what comes out: shapes, topologies of true and false, rows that sum to 1.
+        A function that checks its result: shapes, boolean topologies, rows that sum to 1.
 
     Raises:
-        ValueError: no such name, module or function; from the function returned, a prior that is none.
+        ValueError: no such name, module or function; from the function returned, an invalid prior.
 
     >>> prior_named("published")(None).upper.topology.shape  # needs no annotations
     (6, 6)
@@ -77,14 +77,14 @@ def prior_named(text: str) -> PriorsOfTable:
 
 
 def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
-    """What the annotators of one or several datasets wrote."""
+    """The annotations of a dataset or a corpus."""
     examples = dataset.examples
     aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
     return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
 def _own(text: str) -> PriorsOfTable:
-    """The user's own priors, checked whenever they are made."""
+    """A function for the user's own priors, which checks them."""
     otherwise = "neither a function of an AnnotationTable nor a Prior"
     found = plugins.function_or_value(OPTION, text, (Prior, Priors), otherwise)
 
@@ -98,7 +98,7 @@ def _own(text: str) -> PriorsOfTable:
 
 
 def check_priors(made: Prior | Priors, where: str) -> Priors:
-    """The priors of the network's three graphs, if they are priors.
+    """Check priors and convert them to those of the network's three graphs.
 
     Raises:
         ValueError: what is wrong; the sentence starts with ``where``.

@@ -1,4 +1,4 @@
-"""Declared ranges of settings: ``Annotated[int, COUNT]`` is checked wherever the setting is read."""
+"""Ranges of settings, declared as ``Annotated[int, COUNT]`` and checked by ``check_ranges``."""
 
 from collections.abc import Callable
 from dataclasses import is_dataclass
@@ -6,11 +6,11 @@ from math import inf
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 SEEDS = 2**31
-"""Seeds from 0 below this are told apart by all random generators."""
+"""All random generators accept seeds from 0 to below this."""
 
 
 class Range(NamedTuple):
-    """What a number may be: the words after "it must be", and the test."""
+    """A range of numbers: the words after "it must be", and a predicate."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -49,7 +49,7 @@ def _holds(declared: Range, value: Any) -> bool:
 
 
 def _ranges(hint: Any) -> list[Range]:
-    """The ranges of a type, also inside of ``tuple[...]`` and ``... | None``."""
+    """The ranges that a type declares, also inside ``tuple[...]`` and ``... | None``."""
     if get_origin(hint) is Annotated:
         inner, *notes = get_args(hint)
         return [note for note in notes if isinstance(note, Range)] + _ranges(inner)

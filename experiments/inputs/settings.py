@@ -1,4 +1,7 @@
-"""Settings of the commands that train: frozen, typed, their ranges declared; each command adds to one base."""
+"""Settings of the training commands: frozen dataclasses with declared ranges, derived from one base.
+
+Their docstrings are the texts of ``--help``.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,16 +19,16 @@ AUModule = Literal["frozen", "finetuned", "scratch"]
 DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
 AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
 CLASSES: Mapping[str, Literal[3, 4, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
-"""Emotion classes of each database by its published protocols, the default."""
+"""Default number of emotion classes of each database, by its published protocols."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """Which network.
+    """Architecture and prior of the network.
 
     Attributes:
-      variant: One of the authors' ablations.
+      variant: The full network, or one of the authors' ablations.
       attention: What the transformer attends over: landmarks (ours), or the batch, as released.
       masking: What a node's softmax runs over: its neighbours (ours), or all nodes, as released.
       prior: Priors of action units: published, co-occurrence, uniform, shuffled, none, or your own as module:function;
@@ -40,7 +43,7 @@ class NetworkSettings:
     prior_ratio: Annotated[float, SHARE] = 0.3
 
     def architecture(self) -> "Architecture":
-        """The network's choices as values."""
+        """The architecture with these choices."""
         from fedpsyau_jax.models.fedpsyau import VARIANTS
         from fedpsyau_jax.priors import neighbours, released
 
@@ -54,9 +57,9 @@ class PretrainingSettings:
 
     Attributes:
       epochs: Passes over the pretraining set.
-      batch: Most examples in a batch; all are of equal size.
-      learning_rate: AdamW's, after a warm-up of one epoch; it decays to 0 along a cosine.
-      weight_decay: AdamW's.
+      batch: Maximum batch size; all batches have the same size.
+      learning_rate: Learning rate of AdamW, after a warm-up of one epoch; it decays to 0 along a cosine.
+      weight_decay: Weight decay of AdamW.
     """
 
     epochs: Annotated[int, COUNT] = 32
@@ -67,18 +70,18 @@ class PretrainingSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What every command that trains has.
+    """Settings of every training command.
 
     Attributes:
       sweep: Settings to vary, as name=value,value,... (for example mu=0.001,0.01 batch=16,32): every row of the table
-        is trained with each combination; what a row does not depend on does not multiply it.
+        is trained with each combination, but only once for values that it does not depend on.
       repeats: Repetitions with other splits and initial weights.
-      seed: Of everything random.
-      devices: Devices to spread clients, folds or rows over; on a CPU, virtual ones.
-      at_once: Trainings that one compiled program holds at a time; by default as many as fit into memory.
-      checkpoint_seconds: At least so long between two checkpoints, except after the last round or epoch.
+      seed: Seed of all random numbers.
+      devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
+      at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the memory.
+      checkpoint_seconds: Minimum time between two checkpoints.
       keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
-      network: Which network.
+      network: Architecture and prior of the network.
       pretraining: How its AU detector is pretrained.
     """
 
@@ -95,24 +98,26 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class RecognitionSettings(RunSettings):
-    """What every command that recognises emotions has.
+    """Settings of every command that recognises emotions.
 
     Attributes:
-      database: Which: ``synthetic`` is rendered on first use; others are made from your copy or by module:function.
+      database: Database: ``synthetic`` is rendered on first use; others are built from your copy or by module:function.
       config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
-      classes: Emotion classes: 3 (negative, positive, surprise), 4 (those and others) or 7 (of casme3 with others,
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3: with others,
         without contempt); by default 7 for synthetic and dfme, else 3.
-      au_init: Folder of a run of experiments.pretrain to take the AU detector from; by default it is pretrained on
-        synthetic subjects of its own.
-      batch: Most examples in a batch; the batches of an epoch are of equal size.
-      learning_rate: AdamW's.
-      weight_decay: AdamW's.
-      head_scale: Factor of the emotion classifier's initial weights; 1 as published, smaller ones learn sooner.
-      gamma: Share of the AU losses in the total loss, unless the AU detector is frozen.
+      au_init: Run folder of experiments.pretrain to take the AU detector from; by default it is pretrained on other
+        synthetic subjects.
+      batch: Maximum batch size; all batches of an epoch have the same size.
+      learning_rate: Learning rate of AdamW.
+      weight_decay: Weight decay of AdamW.
+      head_scale: Factor of the initial weights of the emotion classifier's last layer; 1 as published, smaller values
+        learn sooner.
+      gamma: Weight of the AU losses in the total loss, unless the AU detector is frozen.
       augment: Add rotated copies of the rare classes to the training examples, by the published recipe.
       prior_schedule: The prior ratio is --network.prior-ratio throughout, or decays from 1 as published.
-      validation_share: Share of the training examples, whole subjects, to score after each round or epoch instead.
-      select: Take the round or epoch with the best validation UF1, instead of the last one.
+      validation_share: Share of the training examples, as whole subjects, to hold out and score after each round or
+        epoch.
+      select: Test the round or epoch with the best validation UF1, instead of the last one.
     """
 
     database: DatabaseName | str = "synthetic"
@@ -141,7 +146,7 @@ class RecognitionSettings(RunSettings):
 
     @property
     def num_classes(self) -> int | None:
-        """Emotion classes, as chosen or as published for the database; None for those of the data."""
+        """Number of emotion classes, as chosen or as published for the database; None for those of the data."""
         return self.classes or CLASSES.get(self.database)
 
     @property
@@ -152,21 +157,21 @@ class RecognitionSettings(RunSettings):
 
 @dataclass(frozen=True)
 class FedSettings(RecognitionSettings):
-    """One federated comparison. The defaults are the preset ``quick``.
+    """Settings of ``fed``. The defaults are the preset ``quick``.
 
     Attributes:
-      clients: Clients; subjects are dealt to them at random, equally many each.
+      clients: Number of clients; subjects are assigned to them at random, as evenly as possible.
       algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything),
         or your own as module:function, a function of (weights, settings) that returns a Strategy.
-      rounds: Rounds of exchange.
+      rounds: Communication rounds.
       local_epochs: Passes of a client over its data in a round.
       warmup_epochs: Epochs of linear warm-up of the learning rate, within the first round.
       mu: Factor of the proximal term (FedProx, P-FedProx): one for all clients, or one for each.
       self_weight: Share of a client's own weights in P-FedProx's mixture.
       proximal: Proximal term: mu/2 times the squared distance to the weights received this round; or as released, a
         sum of unsquared norms, for P-FedProx to the initial weights.
-      optimizer_state: Each round starts with a new optimiser, or with the client's last one.
-      train_au: Train the AU detector too, instead of freezing it as pretrained.
+      optimizer_state: Each round starts with a new optimiser state, or with the client's last one.
+      train_au: Train the AU detector too, instead of keeping it frozen.
       train_share: Share of each client's subjects (or examples) to train on.
       split: No subject in both training and test; or by examples, as published.
     """
@@ -194,14 +199,14 @@ class FedSettings(RecognitionSettings):
 
 @dataclass(frozen=True)
 class CrossValidationSettings(RecognitionSettings):
-    """What cross-validations have: one training a fold, an epoch a round.
+    """Settings of cross-validations: one training per fold, with one epoch per round.
 
     Attributes:
       protocol: Leave one subject out, or folds of whole subjects with about equal shares of the classes.
-      folds: Folds of kfold; loso has one a subject.
+      folds: Number of folds of kfold; loso has one per subject.
       au: The AU detector keeps its pretrained weights, is trained further, or starts untrained.
       epochs: Passes over the training examples of a fold.
-      slow_modules: Train transformer and graph attention more slowly, as AU pretraining does; not published.
+      slow_modules: Use lower learning rates for transformer and graph attention, as in AU pretraining; not published.
     """
 
     protocol: Literal["loso", "kfold"] = "kfold"
@@ -218,15 +223,15 @@ class CrossValidationSettings(RecognitionSettings):
 
 @dataclass(frozen=True)
 class MerSettings(CrossValidationSettings):
-    """One cross-validation. The defaults are the preset ``quick``."""
+    """Settings of ``mer``. The defaults are the preset ``quick``."""
 
 
 @dataclass(frozen=True)
 class AblateSettings(CrossValidationSettings):
-    """One ablation.
+    """Settings of ``ablate``.
 
     Attributes:
-      variants: Networks, by the authors' ablation; differences are taken to the first.
+      variants: Networks of the authors' ablation; the first is the reference of the differences.
     """
 
     variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
@@ -239,11 +244,11 @@ class AblateSettings(CrossValidationSettings):
 
 @dataclass(frozen=True)
 class PretrainSettings(RunSettings):
-    """One pretraining of AU detectors.
+    """Settings of ``pretrain``.
 
     Attributes:
-      databases: What is trained on, together; an AU that a database does not label never counts.
-      validation_share: Share of the subjects that is kept apart to score the detector on.
+      databases: Databases to train on together; an AU that a database does not label never counts.
+      validation_share: Share of the subjects of each database to hold out and score the detector on.
     """
 
     databases: tuple[AUDatabaseName, ...] = ("synthetic",)

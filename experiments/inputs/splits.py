@@ -1,4 +1,4 @@
-"""Who trains, validates and tests in each repeat: the subjects of a database dealt to clients or to folds."""
+"""Splits: assign the subjects of a database to clients or folds, and to training, validation and test."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -35,11 +35,11 @@ class Seeded(Protocol):
 
     @property
     def seed(self) -> int:
-        """Of everything random."""
+        """Seed of all random numbers."""
 
 
 def split_generator(settings: Seeded, repeat: int) -> np.random.Generator:
-    """The random numbers of a repeat's splits: those of no other seed, repeat or purpose."""
+    """The random generator of a repeat's splits; no other seed, repeat or purpose shares it."""
     return generator(split_key(settings.seed, repeat))
 
 
@@ -52,7 +52,7 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
     """[repeats][splits] of the examples with an emotion, with validation if the settings ask for it.
 
     Raises:
-      ValueError: there are too few of them, or of their subjects.
+      ValueError: there are too few examples or subjects.
     """
     labelled = np.flatnonzero(dataset.examples.emotion >= 0)
     if not len(labelled):
@@ -82,17 +82,17 @@ def _splits(
 
 
 def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
-    """[repeats][1 split] of AU-labelled examples: in each database whole subjects are kept apart to be tested on.
+    """[repeats][1 split] of AU-labelled examples: in each database whole subjects are held out for validation.
 
     Raises:
-      ValueError: a database has a single subject.
+      ValueError: a database has only one subject.
     """
     draws = (split_generator(settings, repeat) for repeat in range(settings.repeats))
     return [[corpus_split(corpus, settings.validation_share, numbers, "validation")] for numbers in draws]
 
 
 def client_names(split: Split) -> list[str]:
-    """What the clients of a split are called in tables."""
+    """Names of the clients of a split in tables."""
     return (
         [EVERYBODY]
         if len(split.clients) == 1 and split.name != EVERYBODY
@@ -101,7 +101,7 @@ def client_names(split: Split) -> list[str]:
 
 
 def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) -> list[str]:
-    """Sentences about clients that lack a class or have few examples to train on."""
+    """Warnings about clients that lack a class or have few training examples."""
     emotion = np.asarray(dataset.examples.emotion)
     lacking, small = [], []
     for repeat, splits in enumerate(repeats):

@@ -1,4 +1,4 @@
-"""Sweeps: ``--sweep mu=0.001,0.01 batch=16,32`` as settings, one for each combination of values."""
+"""Expand ``--sweep mu=0.001,0.01 batch=16,32`` into settings, one for each combination of values."""
 
 from collections.abc import Sequence
 from dataclasses import is_dataclass, replace
@@ -13,11 +13,11 @@ Settings = TypeVar("Settings", bound=RunSettings)
 SWEPT = ("mu", "self_weight", "learning_rate", "weight_decay", "gamma", "head_scale", "prior_ratio", "prior_schedule")
 SWEPT_SHAPES = ("batch", "rounds", "epochs", "local_epochs", "warmup_epochs", "optimizer_state", "proximal")
 SWEPT_NETWORKS = ("variant", "attention", "masking")
-"""Settings that a sweep can vary: numbers of one program; what needs a program each; networks."""
+"""Settings that a sweep can vary: numbers, which share a program; shapes and networks, which need a program each."""
 
 
 class Swept(NamedTuple):
-    """A setting to vary: its option, the path of its field, and its values as text and as themselves."""
+    """A setting to vary: its option, the path of its field, and its values as text and as typed values."""
 
     option: str
     path: tuple[str, ...]
@@ -26,7 +26,7 @@ class Swept(NamedTuple):
 
 
 def points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
-    """Each combination of swept values: by option, its text, and the settings with these values and no sweep.
+    """Each combination of swept values: their texts by option, and the settings with these values and no sweep.
 
     The first option varies slowest.
 
@@ -45,7 +45,7 @@ def points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
 
 
 def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
-    """By option, the path of each field that a sweep can vary: ``{"prior-ratio": ("network", "prior_ratio")}``."""
+    """The path of each field that a sweep can vary, by option: ``{"prior-ratio": ("network", "prior_ratio")}``."""
     names: tuple[str, ...] = (*SWEPT, *SWEPT_SHAPES, *SWEPT_NETWORKS)
     if isinstance(settings, AblateSettings):
         names = tuple(name for name in names if name != "variant")  # has an option of its own
@@ -84,7 +84,7 @@ def _parse(settings: RunSettings, text: str) -> Swept:
 
 
 def _value(settings: RunSettings, path: Sequence[str], part: str, text: str) -> Any:
-    """A value of a setting from its text, in range."""
+    """Parse and check a value of a setting."""
     owner: Any = settings
     for name in path[:-1]:
         owner = getattr(owner, name)
@@ -110,7 +110,7 @@ def _converted(hint: Any, part: str) -> Any:
 
 
 def _with_value(owner: Any, path: Sequence[str], value: Any) -> Any:
-    """A dataclass with another value of a nested field."""
+    """Replace the value of a nested field of a dataclass."""
     name, *rest = path
     if rest and is_dataclass(inner := getattr(owner, name)):
         value = _with_value(inner, rest, value)

@@ -1,4 +1,4 @@
-"""What of a run can be looked into again: its networks by shape, and the parts that attention is averaged over."""
+"""Which networks of a finished run to test again, grouped by shape, and over which examples to average attention."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.inputs.settings import NetworkSettings
-from experiments.training.plan import Group, Sight, Training, distinct
+from experiments.training.plan import DetectorView, Group, Training, distinct
 from experiments.training.restore import KeptNetwork, Restored
 from fedpsyau_jax.types import Int
 
@@ -15,16 +15,16 @@ EVERY_ALGORITHM = "every algorithm"
 
 
 class Part(NamedTuple):
-    """Examples that attention is averaged over first: the tests of a client or fold.
+    """Examples to average attention over: the test examples of one client or fold.
 
     Attributes:
       title: of the rows of attention.csv.
-      sight: number of the priors, and of the frozen detector, that the examples are seen through.
+      view: index of the detector view (priors, and frozen detector) that the examples pass through.
       examples: which ones.
     """
 
     title: str
-    sight: int
+    view: int
     examples: Int[np.ndarray, "examples"]
 
 
@@ -33,30 +33,30 @@ class Shape:
     """Networks of one shape: one compiled program tests them all.
 
     Attributes:
-      network: of all of them, but for prior and ratio.
+      network: of all of them, except for prior and ratio.
       frozen: whether their AU detectors are frozen.
-      networks: those that are kept, one after the other.
-      sights: priors, and networks that name frozen detectors, that differ; ``sight``: of each kept network.
-      parts: what attention is averaged over: with frozen detectors the tests of all clients or folds, whoever is kept;
-        else those of each kept network.
+      networks: the kept networks.
+      views: the distinct detector views; ``view``: index of the view of each kept network.
+      parts: what attention is averaged over: with frozen detectors, the test examples of all clients or folds, even if
+        their network was not kept; else those of each kept network.
     """
 
     network: NetworkSettings
     frozen: bool
     networks: tuple[KeptNetwork, ...]
-    sights: tuple[Sight, ...]
-    sight: tuple[int, ...]
+    views: tuple[DetectorView, ...]
+    view: tuple[int, ...]
     parts: tuple[Part, ...]
 
 
 def has_attention(network: NetworkSettings) -> bool:
-    """Whether priors act in a network."""
+    """Whether a network has graph attention, and so uses a prior."""
     choices = network.architecture()
     return choices.regional or choices.global_
 
 
 def shapes_of(restored: Restored) -> list[Shape]:
-    """The networks of a run that have graph attention, by shape; shapes of which nothing can be shown are left out."""
+    """The networks of a run that have graph attention, by shape; shapes without anything to show are left out."""
     by_shape: dict[tuple[bool, NetworkSettings], list[Group]] = {}
     for group in restored.prepared.table.groups:
         if has_attention(group.network):
@@ -67,35 +67,35 @@ def shapes_of(restored: Restored) -> list[Shape]:
 
 
 def last_ratio(group: Group, training: Training) -> float:
-    """The prior ratio that a training is tested with: that of the last round, also where an earlier one is selected."""
+    """The prior ratio that a training is tested with: that of the last round, even if an earlier round is selected."""
     return training.network.prior_ratio if group.au == "frozen" else float(training.numbers.ratio[-1])
 
 
 def _shape(restored: Restored, frozen: bool, network: NetworkSettings, groups: Sequence[Group]) -> Shape:
-    own = {id(group) for group in groups}
-    networks = tuple(kept for kept in restored.networks if id(kept.group) in own)
+    group_ids = {id(group) for group in groups}
+    networks = tuple(kept for kept in restored.networks if id(kept.group) in group_ids)
     trainings = [training for group in groups for training in group.trainings]
     kinds, which = distinct([training.priors for training in trainings])
-    seen = [(training.network if frozen else network, kind) for training, kind in zip(trainings, which, strict=True)]
-    different = list(dict.fromkeys(seen))
-    sights = tuple(Sight(own_network, kinds[kind]) for own_network, kind in different)
-    sight_of = {id(training): different.index(key) for training, key in zip(trainings, seen, strict=True)}
-    sight = tuple(sight_of[id(kept.training)] for kept in networks)
+    keys = [(training.network if frozen else network, kind) for training, kind in zip(trainings, which, strict=True)]
+    different = list(dict.fromkeys(keys))
+    views = tuple(DetectorView(pretrained, kinds[kind]) for pretrained, kind in different)
+    view_of = {id(training): different.index(key) for training, key in zip(trainings, keys, strict=True)}
+    view = tuple(view_of[id(kept.training)] for kept in networks)
     if frozen:
         parts = [
-            Part(title, sight_of[id(training)], client.test)
+            Part(title, view_of[id(training)], client.test)
             for title, row in _shared_by(trainings).items()
             for training in trainings
             if training.row == row
             for client in restored.prepared.repeats[training.repeat][training.number].clients
         ]
     else:
-        parts = [Part(kept.training.row, place, kept.test) for kept, place in zip(networks, sight, strict=True)]
-    return Shape(network, frozen, networks, sights, sight, tuple(parts))
+        parts = [Part(kept.training.row, place, kept.test) for kept, place in zip(networks, view, strict=True)]
+    return Shape(network, frozen, networks, views, view, tuple(parts))
 
 
 def _shared_by(trainings: Sequence[Training]) -> dict[str, str]:
-    """By a title for all rows that share frozen detectors, the first of these rows."""
+    """For each group of rows that share frozen detectors: a common title, and the first row."""
     rows: dict[NetworkSettings, list[str]] = {}
     for training in trainings:
         titles = rows.setdefault(training.network, [])
@@ -105,7 +105,7 @@ def _shared_by(trainings: Sequence[Training]) -> dict[str, str]:
 
 
 def shared_title(titles: Sequence[str]) -> str:
-    """What several rows of a table are called together: the parts that their titles have in common.
+    """A common title of several rows of a table: the parts that their titles share.
 
     >>> shared_title(["FedAvg, published prior", "P-FedProx, published prior"])
     'every algorithm, published prior'

@@ -1,4 +1,4 @@
-"""What a run will take, known before it trains: trainings, programs, memory and disk."""
+"""The cost of a run, known before it trains: trainings, programs, memory and disk space."""
 
 from typing import NamedTuple
 
@@ -9,10 +9,10 @@ from experiments.training.shapes import store_like, task_of
 
 
 class Budget(NamedTuple):
-    """What a run takes.
+    """The cost of a run.
 
-    ``rows``, ``trainings``, ``programs``: how many; ``training_bytes``: what the largest training carries from round to
-    round; ``checkpoint_bytes``: the largest checkpoint, of all trainings that a program holds at a time.
+    ``rows``, ``trainings``, ``programs``: their numbers; ``training_bytes``: the largest state of one training;
+    ``checkpoint_bytes``: the largest checkpoint, which holds all trainings of a chunk.
     """
 
     rows: int
@@ -29,18 +29,18 @@ class Budget(NamedTuple):
 
 
 def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
-    """What a run takes.
+    """The cost of a run.
 
     Raises:
       ValueError: a single training does not fit into memory.
-      OSError: the disk would not hold two checkpoints.
+      OSError: the disk does not have room for two checkpoints.
     """
     table, settings, shown = prepared.table, prepared.settings, prepared.rows.shown
     largest, checkpoint = 0, 0
     for group in table.groups:
         store = store_like(group, prepared.rows)
         task = task_of(group, len(prepared.class_names), store)
-        one = chunks.bytes_of_a_state(settings, group, task, store, shown)
+        one = chunks.state_bytes(settings, group, task, store, shown)
         size = chunks.size_of_chunks(settings, group, task, store, shown, folder)
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
     if (needed := 2 * largest) > (there := chunks.memory()):

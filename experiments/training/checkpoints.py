@@ -1,4 +1,4 @@
-"""Checkpoints of a chunk in training: written as often as they may cost, and read back when it goes on."""
+"""Checkpoints of a chunk: written at a limited share of the time, and read back when an interrupted run is resumed."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,12 +19,12 @@ from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
 from fedpsyau_jax.types import Int
 
 SAVING_SHARE = 0.1
-"""Checkpoints take at most about this share of the time."""
+"""Writing checkpoints takes at most about this share of the time."""
 
 
 @dataclass
 class Progress:
-    """How far the training of a chunk is."""
+    """How far the training of a chunk has got."""
 
     states: State
     history: History
@@ -32,21 +32,21 @@ class Progress:
 
     @property
     def so_far(self) -> History:
-        """The metrics of the rounds that are done."""
+        """The metrics of the finished rounds."""
         return {name: values[: self.rounds] for name, values in self.history.items()}
 
 
 @dataclass
 class ChunkCheckpoints:
-    """Checkpoints of a chunk: its states and metrics, and what they are of.
+    """Checkpoints of a chunk: its states and metrics, and the run and chunk that they belong to.
 
     Attributes:
       folder: of the run.
-      chunk: whose they are.
-      stage: whose clock counts.
-      seconds: at least so long between two of them.
+      chunk: which trainings.
+      stage: the progress stage whose clock is used.
+      seconds: minimum time between two checkpoints.
       unit: "round" or "epoch", for messages.
-      manager: of the files.
+      manager: writes and reads the files.
       origin: digest of the run and the chunk.
     """
 
@@ -67,13 +67,13 @@ class ChunkCheckpoints:
         return place(self.folder, self.chunk)
 
     def restore(self, program: Program, new: Callable[[], Progress]) -> Progress:
-        """Where the last good checkpoint is; without any, the beginning, if the disk would hold two.
+        """Continue from the last good checkpoint; without any, start anew, if the disk has room for two.
 
         Raises:
-          ValueError: it is of something else.
-          OSError: there is no room.
+          ValueError: the checkpoint belongs to another run or to other trainings.
+          OSError: the disk is too full.
         """
-        history = chunks.no_history(self.chunk.group.recipe.rounds, program.counts)
+        history = chunks.empty_history(self.chunk.group.recipe.rounds, program.counts)
         like = (program.like, history, self.origin)
         if (restored := restore_newest(self.manager, like, self.unit)) is None:
             require_space(self.folder, 2 * num_bytes(like), "two checkpoints of the training")
@@ -87,7 +87,7 @@ class ChunkCheckpoints:
         return Progress(states, jax.tree.map(np.array, history), rounds)
 
     def save(self, at: Progress, *, now: bool) -> None:
-        """Save, if something is new and it is time."""
+        """Save if there are new rounds, and if it is time or ``now`` is true."""
         begun = self.stage.elapsed
         pause = max(self.seconds, self.cost / SAVING_SHARE)
         if at.rounds == self.saved_rounds or not (now or begun - self.saved_at > pause):

@@ -1,4 +1,4 @@
-"""How many trainings a program holds at a time, and what is kept of those that are done."""
+"""Chunks: how many trainings a program holds at a time, and the stored results of finished chunks."""
 
 import os
 from collections.abc import Mapping
@@ -13,20 +13,20 @@ from experiments.run import arrays as stored
 from experiments.run.folder import RunFolder
 from experiments.training.plan import Arrays, Group, Training
 from experiments.training.plan import arrays as arrays_of
-from experiments.training.program import initial, num_bytes
+from experiments.training.program import initial_state, num_bytes
 from experiments.training.store import Store
 from experiments.training.task import Task
 from fedpsyau_jax.types import Int
 
 MEMORY_SHARE = 0.5
 ACTIVATION_BYTES = {"frozen": 1.5e6, "finetuned": 1.2e7, "scratch": 1.2e7, "detection": 1.2e7}
-"""Working memory of training for each example of a batch, roughly."""
+"""Approximate working memory of training, in bytes per example of a batch."""
 History = dict[str, np.ndarray]
 """Metrics of each round of a chunk, leaves [rounds, trainings, clients, ...]."""
 
 
 class Trained(NamedTuple):
-    """A training and what came of it: ``history`` [rounds, clients, ...], and ``logits`` of each client's test."""
+    """A training and its results: ``history`` [rounds, clients, ...], and ``logits`` of each client's test examples."""
 
     training: Training
     history: History
@@ -43,12 +43,12 @@ class Chunk:
 
     @property
     def name(self) -> str:
-        """Of its files."""
+        """Name of its files."""
         return f"{self.group.name}-{self.number}"
 
     @property
     def identity(self) -> list[Any]:
-        """What its arrays are of, as JSON can say it."""
+        """Which trainings its arrays belong to, as JSON data."""
         own = [self.group.trainings[place] for place in self.places]
         return [self.group.name, [(one.row, one.repeat, one.split.name) for one in own]]
 
@@ -70,10 +70,10 @@ def size_of_chunks(
     shown: Int[np.ndarray, "rows"],
     folder: RunFolder | None,
 ) -> int:
-    """Trainings of a chunk: as chosen, or as many as half of the memory holds; then equally many in each chunk.
+    """Trainings per chunk: as chosen, or as many as fit into half of the memory, rounded to chunks of equal size.
 
-    A resumed run keeps the size that it began with, as it names files by the number of a chunk: another machine may
-    have room for more.
+    A resumed run keeps its first size, because its files are numbered by chunk, and another machine may have more
+    memory.
     """
     file = f"finished/{group.name}.json"
     if folder is None or not folder.has(file):
@@ -108,46 +108,46 @@ def _size_in(folder: RunFolder, file: str) -> int:
 
 
 def _fitting(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
-    needed = 2.0 * bytes_of_a_state(settings, group, task, store, shown)
+    needed = 2.0 * state_bytes(settings, group, task, store, shown)
     if jax.default_backend() != "cpu":
         needed *= 2
         needed += group.num_clients * group.recipe.batch * ACTIVATION_BYTES[group.au]
     return max(int(MEMORY_SHARE * memory() / needed), 1)
 
 
-def bytes_of_a_state(
-    settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]
-) -> int:
-    """Bytes that one training carries from round to round."""
+def state_bytes(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
+    """Bytes of the state of one training."""
     one = jax.tree.map(lambda leaf: leaf[0], arrays_of(group, [0], 1, shown, settings.seed))
-    state = jax.eval_shape(lambda *given: initial(group.recipe, task, *given), store, one)
+    state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), store, one)
     return num_bytes(state)
 
 
 def memory() -> float:
-    """Bytes of the device; of the machine, where the device does not tell."""
+    """Bytes of memory of the device, or of the machine if the device does not report it."""
     stats = jax.devices()[0].memory_stats() or {}
     return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str, np.ndarray]) -> None:
-    """Keep what a chunk came to."""
+    """Store the results of a finished chunk."""
     everything = {f"history_{name}": values for name, values in history.items()}
     everything |= {f"logits_{name}": values for name, values in logits.items()}
     stored.write(folder, _file(chunk), chunk.identity, everything)
 
 
 def read(folder: RunFolder, chunk: Chunk) -> list[Trained] | None:
-    """What a finished chunk came to; None if it must be trained."""
+    """The results of a finished chunk; None if it must be trained."""
     consequence = "it is trained again, with the same numbers"
-    found = stored.read_or_discard(folder, _file(chunk), chunk.identity, consequence)
-    if found is None:
+    arrays = stored.read_or_discard(folder, _file(chunk), chunk.identity, consequence)
+    if arrays is None:
         return None
-    return split_up(chunk, _with_prefix(found, "history_"), _with_prefix(found, "logits_"))
+    return split_by_training(chunk, _with_prefix(arrays, "history_"), _with_prefix(arrays, "logits_"))
 
 
-def split_up(chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]) -> list[Trained]:
-    """The trainings of a chunk with what came of each."""
+def split_by_training(
+    chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]
+) -> list[Trained]:
+    """The results of a chunk, separated by training."""
     return [
         Trained(
             chunk.group.trainings[place],
@@ -161,26 +161,26 @@ def split_up(chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[st
     ]
 
 
-def _with_prefix(found: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    return {name.removeprefix(prefix): values for name, values in found.items() if name.startswith(prefix)}
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
 
 
 def _file(chunk: Chunk) -> str:
     return f"finished/{chunk.name}.npz"
 
 
-def data_of(chunk: Chunk, size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
-    """A chunk as arrays."""
+def chunk_arrays(chunk: Chunk, size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
+    """The arrays of a chunk, padded to ``size`` trainings."""
     return arrays_of(chunk.group, chunk.places, size, shown, seed)
 
 
-def no_history(rounds: int, counts: Mapping[str, Any]) -> History:
-    """Zeros for all rounds, of the metrics that are kept."""
+def empty_history(rounds: int, counts: Mapping[str, Any]) -> History:
+    """A history of zeros for all rounds, with the metrics that are stored."""
     kept = ("loss_sum", "num_examples", "confusion", "scored_loss_sum", "diverged")
     return {name: np.zeros((rounds, *like.shape), like.dtype) for name, like in counts.items() if name in kept}
 
 
-def at_round(history: History, counts: Mapping[str, Any], number: int) -> None:
-    """Write the metrics of a round into a history."""
+def record_round(history: History, counts: Mapping[str, Any], number: int) -> None:
+    """Write the metrics of one round into a history, in place."""
     for name, values in history.items():
         values[number] = np.asarray(counts[name])

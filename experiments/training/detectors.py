@@ -1,4 +1,4 @@
-"""Pretrained AU detectors: trained on subjects outside every experiment by the same loop, then kept beside the data."""
+"""Pretrained AU detectors: trained on subjects outside every experiment, and cached in the data folder."""
 
 import hashlib
 import json
@@ -12,14 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.inputs.databases import data_folder, loaded_for_pretraining
+from experiments.inputs.databases import data_folder, load_pretraining_dataset
 from experiments.inputs.detectors import PretrainedDetectors, detector_like
 from experiments.inputs.priors import annotations_of, prior_named
 from experiments.inputs.settings import NetworkSettings, RecognitionSettings, RunSettings
 from experiments.run.progress import Stages
 from experiments.training.loop import Job, train
 from experiments.training.plan import Training, group
-from experiments.training.program import Program, compiled
+from experiments.training.program import Program, compile_program
 from experiments.training.recipe import numbers_of, pretraining_recipe
 from experiments.training.shapes import job_arrays_like, task_of
 from experiments.training.store import Store, rows_of, stack_priors
@@ -30,9 +30,9 @@ from fedpsyau_jax.splits import NOBODY, single_client
 from fedpsyau_jax.types import ClientState
 
 DETECTORS = "fedpsyau_jax_detectors"
-"""Folder of pretrained detectors, beside the databases."""
+"""Subfolder of the data folder for pretrained detectors."""
 RECIPE = 5
-"""Raise it when the training changes: detectors trained by an older one are trained again."""
+"""Version of the pretraining. Raise it when the training changes, so that older cached detectors are not used."""
 Meanwhile = Callable[[], object]
 Clients = dict[NetworkSettings, ClientState]
 
@@ -46,10 +46,10 @@ class DetectorSource:
     """Where the AU detectors of a run come from.
 
     Attributes:
-      subjects: who of the run's database was trained on.
-      clients: from networks, each with one prior, to the detector of each; ``meanwhile`` is called once only training
-        is left to do.
-      ready: the detector of a network if nothing has to be trained for it, else None.
+      subjects: subjects of the run's database that the detectors were trained on.
+      clients: function from networks, each with one prior, to their detectors; it calls ``meanwhile`` once, as soon as
+        only training is left to do.
+      ready: the detector of a network if it need not be trained, else None.
     """
 
     subjects: Sequence[str]
@@ -60,7 +60,7 @@ class DetectorSource:
 def detector_source(
     settings: RecognitionSettings, given: PretrainedDetectors | None, data_dir: Path | None, stages: Stages
 ) -> DetectorSource:
-    """The detectors of ``--au-init``, if it was given; else those that are pretrained when asked for.
+    """The detectors of ``--au-init``, if given; else detectors that are pretrained when requested.
 
     Raises:
       ValueError, OSError: the pretraining data cannot be had.
@@ -74,12 +74,12 @@ def detector_source(
             lambda networks, meanwhile: {own: weights[own.prior[0]] for own in networks},
             lambda network: weights[network.prior[0]],
         )
-    dataset = loaded_for_pretraining(data_dir, stages)
+    dataset = load_pretraining_dataset(data_dir, stages)
 
     def pretrained(networks: Sequence[NetworkSettings], meanwhile: Meanwhile) -> Clients:
         return pretrained_detectors(networks, settings, dataset, data_dir, stages, meanwhile)
 
-    ready = partial(kept_detector, settings=settings, dataset=dataset, data_dir=data_dir)
+    ready = partial(stored_detector, settings=settings, dataset=dataset, data_dir=data_dir)
     return DetectorSource(np.unique(dataset.subject).tolist(), pretrained, ready)
 
 
@@ -91,37 +91,37 @@ def pretrained_detectors(
     stages: Stages,
     meanwhile: Meanwhile = nothing,
 ) -> Clients:
-    """The detectors of some networks, trained on ``dataset`` unless they are kept beside the data.
+    """The detectors of some networks, read from the data folder or trained on ``dataset``.
 
     Args:
-      networks: each with one prior; a prior made of annotations is made of those of ``dataset``.
+      networks: each with one prior; a prior based on annotations is computed from those of ``dataset``.
       settings: how detectors are pretrained, and the seed.
-      dataset: AU-labelled examples of subjects that no experiment holds.
+      dataset: AU-labelled examples of subjects that are in no experiment.
       data_dir: folder of the databases.
       stages: where progress is shown.
       meanwhile: called once, as soon as only training is left to do.
 
     Returns:
-      By network, the detector's own weights.
+      The weights of the detector of each network.
     """
-    found = {own: kept_detector(own, settings, dataset, data_dir) for own in networks}
+    detectors = {network: stored_detector(network, settings, dataset, data_dir) for network in networks}
     missing: dict[NetworkSettings, list[NetworkSettings]] = {}
-    for own, client in found.items():
+    for network, client in detectors.items():
         if client is None:
-            missing.setdefault(replace(own, prior=("",), prior_ratio=0.0), []).append(own)
+            missing.setdefault(replace(network, prior=("",), prior_ratio=0.0), []).append(network)
     for of_one_shape in missing.values():
-        for own, client in _trained(of_one_shape, settings, dataset, stages, meanwhile).items():
-            with open_checkpoints(_place(own, settings, dataset, data_dir), keep=1) as checkpoints:
+        for network, client in _pretrain(of_one_shape, settings, dataset, stages, meanwhile).items():
+            with open_checkpoints(_place(network, settings, dataset, data_dir), keep=1) as checkpoints:
                 checkpoints.save(settings.pretraining.epochs, client)
-            found[own] = client
+            detectors[network] = client
         meanwhile = nothing
-    return {own: client for own, client in found.items() if client is not None}
+    return {network: client for network, client in detectors.items() if client is not None}
 
 
-def kept_detector(
+def stored_detector(
     network: NetworkSettings, settings: RunSettings, dataset: Dataset, data_dir: Path | None
 ) -> ClientState | None:
-    """The detector of a network if it is kept beside the data, else None."""
+    """The detector of a network if it is in the data folder, else None."""
     folder = _place(network, settings, dataset, data_dir)
     if not folder.is_dir():
         return None
@@ -131,7 +131,7 @@ def kept_detector(
     return state
 
 
-def _trained(
+def _pretrain(
     networks: Sequence[NetworkSettings], settings: RunSettings, dataset: Dataset, stages: Stages, meanwhile: Meanwhile
 ) -> Mapping[NetworkSettings, ClientState]:
     everybody = single_client("all", np.arange(len(dataset.subject)), NOBODY)
@@ -149,7 +149,9 @@ def _trained(
 
     def program(size: int) -> Program:
         with stages.stage("compiling AU pretraining"):
-            done = compiled(detection.recipe, task, store, job_arrays_like(detection, size, rows.shown, settings.seed))
+            done = compile_program(
+                detection.recipe, task, store, job_arrays_like(detection, size, rows.shown, settings.seed)
+            )
         meanwhile()
         return done
 
@@ -178,7 +180,7 @@ def _priors(network: NetworkSettings, dataset: Dataset) -> Priors:
 
 
 def _place(network: NetworkSettings, settings: RunSettings, dataset: Dataset, data_dir: Path | None) -> Path:
-    """Where such a detector is kept: another folder for whatever it depends on."""
+    """Folder of a detector, named by a hash of everything that it depends on."""
     priors = [leaf.tolist() for leaf in jax.tree.leaves(_priors(network, dataset))]
     recipe = {"recipe": RECIPE, "data": dataset.fingerprint, "seed": settings.seed, "jax": jax.__version__}
     recipe |= {"backend": jax.default_backend(), "pretraining": asdict(settings.pretraining)}

@@ -1,4 +1,4 @@
-"""A whole run: programs, detectors, the training of every group, and the rows of its tables."""
+"""A whole run: compile the programs, get the detectors, train every group, and keep the networks."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,28 +20,28 @@ from experiments.training.detectors import Clients
 from experiments.training.loop import Job, Outcome, train
 from experiments.training.plan import Group
 from experiments.training.prepare import Prepared
-from experiments.training.program import Program, compiled, initial, num_bytes
+from experiments.training.program import Program, compile_program, initial_state, num_bytes
 from experiments.training.records import MetricsFile
 from experiments.training.shapes import job_arrays_like, store_like, task_of
 from experiments.training.store import Detector, Store, detect
 from experiments.training.task import Task
 from fedpsyau_jax.types import ClientState, Float
 
-KEPT_BYTES = 60e6
-"""Networks that a finished run keeps by default take at most this much."""
+MAX_KEPT_BYTES = 60e6
+"""Maximum size of the networks that a finished run keeps by default."""
 
 
 @dataclass
 class Results:
-    """What a run came to.
+    """The results of a run.
 
     Attributes:
       trained: trainings with their results, in the order of the table's rows.
-      au_probabilities: by name of the group, of its frozen detectors [detectors, rows, aus]; none where the trained
-        networks detect action units themselves.
-      rounds: rounds that all of them have.
+      au_probabilities: by name of the group, the outputs of its frozen detectors [detectors, rows, aus]; no entry if
+        the trained networks detect action units themselves.
+      rounds: finished rounds of the last group.
       ended: whether everything is trained.
-      problem: why it stopped early, if something went wrong.
+      problem: why training stopped early, if something went wrong.
     """
 
     trained: list[Trained] = field(default_factory=list)
@@ -51,25 +51,25 @@ class Results:
     problem: str | None = None
 
     def whole(self, prepared: Prepared) -> list[Trained]:
-        """The results of rows and repeats of which every split is trained."""
-        wanted = Counter((one.row, one.repeat) for one in prepared.table.trainings)
-        there = Counter((one.training.row, one.training.repeat) for one in self.trained)
-        keys = {key for key, number in there.items() if number == wanted[key]}
+        """The results of those rows and repeats whose splits all have results."""
+        planned = Counter((one.row, one.repeat) for one in prepared.table.trainings)
+        done = Counter((one.training.row, one.training.repeat) for one in self.trained)
+        keys = {key for key, number in done.items() if number == planned[key]}
         return [one for one in self.trained if (one.training.row, one.training.repeat) in keys]
 
 
 def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages) -> Results:
-    """Train what is not trained yet, until it ends, diverges, or the user asks to stop.
+    """Train all remaining groups, until the end, a divergence, or the user's request to stop.
 
-    The first program compiles while detectors are pretrained.
+    The first program compiles while the detectors are pretrained.
     """
     results, metrics = Results(), MetricsFile(folder, prepared)
     wanted = networks_to_keep(prepared)
     with ThreadPoolExecutor(1) as thread:
         programs = _Programs(prepared, folder, thread)
-        clients = prepared.source.clients(sights_of(prepared.table.groups), programs.begin)
+        clients = prepared.source.clients(detector_networks(prepared.table.groups), programs.begin)
         for group in prepared.table.groups:
-            store, probabilities = filled_store(prepared, group, clients, stages)
+            store, probabilities = store_with_detectors(prepared, group, clients, stages)
             if probabilities is not None:
                 results.au_probabilities[group.name] = probabilities
             job = _job(prepared, group, store, folder, programs, wanted, stages)
@@ -89,7 +89,7 @@ def _add(results: Results, outcome: Outcome) -> None:
 
 
 class _Programs:
-    """Tasks of all groups, and their programs, which may compile in a thread."""
+    """Tasks and programs of all groups; programs compile in a background thread."""
 
     def __init__(self, prepared: Prepared, folder: RunFolder, thread: ThreadPoolExecutor) -> None:
         self.prepared, self.folder, self.thread = prepared, folder, thread
@@ -100,13 +100,13 @@ class _Programs:
         return task_of(group, len(self.prepared.class_names), store_like(group, self.prepared.rows))
 
     def begin(self) -> None:
-        """Begin to compile the first program, if it has something to train."""
+        """Start to compile the first program, unless its group is finished."""
         first, *_ = self.prepared.table.groups
         if not self._finished(first):
             self.future(first)
 
     def wait(self, group: Group, stages: Stages, size: int) -> Program:
-        """The program of a group."""
+        """The program of a group, once it is compiled."""
         del size
         with stages.stage("compiling (once; later starts read the cache)"):
             return self.future(group).result()
@@ -124,7 +124,7 @@ class _Programs:
         settings, rows = self.prepared.settings, self.prepared.rows
         like = job_arrays_like(group, self._size(group), rows.shown, settings.seed)
         store = jax.eval_shape(lambda given: given, store_like(group, rows))
-        return self.thread.submit(compiled, group.recipe, self.task(group), store, like, settings.devices)
+        return self.thread.submit(compile_program, group.recipe, self.task(group), store, like, settings.devices)
 
 
 def _job(
@@ -153,39 +153,39 @@ def _job(
     )
 
 
-def sights_of(groups: Sequence[Group]) -> list[NetworkSettings]:
-    """The networks whose pretrained detectors are needed, each once."""
-    return list(dict.fromkeys(sight.network for group in groups for sight in group.sights))
+def detector_networks(groups: Sequence[Group]) -> list[NetworkSettings]:
+    """The networks whose pretrained detectors are needed, without duplicates."""
+    return list(dict.fromkeys(view.network for group in groups for view in group.views))
 
 
-def filled_store(
+def store_with_detectors(
     prepared: Prepared, group: Group, clients: Clients, stages: Stages
 ) -> tuple[Store, Float[np.ndarray, "detectors rows aus"] | None]:
-    """A group's store with what its detectors see, or with their weights; and the AU probabilities of frozen ones."""
+    """A group's store with its detectors' features or weights, and the AU probabilities of frozen detectors."""
     like = store_like(group, prepared.rows)
     if group.au == "frozen":
         outputs = detect(group.network, detectors_of(group, clients), prepared.rows.examples, _track(group, stages))
         return like._replace(features=outputs.features), np.asarray(jax.nn.sigmoid(outputs.logits))
     if group.au == "finetuned":
-        own = [clients[sight.network] for sight in group.sights]
+        own = [clients[view.network] for view in group.views]
         together: ClientState = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *own)
         return like._replace(detectors=together), None
     return like, None
 
 
 def detectors_of(group: Group, clients: Clients) -> list[Detector]:
-    """The detectors of a group with the priors that they look through."""
-    return [Detector(clients[own.network], own.priors, own.network.prior_ratio) for own in group.sights]
+    """The detectors of a group with the priors that they use."""
+    return [Detector(clients[own.network], own.priors, own.network.prior_ratio) for own in group.views]
 
 
 def _track(group: Group, stages: Stages) -> Callable[[Sequence[Detector]], Iterable[Detector]]:
-    return partial(stages.track, total=len(group.sights), description="detecting action units")
+    return partial(stages.track, total=len(group.views), description="detecting action units")
 
 
 def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]]:
-    """By name of the group the networks to keep, as (place, client).
+    """The networks to keep of each group, by its name, as (place, client).
 
-    All if the settings ask for it; else as many as fit into ``KEPT_BYTES``, dealt to the rows in turn. Of a
+    All if the settings ask for it; else as many as fit into ``MAX_KEPT_BYTES``, taken from the rows in turn. For a
     pretraining, the detector of each row's first repeat.
     """
     everything = [
@@ -195,7 +195,7 @@ def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]
         for client in range(group.num_clients)
     ]
     if prepared.class_names and not prepared.settings.keep_networks:
-        everything = _affordable(prepared, everything)
+        everything = _within_limit(prepared, everything)
     if not prepared.class_names:
         everything = [own for own in everything if own[2].trainings[own[0]].repeat == 0]
     return {
@@ -204,7 +204,7 @@ def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]
     }
 
 
-def _affordable(prepared: Prepared, everything: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
+def _within_limit(prepared: Prepared, everything: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
     rows = {row.title: place for place, row in enumerate(prepared.table.rows)}
 
     def turn(own: tuple[int, int, Group]) -> tuple[int, int, int, int]:
@@ -213,7 +213,7 @@ def _affordable(prepared: Prepared, everything: list[tuple[int, int, Group]]) ->
         return one.repeat, one.number, client, rows[one.row]
 
     sizes = {group.name: network_bytes(prepared, group) for group in prepared.table.groups}
-    chosen, room = [], KEPT_BYTES
+    chosen, room = [], MAX_KEPT_BYTES
     for own in sorted(everything, key=turn):
         room -= sizes[own[2].name]
         if room < 0:
@@ -228,17 +228,17 @@ def network_bytes(prepared: Prepared, group: Group) -> int:
 
 
 def network_like(prepared: Prepared, group: Group) -> ClientState:
-    """Shapes and dtypes of a trained network, as the network itself has it."""
+    """Shapes and dtypes of a trained network, unpacked."""
     like = store_like(group, prepared.rows)
     task = task_of(group, len(prepared.class_names), like)
     arrays = job_arrays_like(group, 1, prepared.rows.shown, prepared.settings.seed)
     one = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), arrays)
-    state = jax.eval_shape(lambda *given: initial(group.recipe, task, *given), like, one)
+    state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), like, one)
     packed = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), state.federation.clients)
     own: ClientState = jax.eval_shape(task.unpack_client, packed)
     return own
 
 
 def keep_network(folder: RunFolder, group: Group, place: int, client: int, network: ClientState) -> None:
-    """Write a trained network into the run's folder."""
+    """Write a trained network into the run folder."""
     stored_networks.write(folder, f"{group.name}-{place}", client, network)

@@ -1,4 +1,4 @@
-"""The only training loop: chunk after chunk, round after round, with checkpoints, progress and a gentle stop."""
+"""The only training loop: chunk by chunk and round by round, with checkpoints, progress and a graceful stop."""
 
 import shutil
 from collections.abc import Callable
@@ -23,9 +23,9 @@ from experiments.training.task import Task
 from fedpsyau_jax.types import ClientState, Int
 
 Report = Callable[[list[Trained]], None]
-"""Called after each round with the history so far of the trainings of a chunk, for metrics.csv."""
+"""Called after each round with the history so far of a chunk's trainings, for metrics.csv."""
 Keep = Callable[[int, int, ClientState], None]
-"""Called with each trained network: place of its training in the group, number of its client, the network's tensors."""
+"""Called with each trained network: index of its training in the group, index of its client, the network's tensors."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Job:
       settings: of the run.
       group: what is trained.
       task: the network.
-      store: what trainings look up.
-      shown: which example each row of the store shows.
+      store: the shared arrays of all trainings.
+      shown: index of the example that each row of the store shows.
       program: compiles, or waits for, the program of chunks of this size.
-      unit: "round" or "epoch", for people.
-      title: of its stage of the progress.
-      folder: of the run; None where nothing is kept, and an interrupt ends at once.
-      keep: takes the trained networks.
-      wanted: which of them it wants, as (place, client).
+      unit: "round" or "epoch", for messages.
+      title: name of its progress stage.
+      folder: of the run; None if nothing is stored, and an interrupt stops at once.
+      keep: receives the trained networks.
+      wanted: which networks ``keep`` receives, as (place, client).
     """
 
     settings: RunSettings
@@ -64,11 +64,11 @@ class Outcome:
     """How far the training of a group got.
 
     Attributes:
-      trained: trainings with their results: all of them if it ended; else those of finished chunks and, after some
-        rounds, of the chunk that was interrupted.
-      rounds: rounds that all of ``trained`` have.
+      trained: trainings with their results: all of them if it ended; else those of finished chunks and, if it has
+        finished a round, of the interrupted chunk.
+      rounds: rounds that all of ``trained`` have finished.
       ended: whether all rounds of all trainings are done.
-      problem: why it stopped early, if something went wrong.
+      problem: why training stopped early, if something went wrong.
     """
 
     trained: list[Trained] = field(default_factory=list)
@@ -78,7 +78,7 @@ class Outcome:
 
 
 def train(job: Job, stages: Stages, report: Report = lambda trained: None) -> Outcome:
-    """Train what is not trained yet, until it ends, diverges, or the user asks to stop."""
+    """Train all chunks without stored results, until the end, a divergence, or the user's request to stop."""
     rounds = job.group.recipe.rounds
     size = chunks.size_of_chunks(job.settings, job.group, job.task, job.store, job.shown, job.folder)
     parts = chunks.chunks_of(job.group, size)
@@ -101,7 +101,7 @@ def _stop_request(job: Job, stage: Stage) -> AbstractContextManager[StopRequest]
 
 @dataclass(frozen=True)
 class _Session:
-    """The training of one chunk: what stays the same from round to round."""
+    """The training of one chunk: everything that is the same in all rounds."""
 
     job: Job
     chunk: Chunk
@@ -112,10 +112,10 @@ class _Session:
 
 
 def _train_chunk(session: _Session, size: int) -> Outcome:
-    """Train one chunk; keep its networks and results if it ended."""
+    """Train one chunk; store its networks and results if it finished."""
     job, chunk, program = session.job, session.chunk, session.program
-    placed = program.place(job.store, chunks.data_of(chunk, size, job.shown, job.settings.seed))
-    new = partial(_beginning, session, placed)
+    placed = program.place(job.store, chunks.chunk_arrays(chunk, size, job.shown, job.settings.seed))
+    new = partial(_initial_progress, session, placed)
     with ExitStack() as stack:
         saved = stack.enter_context(_checkpoints(session, job.folder)) if job.folder else None
         at = saved.restore(program, new) if saved else new()
@@ -128,7 +128,7 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
         if job.folder and saved:
             chunks.write(job.folder, chunk, at.history, logits)
             shutil.rmtree(saved.path)
-    return Outcome(chunks.split_up(chunk, at.so_far, logits) if at.rounds else [], at.rounds, ended, problem)
+    return Outcome(chunks.split_by_training(chunk, at.so_far, logits) if at.rounds else [], at.rounds, ended, problem)
 
 
 def _checkpoints(session: _Session, folder: RunFolder) -> AbstractContextManager[ChunkCheckpoints]:
@@ -136,24 +136,24 @@ def _checkpoints(session: _Session, folder: RunFolder) -> AbstractContextManager
     return checkpoints_of(folder, session.chunk, session.stage, seconds, session.job.unit)
 
 
-def _beginning(session: _Session, placed: tuple[Store, Arrays]) -> Progress:
-    history = chunks.no_history(session.job.group.recipe.rounds, session.program.counts)
+def _initial_progress(session: _Session, placed: tuple[Store, Arrays]) -> Progress:
+    history = chunks.empty_history(session.job.group.recipe.rounds, session.program.counts)
     return Progress(session.program.init(*placed), history, 0)
 
 
 def _rounds(
     session: _Session, placed: tuple[Store, Arrays], at: Progress, saved: ChunkCheckpoints | None
 ) -> str | None:
-    """Train until the last round, a stop or a problem, which is returned; ``at`` says how far it got."""
+    """Train until the last round, a stop request or a problem. Updates ``at``; returns the problem, or None."""
     last, problem = session.job.group.recipe.rounds, None
     while at.rounds < last and not session.stop.asked and not problem:
         states, counts = session.program.round(at.states, *placed)
         counts = jax.device_get(counts)
         if not (problem := _divergence(session, counts["diverged"], at.rounds)):
             at.states = states
-            chunks.at_round(at.history, counts, at.rounds)
+            chunks.record_round(at.history, counts, at.rounds)
             at.rounds += 1
-            session.report(chunks.split_up(session.chunk, at.so_far, {}))
+            session.report(chunks.split_by_training(session.chunk, at.so_far, {}))
             session.stage.advance(loss=float(counts["loss_sum"].sum() / max(counts["num_examples"].sum(), 1)))
         if saved and at.rounds < last:
             saved.save(at, now=bool(session.stop.asked or problem))
@@ -168,7 +168,7 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     number, client = where[0]
     own = job.group.trainings[places[number]]
     who = f"client {client}" if job.group.num_clients > 1 else f"fold {own.split.name}"
-    kept = f", and {job.folder.path} keeps what was good before" if job.folder else ""
+    kept = f", and {job.folder.path} keeps the earlier results" if job.folder else ""
     return (
         f"the loss or a weight of {own.row}, repeat {own.repeat}, {who}, was not finite in {job.unit} {rounds + 1}; "
         f"training stopped there{kept}; a smaller --learning-rate usually helps"
@@ -176,7 +176,7 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
 
 
 def _keep(job: Job, chunk: Chunk, states: State) -> None:
-    """Hand over the networks that are wanted."""
+    """Pass the wanted networks to ``job.keep``."""
     unpack = jax.jit(job.task.unpack_client)
     for number, place in enumerate(chunk.places):
         for client in range(job.group.num_clients):

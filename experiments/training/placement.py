@@ -1,4 +1,4 @@
-"""How trainings and clients are mapped, on one device or over several."""
+"""How the axes of trainings and clients are mapped, on one device or over several."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -19,9 +19,9 @@ from fedpsyau_jax.types import PyTree
 
 
 class Placement(NamedTuple):
-    """How the axes of a program are mapped, and where its results are.
+    """How the axes of a program are mapped, and how its results are sharded.
 
-    ``trainings``, ``clients``: the maps; ``mesh``: devices, None for a single one; ``spread``: the axis over them.
+    ``trainings``, ``clients``: the maps; ``mesh``: devices, None for one; ``spread``: the axis that is sharded.
     """
 
     trainings: AxisMap
@@ -30,11 +30,11 @@ class Placement(NamedTuple):
     spread: str = ""
 
     def init(self, state: Callable[..., Any], select: bool) -> dict[str, Any]:
-        """Arguments of ``jit`` for a program that makes states."""
+        """Keyword arguments of ``jit`` for a program that returns states."""
         return {} if self.mesh is None else {"out_shardings": self._states(self.mesh, state, select)}
 
     def round(self, state: Callable[..., Any], select: bool) -> dict[str, Any]:
-        """Arguments of ``jit`` for a round, which gives states and metrics of each client."""
+        """Keyword arguments of ``jit`` for a round, which returns states and the metrics of each client."""
         if self.mesh is None:
             return {}
         metrics = client_sharding(self.mesh, 1 if self.spread == "clients" else 0)
@@ -48,14 +48,14 @@ class Placement(NamedTuple):
 
 
 def placement(devices: int, num_clients: int, on_one_device: AxisMap | None = None) -> Placement:
-    """One after another on a CPU, where that is faster and smaller, and all at once on an accelerator.
+    """Map one after another on a CPU, which is faster there and needs less memory, and all at once on an accelerator.
 
-    Over several devices, each takes its share of the clients, if their number divides, else of the trainings.
+    Several devices share the clients, if their number is a multiple of the devices, and otherwise the trainings.
 
     Args:
-      devices: how many.
+      devices: number of devices.
       num_clients: of each training.
-      on_one_device: how trainings and clients are mapped on each, if not as usual.
+      on_one_device: how to map trainings and clients on each device; None for the default of the backend.
     """
     usual = on_one_device or (sequential if jax.default_backend() == "cpu" else vectorised)
     if devices == 1:
@@ -67,5 +67,5 @@ def placement(devices: int, num_clients: int, on_one_device: AxisMap | None = No
 
 
 def with_sharding(leaf: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-    """Shape and dtype of an array, with its place."""
+    """Shape and dtype of an array, with its sharding."""
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)

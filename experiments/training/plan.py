@@ -1,4 +1,4 @@
-"""Which trainings there are: the rows of the table x splits, in groups that one compiled program can train."""
+"""The trainings of a run: rows of the table x splits, in groups that one compiled program can train."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ from fedpsyau_jax.splits import Split, pad_indices
 from fedpsyau_jax.types import Array, Batch, Int, Key
 
 TRAINING = 1
-"""Folded into the key of a repeat for all that is random in its trainings; 0 is for its splits."""
+"""Folded into the key of a repeat for all random numbers of its trainings; 0 is for its splits."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, as far as it decides the compiled program.
+    """The part of the settings that decides the compiled program.
 
     Attributes:
-      rounds: rounds, or epochs where a round is one.
+      rounds: number of rounds; of epochs, where a round is one epoch.
       local_epochs: passes over a client's examples in a round.
-      batch: most examples in a batch.
+      batch: maximum batch size.
       schedule: of the learning rate: a warm-up of ``warmup_epochs`` in the first round, then constant; or a warm-up of
         one epoch, then a cosine down to 0.
       warmup_epochs: 0 for none.
-      optimizer_state: reset each round, or kept.
+      optimizer_state: whether the optimiser's state is reset in each round.
       proximal: squared distance, or the released sum of norms.
-      slow_modules: whether the modules of ``task.SLOW_MODULES`` learn more slowly.
-      scored: the examples that are scored after each round; "" for none.
+      slow_modules: whether the modules of ``task.SLOW_MODULES`` have lower learning rates.
+      scored: which examples are scored after each round; "" for none.
       select: test the round with the best validation UF1, instead of the last.
     """
 
@@ -57,13 +57,13 @@ class Training:
     Attributes:
       row: title of the row.
       repeat: number of the repeat.
-      number: of the split in its repeat.
+      number: index of the split in its repeat.
       split: who trains, validates and tests.
       strategy: mixing and proximal factors of its clients.
-      numbers: what the program takes as numbers.
+      numbers: the hyperparameters that are arguments of the program.
       network: its network, with one prior.
-      priors: what its prior came to on this split.
-      prior_rows: examples whose annotations the prior could see.
+      priors: its prior, computed for this split.
+      prior_rows: examples whose annotations the prior may depend on.
     """
 
     row: str
@@ -77,8 +77,8 @@ class Training:
     prior_rows: Int[np.ndarray, "rows"]
 
 
-class Sight(NamedTuple):
-    """What examples are seen through: a detector, as its network was pretrained, with the priors of a split."""
+class DetectorView(NamedTuple):
+    """A pretrained detector, named by its network, as it is used with the priors of a split."""
 
     network: NetworkSettings
     priors: Priors
@@ -89,12 +89,12 @@ class Group:
     """Trainings of one shape: one compiled program trains them all.
 
     Attributes:
-      name: of its files.
+      name: prefix of its files.
       recipe: how they train.
-      au: what becomes of the AU detector; "detection" where it alone is trained.
+      au: whether the AU detector is frozen, finetuned or trained from scratch; "detection" if only it is trained.
       trainings: all of them.
-      kinds: the priors that differ; ``prior``: the one of each training.
-      sights: pretrained detectors that differ; ``detector``: the one of each training.
+      kinds: the distinct priors; ``prior``: index of the one of each training.
+      views: the distinct detector views; ``detector``: index of the one of each training.
     """
 
     name: str
@@ -103,12 +103,12 @@ class Group:
     trainings: tuple[Training, ...]
     kinds: tuple[Priors, ...]
     prior: tuple[int, ...]
-    sights: tuple[Sight, ...]
+    views: tuple[DetectorView, ...]
     detector: tuple[int, ...]
 
     @property
     def network(self) -> NetworkSettings:
-        """The network that all of them share, but for prior and ratio."""
+        """The network of all trainings, except for prior and ratio."""
         return self.trainings[0].network
 
     @property
@@ -120,7 +120,7 @@ class Group:
 class Arrays(NamedTuple):
     """Trainings as arrays, leaves [trainings, ...]; examples are rows of the store.
 
-    ``key``: all randomness of a training; it follows repeat and split, so that rows differ in nothing random;
+    ``key``: source of all random numbers of a training; it depends on repeat and split only, so rows share it;
     ``scored``, ``test``: held-out examples of each client; a client whose mask is all zeros does nothing.
     """
 
@@ -135,7 +135,7 @@ class Arrays(NamedTuple):
 
 
 def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], trainings: Sequence[Training]) -> Group:
-    """Trainings of one shape, with the priors and detectors that differ among them."""
+    """Group trainings of one shape, with their distinct priors and detectors."""
     kinds, prior = distinct([training.priors for training in trainings])
     if au in ("scratch", "detection"):
         return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), (), (0,) * len(trainings))
@@ -143,26 +143,26 @@ def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], traini
     places = [networks.index(training.network) for training in trainings]
     wanted = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
     different = list(dict.fromkeys(wanted))
-    sights = tuple(Sight(networks[place], kinds[kind]) for place, kind in different)
+    views = tuple(DetectorView(networks[place], kinds[kind]) for place, kind in different)
     detector = tuple(different.index(own) for own in wanted)
-    return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), sights, detector)
+    return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), views, detector)
 
 
 def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
-    """All randomness of a training: no two (seed, repeat, split) share anything."""
-    own = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), TRAINING)
-    return jax.random.fold_in(own, number)
+    """The key of a training; no two (seed, repeat, split) share one."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), TRAINING)
+    return jax.random.fold_in(key, number)
 
 
 def arrays(everything: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
-    """Some trainings of a group as arrays of one shape, whichever they are.
+    """Some trainings of a group as arrays, whose shapes do not depend on which trainings.
 
     Args:
-      everything: the group; its longest parts decide the padding.
-      places: of the trainings in the group.
-      size: of the first axis; trainings that do nothing fill it up.
-      shown: which example each row of the store shows; training takes all rows of an example, validation and test
-        its first.
+      everything: the group; its largest splits decide the padding.
+      places: indices of the trainings in the group.
+      size: length of the first axis; it is padded with trainings that do nothing.
+      shown: index of the example that each row of the store shows; training uses all rows of an example, validation
+        and test only its first.
       seed: of the run.
     """
     filled = [*places, *[places[-1]] * (size - len(places))]
@@ -187,7 +187,7 @@ def arrays(everything: Group, places: Sequence[int], size: int, shown: Int[np.nd
 
 
 def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:
-    """Each prior once, and the place of each given one among them.
+    """The distinct priors, and the index among them of each given prior.
 
     >>> from fedpsyau_jax.priors import published
     >>> kinds, places = distinct([published(), published()])

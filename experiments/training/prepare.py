@@ -1,4 +1,4 @@
-"""From settings to what is trained, once for every command and for whoever reads its run again."""
+"""From settings to trainings: the same for the command that trains and for those that read its run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.dataset import Dataset
 from experiments.inputs.corpus import Corpus, join
-from experiments.inputs.databases import loaded
+from experiments.inputs.databases import load_dataset
 from experiments.inputs.detectors import PretrainedDetectors
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
@@ -28,7 +28,7 @@ from fedpsyau_jax.splits import Origins, Split, refuse_leaks
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is trained, on what, by whom.
+    """Everything that a run trains, and on what.
 
     Attributes:
       settings: of the run.
@@ -37,7 +37,7 @@ class Prepared:
       repeats: [repeats][splits].
       rows: the examples as the store has them.
       table: rows of the table and their trainings.
-      source: of pretrained detectors.
+      source: where the pretrained detectors come from.
     """
 
     settings: RunSettings
@@ -50,22 +50,22 @@ class Prepared:
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Emotions that are recognised; none in a pretraining."""
+        """Names of the emotion classes; empty in a pretraining."""
         return self.datasets[0].class_names if isinstance(self.settings, RecognitionSettings) else ()
 
     @property
     def au_names(self) -> tuple[str, ...]:
-        """Action units."""
+        """Names of the action units."""
         return self.datasets[0].au_names
 
     @property
     def part(self) -> str:
-        """What the scores of a repeat are pooled over."""
+        """What the scores of a repeat are pooled over: "client" or "fold"."""
         return "client" if isinstance(self.settings, FedSettings) else "fold"
 
     @property
     def unit(self) -> str:
-        """What training advances by."""
+        """What a step of training is called: "round" or "epoch"."""
         return "round" if isinstance(self.settings, FedSettings) else "epoch"
 
 
@@ -76,12 +76,12 @@ def prepare(
     manual_dir: Path | None,
     stages: Stages,
 ) -> Prepared:
-    """Load the data, divide it, compute the priors, and check that nothing leaks.
+    """Load and split the data, compute the priors, and check for leaks.
 
     Raises:
-      ValueError, OSError: the data cannot be had, or something of the held-out examples would reach the training.
+      ValueError, OSError: the data cannot be loaded, or information on held-out examples would leak into training.
     """
-    return prepare_on(loaded(settings, data_dir, manual_dir, stages), settings, given, data_dir, stages)
+    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, given, data_dir, stages)
 
 
 def prepare_on(
@@ -91,7 +91,7 @@ def prepare_on(
     data_dir: Path | None,
     stages: Stages,
 ) -> Prepared:
-    """The same with data that are loaded already."""
+    """As ``prepare``, with a dataset that is already loaded."""
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
@@ -106,7 +106,7 @@ def prepare_on(
 def prepare_pretraining(
     settings: PretrainSettings, datasets: Sequence[Dataset], divide: Callable[[Corpus], list[list[Split]]]
 ) -> Prepared:
-    """The same for a pretraining of AU detectors."""
+    """As ``prepare``, for a pretraining of AU detectors."""
     corpus = join(list(datasets))
     repeats = divide(corpus)
     rows = rows_of(corpus.examples)
@@ -116,7 +116,7 @@ def prepare_pretraining(
 
 
 def begin(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] | None = None) -> None:
-    """Write what the run depends on; in a resumed run, check that it is still the same.
+    """Record everything that the run depends on; in a resumed run, check that it has not changed.
 
     Raises:
       ValueError: data, splits, rows or priors are not those of the interrupted run.

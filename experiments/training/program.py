@@ -1,4 +1,4 @@
-"""A group of trainings as one compiled program: its first state, a round, and the test of what it trained."""
+"""A group of trainings as one compiled program: the initial state, a round, and the test."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.training.compiler import to_run_a_minute, to_run_long, to_run_once
+from experiments.training.compiler import long_run_options, run_once_options, short_run_options
 from experiments.training.placement import placement, with_sharding
 from experiments.training.plan import Arrays, Recipe
 from experiments.training.store import CHUNK, Store
@@ -36,14 +36,14 @@ from fedpsyau_jax.federated import (
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
 
 INITIAL_WEIGHTS = 2**31 - 1
-"""Folded into a training's key for its initial weights; rounds count from 0 and never get there."""
+"""Folded into a training's key for its initial weights; no round has this number."""
 OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
 
 
 class State(NamedTuple):
-    """What is carried from round to round, leaves [trainings, ...].
+    """The state between rounds, leaves [trainings, ...].
 
-    ``best``: the clients of the round with the best validation ``score`` so far where one is to be selected, else None.
+    ``best``: with selection, the clients of the round with the best validation ``score`` so far, else None.
     """
 
     federation: FedState
@@ -57,12 +57,12 @@ class State(NamedTuple):
 
 
 class Program(NamedTuple):
-    """A group of trainings, compiled; any ``Arrays`` and ``Store`` of the same shapes will do.
+    """A compiled group of trainings. It works for any ``Arrays`` and ``Store`` of the same shapes.
 
-    ``like``, ``counts``: shapes, dtypes and places of the states, and of a round's metrics, leaves [trainings, clients,
-    ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
-    ``round(state, store, arrays) -> (State, metrics)`` leaves the state it is given as it was, so that a round that
-    fails loses nothing; ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...].
+    ``like``, ``counts``: shapes, dtypes and shardings of the states, and of a round's metrics, leaves [trainings,
+    clients, ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
+    ``round(state, store, arrays) -> (State, metrics)`` does not donate its input, so that a failed round loses nothing;
+    ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...].
     """
 
     like: State
@@ -81,7 +81,7 @@ def context_of(store: Store, arrays: Arrays, round_: Array | int) -> Context:
 
 
 def learning_rates(recipe: Recipe, num_train: int) -> optax.Schedule:
-    """The learning rate of each step of a client, relative to the highest; never 0 before the end."""
+    """The learning rate of each step of a client, relative to the maximum; never 0 before the end."""
     steps_an_epoch = -(-num_train // recipe.batch)
     if recipe.schedule == "cosine":
         num_steps = max(recipe.rounds * recipe.local_epochs * steps_an_epoch, 2)
@@ -92,7 +92,7 @@ def learning_rates(recipe: Recipe, num_train: int) -> optax.Schedule:
 
 
 def client_update(recipe: Recipe, task: Task, context: Context, num_train: int, num_scored: int) -> ClientUpdate:
-    """Local training as the recipe says, then the scores of the client's held-out examples."""
+    """Local training by the recipe, then the scores of the client's held-out examples."""
     numbers, relative = context.numbers, learning_rates(recipe, num_train)
     steps = [optax.scale_by_adam(), optax.add_decayed_weights(numbers.weight_decay)]
     if (rates := task.rates) is not None:
@@ -112,13 +112,13 @@ def client_update(recipe: Recipe, task: Task, context: Context, num_train: int, 
 def algorithm(
     recipe: Recipe, task: Task, context: Context, arrays: Arrays, over_clients: AxisMap
 ) -> FederatedAlgorithm:
-    """One training as a federated algorithm; a fold is one with a single client."""
+    """One training as a federated algorithm; a fold has a single client."""
     num_train, num_scored = arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
     update = client_update(recipe, task, context, num_train, num_scored)
     return federated(arrays.strategy, update, over_clients=over_clients)
 
 
-def initial(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
+def initial_state(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
     """The state of one training before its first round."""
     context = context_of(store, arrays, 0)
     client = task.init(jax.random.fold_in(arrays.key, INITIAL_WEIGHTS), context)
@@ -129,7 +129,7 @@ def initial(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
 def one_round(
     recipe: Recipe, task: Task, over_clients: AxisMap, state: State, arrays: Arrays, store: Store
 ) -> tuple[State, Metrics]:
-    """Train one training for a round; with selection, keep its networks if their validation UF1 is the best so far."""
+    """One round of one training; with selection, its networks are kept if their validation UF1 is the best so far."""
     context = context_of(store, arrays, state.federation.round)
     data = TrainTest(arrays.train.id, arrays.train, arrays.scored)
     federation, counts = algorithm(recipe, task, context, arrays, over_clients).step(state.federation, data, arrays.key)
@@ -147,7 +147,7 @@ def predictions(task: Task, context: Context, client: ClientState, batch: Batch)
     return in_chunks(task.predict(context), max(min(batch.mask.shape[-1], CHUNK), 1))(client, batch)
 
 
-def compiled(
+def compile_program(
     recipe: Recipe,
     task: Task,
     store: PyTree,
@@ -155,41 +155,37 @@ def compiled(
     devices: int = 1,
     on_one_device: AxisMap | None = None,
 ) -> Program:
-    """Compile what trainings of these shapes do.
-
-    On a CPU trainings and clients run one after another, where that is faster and smaller, and all at once on an
-    accelerator. Over several devices, each takes its share of the clients, if their number divides, else of the
-    trainings.
+    """Compile the programs for trainings of these shapes; ``placement`` says how their axes are mapped.
 
     Args:
       recipe: how to train.
-      task: what.
+      task: what to train.
       store: the store, or its shapes and dtypes.
       arrays: the trainings, or their shapes and dtypes.
-      devices: how many.
-      on_one_device: how trainings and clients are mapped on each, if not as usual.
+      devices: number of devices.
+      on_one_device: how to map trainings and clients on each device; None for the default of the backend.
     """
     over = placement(devices, arrays.train.id.shape[-1], on_one_device)
     init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, recipe.select))
     lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
-    first, like = lowered.compile(to_run_once()), lowered.out_info
+    first, like = lowered.compile(run_once_options()), lowered.out_info
     like = jax.tree.map(with_sharding, like, first.output_shardings) if devices > 1 else like
     shapes = jax.eval_shape(lambda *given: given, store, arrays)
     step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
     lowered_round = jax.jit(step_of, **over.round(State, recipe.select)).lower(like, *shapes)
-    step, counts = lowered_round.compile(to_run_long()), lowered_round.out_info[1]
-    test = jax.jit(partial(_tested, recipe, task)).lower(like, *shapes).compile(to_run_a_minute())
+    step, counts = lowered_round.compile(long_run_options()), lowered_round.out_info[1]
+    test = jax.jit(partial(_tested, recipe, task)).lower(like, *shapes).compile(short_run_options())
     inputs = step.input_shardings[0][1:]
 
     def place(store: Store, arrays: Arrays) -> tuple[Store, Arrays]:
-        there: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)
-        return there
+        placed: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)
+        return placed
 
     return Program(like, counts, place, first, step, test)
 
 
 def _initial_states(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
-    return jax.lax.map(lambda own: initial(recipe, task, store, own), arrays)
+    return jax.lax.map(lambda own: initial_state(recipe, task, store, own), arrays)
 
 
 def _round_of_all(
@@ -213,7 +209,7 @@ def _tested(recipe: Recipe, task: Task, state: State, store: Store, arrays: Arra
 
 
 def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> Metrics:
-    """Confusion counts and summed loss of held-out examples; nothing where no emotion is predicted."""
+    """Confusion counts and summed loss of held-out examples; empty if the network predicts no emotion."""
     logits = predictions(task, context, client, batch)
     if "emotion" not in logits:
         return {}
@@ -224,10 +220,10 @@ def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> 
 
 
 def _of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:
-    """A regulariser of the network's own tensors, for packed parameters."""
+    """Apply a regulariser for the network's own tensors to packed parameters."""
     return lambda params, anchor: regularizer(task.unpack(params), task.unpack(anchor))
 
 
 def num_bytes(tree: PyTree) -> int:
-    """Bytes of arrays, or of their shapes and dtypes."""
+    """Bytes of a tree of arrays, or of their shapes and dtypes."""
     return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

@@ -1,4 +1,4 @@
-"""From the settings of a row to how it trains: what decides its program, and its numbers."""
+"""From the settings of a row to its recipe, which decides the program, and its numbers, which are arguments of it."""
 
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from fedpsyau_jax.priors import released_decay
 
 
 def recipe_of(settings: RunSettings) -> Recipe:
-    """How a row trains."""
+    """The recipe of a row."""
     if not isinstance(settings, RecognitionSettings):
         return pretraining_recipe(settings)
     scored: Literal["validation", ""] = "validation" if settings.validation_share else ""
@@ -39,7 +39,7 @@ def pretraining_recipe(settings: RunSettings) -> Recipe:
 
 
 def numbers_of(settings: RunSettings) -> Numbers:
-    """The numbers of a row; those that it does not depend on are 0."""
+    """The numbers of a row; numbers that it does not depend on are 0, so that equal rows are recognised."""
     if isinstance(settings, RecognitionSettings):
         rounds = recipe_of(settings).rounds
         frozen = settings.au_detector == "frozen"
@@ -52,7 +52,7 @@ def numbers_of(settings: RunSettings) -> Numbers:
 
 
 def ratios(settings: RecognitionSettings, rounds: int) -> np.ndarray:
-    """[rounds] the prior ratio of each round; every training starts its own schedule."""
+    """[rounds] the prior ratio of each round; the schedule starts anew in every training."""
     if settings.prior_schedule == "constant":
         return np.full(rounds, settings.network.prior_ratio)
     decay = released_decay(rounds)

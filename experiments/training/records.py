@@ -1,4 +1,4 @@
-"""What trainings came to, as rows of the tables of a run."""
+"""The results of trainings as rows of the tables of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
@@ -19,10 +19,10 @@ from fedpsyau_jax.types import Int
 
 
 class MetricsFile:
-    """metrics.csv, written again after each round."""
+    """metrics.csv, rewritten after each round."""
 
     def __init__(self, folder: RunFolder, prepared: Prepared) -> None:
-        """Write nothing yet."""
+        """Start without any results; no file is written yet."""
         self.folder, self.prepared = folder, prepared
         self.finished: list[Trained] = []
         self.known: dict[tuple[int, int], pd.DataFrame] = {}
@@ -39,7 +39,7 @@ class MetricsFile:
         self.folder.write_table("metrics.csv", pd.concat([*before, *tables], ignore_index=True))
 
     def add(self, trained: Sequence[Trained]) -> None:
-        """Take trainings that ended, or were interrupted, and write the table."""
+        """Add trainings that ended or were interrupted, and write the table."""
         self.finished += trained
         self.known.clear()
         if self.finished:
@@ -56,8 +56,8 @@ def metrics_table(prepared: Prepared, trained: Sequence[Trained]) -> pd.DataFram
 
 def round_table(prepared: Prepared, trained: Sequence[Trained], number: int) -> pd.DataFrame:
     """Rows of metrics.csv of one round, from 0."""
-    there = [one for one in trained if len(one.history["loss_sum"]) > number]
-    keys = [keys_of(one.training, client) for one in there for client in range(len(one.training.split.clients))]
+    current = [one for one in trained if len(one.history["loss_sum"]) > number]
+    keys = [keys_of(one.training, client) for one in current for client in range(len(one.training.split.clients))]
     num_classes = len(prepared.class_names)
 
     def values(name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
@@ -67,7 +67,7 @@ def round_table(prepared: Prepared, trained: Sequence[Trained], number: int) -> 
                 one.history[name][number]
                 if name in one.history
                 else np.repeat(nothing, len(one.training.split.clients), axis=0)
-                for one in there
+                for one in current
             ]
         )
 
@@ -95,8 +95,8 @@ def prediction_tables(
 
     Args:
       prepared: of the run.
-      trained: what is trained, in the order of the table.
-      au_probabilities: by name of the group, of its frozen detectors [detectors, rows, aus].
+      trained: trainings with their results, in the order of the table.
+      au_probabilities: by name of the group, the outputs of its frozen detectors [detectors, rows, aus].
     """
     detected = _FrozenDetections(prepared, au_probabilities)
     emotions, aus = [], []
@@ -112,7 +112,7 @@ def prediction_tables(
 
 
 class _FrozenDetections:
-    """AU probabilities of all examples, as the frozen detector of a training gives them."""
+    """AU probabilities of all examples from the frozen detector of each training."""
 
     def __init__(self, prepared: Prepared, probabilities: Mapping[str, np.ndarray]) -> None:
         self.places = {
@@ -123,21 +123,21 @@ class _FrozenDetections:
         self.probabilities = probabilities
 
     def of(self, training: Training) -> np.ndarray:
-        """[rows, aus] those of a training's detector."""
+        """[rows, aus] the probabilities from a training's detector."""
         group, place = self.places[id(training)]
-        found: np.ndarray = self.probabilities[group.name][group.detector[place]]
-        return found
+        probabilities: np.ndarray = self.probabilities[group.name][group.detector[place]]
+        return probabilities
 
 
 def tests_of(
     prepared: Prepared, training: Training, client_number: int, logits: dict[str, np.ndarray]
 ) -> Iterator[tuple[dict[str, Any], Int[np.ndarray, "examples"], dict[str, np.ndarray]]]:
-    """A client's keys, test examples and their logits; where all clients train as one, by who owns the example.
+    """A client's keys, test examples and their logits; if all clients train as one, separately for each owner.
 
     Args:
       prepared: of the run.
-      training: whose client it is.
-      client_number: of the client.
+      training: the training.
+      client_number: index of the client in the training.
       logits: of its test examples.
     """
     original = prepared.repeats[training.repeat][training.number]

@@ -1,4 +1,4 @@
-"""Kept networks on their test examples at any prior ratio, one compiled program a shape; nothing is trained."""
+"""Test kept networks at any prior ratio, with one compiled program per network shape; nothing is trained."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.training.attending import Shape
-from experiments.training.compiler import to_run_a_minute
+from experiments.training.compiler import short_run_options
 from experiments.training.restore import Restored
 from experiments.training.store import CHUNK, stack_priors
 from fedpsyau_jax.federated import in_chunks
@@ -20,11 +20,11 @@ from fedpsyau_jax.splits import pad_indices
 from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, PyTree
 
 Attentions = dict[str, tuple[Attention, ...]]
-"""By graph ("upper", "lower", "global") the attention of each layer, averaged over heads."""
+"""The attention of each layer, averaged over heads, by graph ("upper", "lower", "global")."""
 
 
 class Reevaluated(NamedTuple):
-    """What networks of one shape do at a prior ratio.
+    """Outputs of the networks of one shape at a prior ratio.
 
     Attributes:
       logits: "emotion" and "au" of the test examples of each network, [networks, examples, ...].
@@ -36,39 +36,39 @@ class Reevaluated(NamedTuple):
 
 
 class Material(NamedTuple):
-    """All arrays that the program of a shape reads.
+    """The arrays that the program of a shape takes.
 
     Attributes:
-      examples: of the database, and their rotated copies if the run has some, leaves [rows, ...].
-      priors: [sights, ...].
-      detectors: frozen ones, leaves [detectors, ...], else None; ``detector``: that of each sight.
+      examples: of the database, with rotated copies if the run has any, leaves [rows, ...].
+      priors: [views, ...].
+      detectors: frozen detectors, leaves [detectors, ...], else None; ``detector``: index of that of each view.
       clients: kept networks, leaves [networks, ...]; None if there are none.
-      tests: their test examples, indices [networks, examples]; ``sight``: what they see through [networks].
-      parts: with frozen detectors, the examples of the parts that are seen through each, indices [sights, parts,
-        examples]; else nobody's.
-      place: [parts, 2] where each part is in ``parts``: sight and number.
+      tests: their test examples, indices [networks, examples]; ``view``: index of the view of each network.
+      parts: with frozen detectors, the examples of the parts of each view, indices [views, parts, examples]; else
+        empty.
+      place: [parts, 2] position of each part in ``parts``: view and index.
     """
 
     examples: Examples
     priors: Priors
     detectors: ClientState | None
-    detector: Int[Array, "sights"]
+    detector: Int[Array, "views"]
     clients: ClientState | None
     tests: Batch
-    sight: Int[Array, "networks"]
+    view: Int[Array, "networks"]
     parts: Batch
     place: Int[Array, "parts 2"]
 
 
-class Looked(NamedTuple):
-    """Examples [examples, ...] as a detector sees them, and the attention that it used."""
+class DetectorPass(NamedTuple):
+    """Outputs [examples, ...] of a detector, and the attention that it used."""
 
     outputs: AUOutputs
     attention: Attentions
 
 
 def reevaluation(restored: Restored, shape: Shape) -> Callable[[float], Reevaluated]:
-    """A function from the prior ratio to what the networks of a shape do with it; it compiles once.
+    """A function from the prior ratio to the outputs of the networks of a shape; it compiles once.
 
     Raises:
       ValueError: a network is missing or damaged.
@@ -76,8 +76,8 @@ def reevaluation(restored: Restored, shape: Shape) -> Callable[[float], Reevalua
     material = jax.device_put(material_of(restored, shape))
     architecture, num_classes = shape.network.architecture(), len(restored.dataset.class_names)
 
-    test = partial(_frozen if shape.frozen else _whole, architecture, num_classes)
-    program = jax.jit(test, compiler_options=to_run_a_minute())
+    test = partial(_test_frozen if shape.frozen else _test_whole, architecture, num_classes)
+    program = jax.jit(test, compiler_options=short_run_options())
     return lambda ratio: program(jnp.float32(ratio), material)
 
 
@@ -87,28 +87,28 @@ def material_of(restored: Restored, shape: Shape) -> Material:
     Raises:
       ValueError: a network is missing or damaged.
     """
-    of_sight: list[list[np.ndarray]] = [[] for _ in shape.sights]
+    of_view: list[list[np.ndarray]] = [[] for _ in shape.views]
     place = []
     for part in shape.parts:
-        place.append((part.sight, len(of_sight[part.sight])))
-        of_sight[part.sight].append(part.examples)
-    networks = list(dict.fromkeys(sight.network for sight in shape.sights))
+        place.append((part.view, len(of_view[part.view])))
+        of_view[part.view].append(part.examples)
+    networks = list(dict.fromkeys(view.network for view in shape.views))
     weights = [restored.detectors[network] for network in networks] if shape.frozen else []
     return Material(
         restored.prepared.rows.examples,
-        stack_priors([sight.priors for sight in shape.sights]),
+        stack_priors([view.priors for view in shape.views]),
         jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *weights) if weights else None,
-        jnp.array([networks.index(sight.network) for sight in shape.sights], jnp.int32),
+        jnp.array([networks.index(view.network) for view in shape.views], jnp.int32),
         restored.weights(shape.networks) if shape.networks else None,
-        _padded([[network.test] for network in shape.networks], 0),
-        jnp.array(shape.sight, jnp.int32),
-        _padded(of_sight if shape.frozen else [], None),
+        _pad([[network.test] for network in shape.networks], 0),
+        jnp.array(shape.view, jnp.int32),
+        _pad(of_view if shape.frozen else [], None),
         jnp.array(place, jnp.int32),
     )
 
 
-def _padded(examples: Sequence[Sequence[np.ndarray]], only: int | None) -> Batch:
-    """Indices and mask [rows, parts, examples]; of a single part of each row, if ``only`` says which."""
+def _pad(examples: Sequence[Sequence[np.ndarray]], only: int | None) -> Batch:
+    """Padded indices and mask [rows, parts, examples]; without the axis of parts if ``only`` selects one part."""
     if not examples:
         return Batch(jnp.zeros((0, 0), jnp.int32), jnp.zeros((0, 0)))
     longest = max(len(part) for parts in examples for part in parts)
@@ -119,8 +119,10 @@ def _padded(examples: Sequence[Sequence[np.ndarray]], only: int | None) -> Batch
     return Batch(indices, mask) if only is None else Batch(indices[:, only], mask[:, only])
 
 
-def _frozen(architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material) -> Reevaluated:
-    """Networks are emotion classifiers over the features of frozen detectors, which look at each example once."""
+def _test_frozen(
+    architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material
+) -> Reevaluated:
+    """Test emotion classifiers on the features of frozen detectors, which run once over all examples."""
     count = len(material.examples.emotion)
     pad = -count % CHUNK
     everything = Batch(
@@ -128,78 +130,82 @@ def _frozen(architecture: Architecture, num_classes: int, ratio: Float[Array, ""
         jnp.ones(count + pad),
     )
 
-    def through(sight: tuple[Array, Priors, Batch]) -> tuple[AUOutputs, Attentions]:
-        number, priors, parts = sight
+    def through(view: tuple[Array, Priors, Batch]) -> tuple[AUOutputs, Attentions]:
+        number, priors, parts = view
         detector: ClientState = jax.tree.map(lambda leaf: leaf[number], material.detectors)
-        look = in_chunks(lambda client, part: _look(architecture, ratio, client, part, priors), CHUNK)
+        look = in_chunks(lambda client, part: _run_detector(architecture, ratio, client, part, priors), CHUNK)
         outputs, attention = jax.tree.map(lambda leaf: leaf[:count], look(detector, everything))
-        return outputs, jax.lax.map(lambda part: _summed(attention, material.examples, num_classes, part), parts)
+        return outputs, jax.lax.map(
+            lambda part: _sum_by_emotion(attention, material.examples, num_classes, part), parts
+        )
 
     outputs, sums = jax.lax.map(through, (material.detector, material.priors, material.parts))
 
     def tested(network: tuple[ClientState, Batch, Array]) -> dict[str, Array]:
-        client, test, sight = network
+        client, test, view = network
 
         def predict(own: ClientState, batch: Batch) -> dict[str, Array]:
-            seen = jax.tree.map(lambda leaf: leaf[sight, batch.examples], outputs)
-            return _classified(num_classes, own, _taken(material.examples, batch), seen)
+            seen = jax.tree.map(lambda leaf: leaf[view, batch.examples], outputs)
+            return _classify(num_classes, own, _gather(material.examples, batch), seen)
 
         return _in_chunks(predict, client, test)
 
-    networks = material.clients, material.tests, material.sight
+    networks = material.clients, material.tests, material.view
     logits = {} if material.clients is None else jax.lax.map(tested, networks)
     return Reevaluated(logits, jax.tree.map(lambda leaf: leaf[material.place[:, 0], material.place[:, 1]], sums))
 
 
-def _whole(architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material) -> Reevaluated:
-    """Networks have an AU detector each, which looks at their own test examples."""
+def _test_whole(
+    architecture: Architecture, num_classes: int, ratio: Float[Array, ""], material: Material
+) -> Reevaluated:
+    """Test whole networks, each with its own AU detector, on their test examples."""
 
     def tested(network: tuple[ClientState, Batch, Array]) -> Reevaluated:
-        client, test, sight = network
-        priors = jax.tree.map(lambda leaf: leaf[sight], material.priors)
+        client, test, view = network
+        priors = jax.tree.map(lambda leaf: leaf[view], material.priors)
         au, dsi = (ClientState(client.params[name], client.model_state[name]) for name in ("au", "dsi"))
 
         def predict(_: ClientState, batch: Batch) -> tuple[dict[str, Array], Attentions]:
-            batch = _taken(material.examples, batch)
-            seen = _look(architecture, ratio, au, batch, priors)
-            return _classified(num_classes, dsi, batch, seen.outputs), seen.attention
+            batch = _gather(material.examples, batch)
+            seen = _run_detector(architecture, ratio, au, batch, priors)
+            return _classify(num_classes, dsi, batch, seen.outputs), seen.attention
 
         logits, attention = _in_chunks(predict, client, test)
         own = Batch(jnp.arange(test.mask.shape[0]), test.mask)
         labels = material.examples._replace(emotion=material.examples.emotion[test.examples])
-        return Reevaluated(logits, _summed(attention, labels, num_classes, own))
+        return Reevaluated(logits, _sum_by_emotion(attention, labels, num_classes, own))
 
-    return jax.lax.map(tested, (material.clients, material.tests, material.sight))
+    return jax.lax.map(tested, (material.clients, material.tests, material.view))
 
 
 def _in_chunks(predict: Callable[[ClientState, Batch], PyTree], client: ClientState, test: Batch) -> PyTree:
     return in_chunks(predict, max(min(test.mask.shape[-1], CHUNK), 1))(client, test)
 
 
-def _taken(examples: Examples, batch: Batch) -> Batch:
-    """The examples that indices mean."""
+def _gather(examples: Examples, batch: Batch) -> Batch:
+    """Look up the examples of a batch of indices."""
     return Batch(jax.tree.map(lambda leaf: leaf[batch.examples], examples), batch.mask)
 
 
-def _look(
+def _run_detector(
     architecture: Architecture, ratio: Float[Array, ""], client: ClientState, batch: Batch, priors: Priors
-) -> Looked:
+) -> DetectorPass:
     outputs, attention = detect_attending(architecture, client, batch, priors, ratio)
 
     def of_layer(layer: Attention) -> Attention:
         learned, mixed = layer.learned.mean(axis=-3), layer.mixed.mean(axis=-3)
         return Attention(learned, jnp.broadcast_to(layer.prior, learned.shape), mixed)
 
-    return Looked(outputs, {graph: tuple(map(of_layer, layers)) for graph, layers in attention.items()})
+    return DetectorPass(outputs, {graph: tuple(map(of_layer, layers)) for graph, layers in attention.items()})
 
 
-def _classified(num_classes: int, client: ClientState, batch: Batch, seen: AUOutputs) -> dict[str, Array]:
+def _classify(num_classes: int, client: ClientState, batch: Batch, seen: AUOutputs) -> dict[str, Array]:
     detected = Detected(batch.examples.flow, seen.features, batch.examples.emotion)
     logits, _ = emotion_classifier(num_classes).apply(*client, Batch(detected, batch.mask), None, train=False)
     return {"emotion": logits, "au": seen.logits}
 
 
-def _summed(attention: Attentions, examples: Examples, num_classes: int, part: Batch) -> Attentions:
+def _sum_by_emotion(attention: Attentions, examples: Examples, num_classes: int, part: Batch) -> Attentions:
     """Sums over the examples of a part by emotion, leaves [classes, aus, aus]."""
     of_class = jax.nn.one_hot(examples.emotion[part.examples], num_classes) * part.mask[:, None]
     return jax.tree.map(lambda leaf: jnp.einsum("ec,eij->cij", of_class, leaf[part.examples]), attention)

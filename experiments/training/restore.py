@@ -1,4 +1,4 @@
-"""The only reader of a run's networks: settings -> what the command prepared -> the networks that it kept."""
+"""The only reader of a run's networks: it prepares the run again from its settings and reads the kept networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.inputs import detectors as au_init
 from experiments.inputs.checks import check_ablate, check_fed, check_mer
-from experiments.inputs.databases import data_folder, loaded
+from experiments.inputs.databases import data_folder, load_dataset
 from experiments.inputs.prior_files import check_priors_unchanged
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, RecognitionSettings
 from experiments.results.read import FinishedRun, experiment_of, read
@@ -20,7 +20,7 @@ from experiments.run.facts import check_dataset
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training.detectors import Clients
-from experiments.training.experiment import network_like, networks_to_keep, sights_of
+from experiments.training.experiment import detector_networks, network_like, networks_to_keep
 from experiments.training.plan import Group, Training
 from experiments.training.prepare import Prepared, prepare_on
 from fedpsyau_jax.types import ClientState, Int
@@ -30,16 +30,16 @@ READABLE = {
     "mer": (MerSettings, check_mer),
     "ablate": (AblateSettings, check_ablate),
 }
-"""Settings and their check of each experiment whose runs keep networks."""
+"""Settings, and the function that checks them, of each experiment whose runs keep networks."""
 
 
 class KeptNetwork(NamedTuple):
-    """A network in the folder of a run.
+    """A network in a run folder.
 
     Attributes:
       group: of the trainings that share its program.
-      place: of its training in the group.
-      client: number of its client in the training.
+      place: index of its training in the group.
+      client: index of its client in the training.
     """
 
     group: Group
@@ -48,30 +48,30 @@ class KeptNetwork(NamedTuple):
 
     @property
     def training(self) -> Training:
-        """The training that it came from."""
+        """The training that produced it."""
         return self.group.trainings[self.place]
 
     @property
     def test(self) -> Int[np.ndarray, "examples"]:
-        """The examples that it is tested on."""
+        """Indices of its test examples."""
         return self.training.split.clients[self.client].test
 
     @property
     def file(self) -> tuple[str, int]:
-        """Name and number of its file."""
+        """Name and number that identify its file."""
         return f"{self.group.name}-{self.place}", self.client
 
 
 @dataclass(frozen=True)
 class Restored:
-    """A finished run as its command saw it.
+    """A finished run, prepared as by its command.
 
     Attributes:
       run: its tables.
       settings: of the run.
       prepared: data, splits, priors and trainings, the same as when it trained.
-      detectors: by network, the frozen detectors of the run; none where networks train their own.
-      networks: those that it kept, in the order of the trainings of each group.
+      detectors: by network, the frozen detectors of the run; empty if the networks train their own.
+      networks: the kept networks, in the order of the trainings of each group.
     """
 
     run: FinishedRun
@@ -82,16 +82,16 @@ class Restored:
 
     @property
     def folder(self) -> RunFolder:
-        """Of the run."""
+        """Folder of the run."""
         return self.run.folder
 
     @property
     def dataset(self) -> Dataset:
-        """What it was trained and tested on."""
+        """The dataset of the run."""
         return self.prepared.datasets[0]
 
     def weights(self, networks: Sequence[KeptNetwork]) -> ClientState:
-        """The weights of networks of one shape, as the network itself has them, leaves [networks, ...].
+        """The unpacked weights of networks of one shape, leaves [networks, ...].
 
         Raises:
           ValueError: a file is missing, damaged, or of another run; the sentence names it.
@@ -101,10 +101,10 @@ class Restored:
 
 
 def settings_of(folder: RunFolder) -> RecognitionSettings:
-    """The settings of a run whose networks can be read.
+    """The settings of a run that keeps networks.
 
     Raises:
-      ValueError: it is of an experiment that keeps none, or its config.json is damaged or edited.
+      ValueError: its experiment keeps no networks, or its config.json is damaged or edited.
     """
     name = experiment_of(folder)
     if name not in READABLE:
@@ -119,10 +119,10 @@ def settings_of(folder: RunFolder) -> RecognitionSettings:
 
 
 def refuse_unfinished(folder: RunFolder) -> None:
-    """See that a run has results.
+    """Check that a run has results.
 
     Raises:
-      ValueError: it has none yet, or none of its networks were kept.
+      ValueError: it has none yet, or it kept no networks.
     """
     if not folder.has("data.json") or not folder.has("summary.csv"):
         raise ValueError(_unfinished(folder))
@@ -139,8 +139,8 @@ def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restore
       stages: where progress is shown.
 
     Raises:
-      ValueError, OSError: the folder is not that of a finished run with networks; its data, priors or pretrained
-        detectors are not there, or are others; in one sentence.
+      ValueError, OSError: the folder is not that of a finished run with networks, or its data, priors or pretrained
+        detectors are missing or have changed; in one sentence.
     """
     settings = settings_of(folder)
     refuse_unfinished(folder)
@@ -175,7 +175,7 @@ def _unfinished(folder: RunFolder) -> str:
 
 
 def _refuse_partly_trained(run: FinishedRun, prepared: Prepared) -> None:
-    """See that every training has all of its rounds: an interrupted run has scores of what is trained so far."""
+    """Check that every training has all of its rounds: an interrupted run has preliminary scores."""
     rounds = run.metrics.groupby(["algorithm", "repeat", "fold"])["round"].max().to_dict()
     for group in prepared.table.groups:
         for one in group.trainings:
@@ -190,18 +190,17 @@ def _same_data(folder: RunFolder, settings: RecognitionSettings, data_dir: Path 
         raise ValueError(
             f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
         )
-    dataset = loaded(settings, data_dir, None, stages)
+    dataset = load_dataset(settings, data_dir, None, stages)
     consequence = "its networks cannot be tested on them; run it again"
     check_dataset(folder, facts["fingerprint"], dataset, consequence)
     return dataset
 
 
 def _frozen_detectors(folder: RunFolder, prepared: Prepared, data_dir: Path | None) -> Clients:
-    """The frozen detectors of a run; none are trained."""
-    networks = sights_of([group for group in prepared.table.groups if group.au == "frozen"])
-    found = {network: prepared.source.ready(network) for network in networks}
-    ready = {network: client for network, client in found.items() if client is not None}
-    if len(ready) < len(found):
+    """The frozen detectors of a run; missing ones are not trained."""
+    networks = detector_networks([group for group in prepared.table.groups if group.au == "frozen"])
+    ready = {network: client for network in networks if (client := prepared.source.ready(network)) is not None}
+    if len(ready) < len(networks):
         raise ValueError(
             f"the AU detector of {folder.path} is not in {data_folder(data_dir)}: give the folder of the run's data "
             "with --data-dir, on the kind of device and with the version of JAX that it ran with"

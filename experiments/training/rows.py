@@ -1,4 +1,4 @@
-"""The rows of a table: each is the settings of one kind of training; and the trainings that they come to."""
+"""The rows of the table, each with its own settings, and their trainings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ from fedpsyau_jax.types import Int
 AU_TITLES = {"frozen": "frozen AU module", "finetuned": "fine-tuned AU module", "scratch": "AU module from scratch"}
 DETECTOR = "AU detector"
 NO_PRIOR_USED = tuple(name for name, choices in VARIANTS.items() if not (choices.regional or choices.global_))
-"""Variants without graph attention: priors cannot matter, so they are trained once."""
+"""Variants without graph attention: they use no prior, so they are trained once."""
 CENTRALISED = "centralised"
 
 
@@ -39,9 +39,9 @@ class Row:
     """A row of the table.
 
     Attributes:
-      title: its name in tables, unlike that of any other row.
-      name: its algorithm, as on the command line; for a cross-validation, its command.
-      settings: with this algorithm, prior, network and swept values alone.
+      title: its unique name in tables.
+      name: its algorithm, as on the command line; its variant in an ablation; else "mer" or "pretrain".
+      settings: the settings of this row only, with one algorithm, prior and network and no sweep.
       values: by option, the swept values that it depends on, as text.
     """
 
@@ -68,20 +68,20 @@ class Table:
         )
 
 
-class Fitted:
-    """The priors of each split, computed from the annotations of its training examples, once for all rows."""
+class PriorCache:
+    """Computes the priors of each split from the annotations of its training examples, once for all rows."""
 
     def __init__(self, annotations: AnnotationTable) -> None:
-        """Compute nothing yet."""
+        """Start with an empty cache."""
         self.annotations = annotations
-        self.found: dict[tuple[str, bytes], Priors] = {}
+        self.cache: dict[tuple[str, bytes], Priors] = {}
 
     def __call__(self, name: str, rows: Int[np.ndarray, "rows"]) -> Priors:
-        """The prior of this name with these rows."""
+        """The prior of this name, computed from these examples."""
         key = (name, rows.tobytes())
-        if key not in self.found:
-            self.found[key] = jax.tree.map(np.asarray, prior_named(name)(self.annotations.rows(rows)))
-        return self.found[key]
+        if key not in self.cache:
+            self.cache[key] = jax.tree.map(np.asarray, prior_named(name)(self.annotations.rows(rows)))
+        return self.cache[key]
 
 
 def table_of(
@@ -103,7 +103,7 @@ def table_of(
     Raises:
       ValueError: no such prior or algorithm, or what its function returns is none.
     """
-    fitted = Fitted(annotations)
+    fitted = PriorCache(annotations)
     rows: dict[bytes, Row] = {}
     trainings: dict[bytes, list[Training]] = {}
     for row in _candidates(settings):
@@ -124,7 +124,7 @@ def table_of(
 
 
 def _candidates(settings: RunSettings) -> list[Row]:
-    """All rows, with all swept values."""
+    """All combinations of rows and swept values, including rows that do not depend on a value."""
     rows = []
     for values, point in points(settings):
         for name, base in _bases(point):
@@ -137,7 +137,7 @@ def _candidates(settings: RunSettings) -> list[Row]:
 
 
 def _bases(settings: RunSettings) -> list[tuple[str, RunSettings]]:
-    """What rows are made of before priors: algorithms, or the networks of an ablation."""
+    """Names and settings of the algorithms, or of the networks of an ablation."""
     if isinstance(settings, FedSettings):
         return [(name, replace(settings, algorithms=(name,))) for name in settings.algorithms]
     if isinstance(settings, AblateSettings):
@@ -161,7 +161,7 @@ def _with_values(row: Row) -> str:
 
 
 def _trainings(
-    row: Row, repeats: Sequence[Sequence[Split]], fitted: Fitted, shown: Int[np.ndarray, "rows"]
+    row: Row, repeats: Sequence[Sequence[Split]], fitted: PriorCache, shown: Int[np.ndarray, "rows"]
 ) -> list[Training]:
     settings, numbers = row.settings, numbers_of(row.settings)
     (prior,) = settings.network.prior
@@ -185,14 +185,14 @@ def _strategy(settings: RunSettings, split: Split, shown: Int[np.ndarray, "rows"
 
 
 def _identity(row: Row, trainings: Sequence[Training]) -> bytes:
-    """Equal for rows that differ in nothing but swept values that they do not depend on."""
+    """The same bytes for rows that differ only in swept values that they do not depend on."""
     arrays = [(one.strategy, one.numbers) for one in trainings]
     content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(arrays))
     return repr((row.title, recipe_of(row.settings), trainings[0].network)).encode() + content
 
 
 def _shape(settings: RunSettings, one: Training) -> tuple[Any, ...]:
-    """What trainings of one program share."""
+    """What all trainings of one program have in common."""
     network = replace(one.network, prior=("",), prior_ratio=0.0)
     au: AUModule | str = settings.au_detector if isinstance(settings, RecognitionSettings) else "detection"
     return recipe_of(settings), au, network, len(one.split.clients)

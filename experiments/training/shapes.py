@@ -1,4 +1,4 @@
-"""Shapes of what a group's program takes, known before there is any detector: so it can compile meanwhile."""
+"""Shapes of the arguments of a group's program, so that it can compile before the detectors are trained."""
 
 import jax
 import jax.numpy as jnp
@@ -13,24 +13,24 @@ from fedpsyau_jax.types import Int, PyTree
 
 
 def store_like(group: Group, rows: Rows) -> Store:
-    """A group's store as far as it is known: features and weights of detectors are shapes only."""
+    """A group's store, with shapes only in place of the detectors' features or weights."""
     priors = stack_priors(group.kinds)
     if group.au == "frozen":
-        return Store(rows.examples, features_like(rows.examples, len(group.sights)), None, priors)
+        return Store(rows.examples, features_like(rows.examples, len(group.views)), None, priors)
     if group.au == "finetuned":
         one = detector_like(group.network)
-        several = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(group.sights), *leaf.shape), leaf.dtype), one)
+        several = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((len(group.views), *leaf.shape), leaf.dtype), one)
         return Store(rows.examples, None, several, priors)
     return Store(rows.examples, None, None, priors)
 
 
 def job_arrays_like(group: Group, size: int, shown: Int[np.ndarray, "rows"], seed: int) -> PyTree:
-    """Shapes and dtypes of a chunk of this size."""
+    """Shapes and dtypes of the arrays of a chunk of this size."""
     return jax.eval_shape(lambda given: given, arrays(group, [0], size, shown, seed))
 
 
 def task_of(group: Group, num_classes: int, store: Store) -> Task:
-    """What the trainings of a group train."""
+    """The task of a group."""
     one: Arrays = arrays(group, [0], 1, np.arange(len(store.examples.emotion)), 0)
     first = jax.tree.map(lambda leaf: leaf[0], one)
     like = jax.eval_shape(lambda store, own: context_of(store, own, jnp.int32(0)), store, first)

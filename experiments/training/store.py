@@ -1,4 +1,4 @@
-"""The arrays that all trainings of a program share: examples, each held once, detectors and priors."""
+"""The arrays that all trainings of a program share: examples (each stored once), detectors and priors."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.inputs.settings import NetworkSettings
-from experiments.training.compiler import to_run_once
+from experiments.training.compiler import run_once_options
 from fedpsyau_jax.augmentation import SEVEN_CLASSES, THREE_CLASSES, Band, randomly_rotated, rotated_copies
 from fedpsyau_jax.federated import in_chunks
 from fedpsyau_jax.models.fedpsyau import AUOutputs, au_detector
@@ -21,7 +21,7 @@ RECIPES = {3: THREE_CLASSES, 7: SEVEN_CLASSES}
 
 
 class Detector(NamedTuple):
-    """An AU detector in use: its weights, the priors that it looks through, and their ratio."""
+    """An AU detector to run: its weights, its priors and their ratio."""
 
     client: ClientState
     priors: Priors
@@ -29,17 +29,17 @@ class Detector(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Examples, followed by their rotated copies: leaves [rows, ...]. Row r shows example ``shown[r]``."""
+    """Examples followed by rotated copies, leaves [rows, ...]. Row r shows example ``shown[r]``."""
 
     examples: Examples
     shown: Int[np.ndarray, "rows"]
 
 
 class Store(NamedTuple):
-    """What trainings look up.
+    """The arrays that all trainings share.
 
     ``examples``: leaves [rows, ...]; ``features``: of frozen detectors [detectors, rows, aus, feat], else None;
-    ``detectors``: weights that AU detectors start from, leaves [detectors, ...], else None; ``priors``: [priors, ...].
+    ``detectors``: initial weights of AU detectors, leaves [detectors, ...], else None; ``priors``: [priors, ...].
     """
 
     examples: Examples
@@ -49,7 +49,7 @@ class Store(NamedTuple):
 
 
 def rows_of(examples: Examples) -> Rows:
-    """Every example once."""
+    """One row for each example."""
     emotion = jnp.asarray(np.asarray(examples.emotion).astype(np.int32))
     return Rows(jax.tree.map(jnp.asarray, examples._replace(emotion=emotion)), np.arange(len(emotion)))
 
@@ -89,9 +89,9 @@ def detect(
 
     Args:
       network: architecture of the detectors.
-      detectors: one after another.
+      detectors: the detectors, which run one after another.
       examples: leaves [rows, ...].
-      track: passes the detectors through, to show progress.
+      track: wraps the loop over detectors, to show progress.
 
     Returns:
       Logits and features, leaves [detectors, rows, ...].
@@ -103,7 +103,7 @@ def detect(
 
     count = len(examples.emotion)
     padded = jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
-    program = jax.jit(detected, compiler_options=to_run_once())
+    program = jax.jit(detected, compiler_options=run_once_options())
     everything = Batch(padded, jnp.ones(len(padded.emotion)))
     outputs = [
         jax.block_until_ready(program(detector.client, detector.priors, jnp.asarray(detector.ratio), everything))
@@ -118,16 +118,16 @@ def stack_priors(kinds: Sequence[Priors]) -> Priors:
 
 
 def look_up(store: Store, batch: Batch) -> Batch:
-    """The examples that a batch of row indices means."""
+    """Look up the examples of a batch of row indices."""
     return Batch(jax.tree.map(lambda leaf: leaf[batch.examples], store.examples), batch.mask)
 
 
-def one_example(examples: Examples) -> Batch:
-    """A batch of the first example, to make weights with."""
+def first_example_batch(examples: Examples) -> Batch:
+    """A batch with the first example only, to initialise weights."""
     return Batch(jax.tree.map(lambda leaf: jnp.asarray(leaf[:1]), examples), jnp.ones(1))
 
 
 def features_like(examples: Examples, num_detectors: int) -> Any:
-    """Shape and dtype of the features of frozen detectors, before there are any."""
+    """Shape and dtype of the features of frozen detectors, without computing them."""
     shape = (num_detectors, len(examples.emotion), examples.au.shape[1], 25)
     return jax.ShapeDtypeStruct(shape, examples.flow.dtype)

@@ -1,4 +1,4 @@
-"""What a client trains: ``init``, ``loss`` and ``predict`` as functions of a context; clients are packed."""
+"""Tasks: the ``init``, ``loss`` and ``predict`` of a network as functions of a context, on packed clients."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from experiments.inputs.settings import NetworkSettings
 from experiments.training.packing import Predict, client_packing
-from experiments.training.store import Store, look_up, one_example
+from experiments.training.store import Store, first_example_batch, look_up
 from fedpsyau_jax.federated import LossFn
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import Detected, au_detector, emotion_classifier, network
@@ -19,11 +19,11 @@ from fedpsyau_jax.types import Array, Batch, ClientState, Float, Int, Model, Par
 
 RESIDUAL_SCALE = 0.05
 SLOW_MODULES: Mapping[str, float] = {"spatial": 0.01, "upper": 0.1, "lower": 0.1, "global": 0.1}
-"""How fast wide modules learn, relative to the learning rate, that take too large a step at the rate of the others."""
+"""Relative learning rates of wide modules, whose steps are too large at the common learning rate."""
 
 
 class Numbers(NamedTuple):
-    """The swept numbers of a training: an axis of the program. ``ratio``: the prior ratio of each round [rounds]."""
+    """The hyperparameters of a training that are an axis of the program. ``ratio``: the prior ratio of each round."""
 
     learning_rate: Float[Array, "*trainings"]
     weight_decay: Float[Array, "*trainings"]
@@ -33,10 +33,10 @@ class Numbers(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a network works with besides its weights.
+    """The inputs of a network besides weights and batch.
 
-    ``store``: what all trainings share; ``priors``, ``ratio``: of this training and round; ``detector``: number of
-    its detector in the store; ``numbers``: of this training.
+    ``store``: the arrays that all trainings share; ``priors``, ``ratio``: of this training and round; ``detector``:
+    index of its detector in the store; ``numbers``: of this training.
     """
 
     store: Store
@@ -49,10 +49,10 @@ class Context(NamedTuple):
 class Task(NamedTuple):
     """A network to train, as functions of a context. Clients are packed; batches hold indices of rows of the store.
 
-    ``init(key, context) -> ClientState``; ``loss(context) -> LossFn``; ``predict(context)``: from a client and a batch
-    to logits, ``{"emotion": ..., "au": ...}`` as far as the network has them; ``unpack(params)`` and
-    ``unpack_client(client)``: to the network's own tensors; ``rates()``: how fast each weight learns, relative to the
-    learning rate, packed, or None where all learn alike.
+    ``init(key, context) -> ClientState``; ``loss(context) -> LossFn``; ``predict(context)``: function from a client and
+    a batch to logits ``{"emotion": ..., "au": ...}``, with the keys that the network has; ``unpack(params)`` and
+    ``unpack_client(client)``: to the network's own tensors; ``rates()``: packed relative learning rates of all weights,
+    or None if they are all equal.
     """
 
     init: Callable[[PRNGKeyArray, Context], ClientState]
@@ -67,31 +67,31 @@ def frozen_task(num_classes: int, like: Context) -> Task:
     """Classify emotions over the AU features of a frozen detector: only DSI is trained and exchanged."""
     model = emotion_classifier(num_classes)
 
-    def found(context: Context, batch: Batch) -> Batch:
+    def gather(context: Context, batch: Batch) -> Batch:
         examples, _ = look_up(context.store, batch)
         assert context.store.features is not None
         features = context.store.features[context.detector, batch.examples]
         return Batch(Detected(examples.flow, features, examples.emotion), batch.mask)
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
-        first = found(context, Batch(jnp.zeros(1, jnp.int32), jnp.ones(1)))
+        first = gather(context, Batch(jnp.zeros(1, jnp.int32), jnp.ones(1)))
         return scale_head(model.init(key, first), context.numbers.head_scale)
 
     def predict(_: Context, client: ClientState, batch: Batch) -> PyTree:
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
-    return _packed(init, lambda _: classification_loss(model), predict, found, like, {})
+    return _packed(init, lambda _: classification_loss(model), predict, gather, like, {})
 
 
 def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates: Mapping[str, float]) -> Task:
-    """Train the whole network, from the detectors of the store or, if it holds none, from random weights."""
+    """Train the whole network, starting from the detectors of the store or, without any, from random weights."""
     architecture = choices.architecture()
 
     def model(context: Context) -> Model:
         return network(num_classes, architecture, context.priors, context.ratio)
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
-        fresh = model(context).init(key, one_example(context.store.examples))
+        fresh = model(context).init(key, first_example_batch(context.store.examples))
         params, model_state = scale_head(fresh, context.numbers.head_scale)
         if context.store.detectors is None:
             return ClientState(params | {"au": scale_residuals(params["au"])}, model_state)
@@ -105,7 +105,7 @@ def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates:
         outputs, _ = model(context).apply(*client, batch, None, train=False)
         return {"emotion": outputs.emotion_logits, "au": outputs.au.logits}
 
-    return _packed(init, loss, predict, _found, like, rates)
+    return _packed(init, loss, predict, _gather, like, rates)
 
 
 def detection_task(choices: NetworkSettings, like: Context) -> Task:
@@ -116,17 +116,17 @@ def detection_task(choices: NetworkSettings, like: Context) -> Task:
         return au_detector(architecture, context.priors, context.ratio)
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
-        fresh = model(context).init(key, one_example(context.store.examples))
+        fresh = model(context).init(key, first_example_batch(context.store.examples))
         return fresh._replace(params=scale_residuals(fresh.params))
 
     def predict(context: Context, client: ClientState, batch: Batch) -> PyTree:
         return {"au": model(context).apply(*client, batch, None, train=False)[0].logits}
 
-    return _packed(init, lambda context: detection_loss(model(context)), predict, _found, like, SLOW_MODULES)
+    return _packed(init, lambda context: detection_loss(model(context)), predict, _gather, like, SLOW_MODULES)
 
 
 def scale_head(client: ClientState, scale: Float[Array, ""] | float) -> ClientState:
-    """Scale the emotion classifier's last weights: with small ones the first loss is that of a uniform guess."""
+    """Scale the last layer of the emotion classifier: with small weights the first loss is that of a uniform guess."""
 
     def scaled(path: tuple[Any, ...], leaf: Array) -> Array:
         return leaf * scale if path[-2].key == "classify" else leaf
@@ -137,7 +137,7 @@ def scale_head(client: ClientState, scale: Float[Array, ""] | float) -> ClientSt
 def scale_residuals(detector: Params) -> Params:
     """Scale down the last layers of all residual branches (SSE, DPK-GATs).
 
-    As they are drawn, random branches drown what they are added to, and a short training never recovers the AUs.
+    With the initial scale, random branches dominate their inputs, and a short training never recovers the AUs.
     """
 
     def scaled(path: tuple[Any, ...], leaf: Array) -> Array:
@@ -148,7 +148,7 @@ def scale_residuals(detector: Params) -> Params:
 
 
 def module_rates(params: Params, rates: Mapping[str, float]) -> Params:
-    """How fast each weight learns, relative to the learning rate: 1, but for those inside the modules of ``rates``."""
+    """Relative learning rate of each weight: that of its module in ``rates``, else 1."""
 
     def rate(path: tuple[Any, ...], leaf: Array) -> Array:
         module = next((entry.key for entry in path if entry.key in rates), "")
@@ -157,7 +157,7 @@ def module_rates(params: Params, rates: Mapping[str, float]) -> Params:
     return jax.tree_util.tree_map_with_path(rate, params)
 
 
-def _found(context: Context, batch: Batch) -> Batch:
+def _gather(context: Context, batch: Batch) -> Batch:
     return look_up(context.store, batch)
 
 
@@ -165,17 +165,17 @@ def _packed(
     init: Callable[[PRNGKeyArray, Context], ClientState],
     loss: Callable[[Context], LossFn],
     predict: Callable[[Context, ClientState, Batch], PyTree],
-    found: Callable[[Context, Batch], Batch],
+    gather: Callable[[Context, Batch], Batch],
     like: Context,
     rates: Mapping[str, float],
 ) -> Task:
-    """A network's own functions on packed clients and batches of indices."""
+    """Adapt a network's functions to packed clients and batches of indices."""
     shapes = jax.eval_shape(init, jax.random.key(0), like)
     packed = client_packing(shapes)
     return Task(
         init=lambda key, context: packed.pack(init(key, context)),
-        loss=lambda context: packed.loss(loss(context), partial(found, context)),
-        predict=lambda context: packed.predict(partial(predict, context), partial(found, context)),
+        loss=lambda context: packed.loss(loss(context), partial(gather, context)),
+        predict=lambda context: packed.predict(partial(predict, context), partial(gather, context)),
         unpack=packed.params.unpack,
         unpack_client=packed.unpack,
         rates=(lambda: packed.params.pack(module_rates(shapes.params, rates))) if rates else None,

@@ -12,7 +12,7 @@ from fed_on_random_data import random_dataset
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, MerSettings, RecognitionSettings
 from experiments.training.plan import Group, arrays
-from experiments.training.program import State, context_of, initial, one_round, predictions
+from experiments.training.program import State, context_of, initial_state, one_round, predictions
 from experiments.training.rows import Table, table_of
 from experiments.training.shapes import store_like, task_of
 from experiments.training.store import Rows, Store, rows_of
@@ -74,14 +74,14 @@ def train_one(
 ) -> tuple[State, PyTree]:
     """Train one training of a group by itself; its last state, and the logits of its test."""
     own = jax.tree.map(lambda leaf: leaf[0], arrays(group, [place], 1, np.arange(len(DATA.clip)), 3))
-    state = initial(group.recipe, task, store, own)
+    state = jax.jit(lambda own: initial_state(group.recipe, task, store, own))(own)
     step = jax.jit(lambda state: one_round(group.recipe, task, sequential, state, own, store)[0])
     for _ in range(rounds or group.recipe.rounds):
         state = step(state)
     context = context_of(store, own, group.recipe.rounds - 1)
     test = jax.tree.map(lambda leaf: leaf[0], own.test)
     client = jax.tree.map(lambda leaf: leaf[0], state.tested)
-    return state, predictions(task, context, client, test)
+    return state, jax.jit(lambda *given: predictions(task, context, *given))(client, test)
 
 
 def noise() -> Rows:

@@ -14,13 +14,15 @@ from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training import chunks
 from experiments.training.loop import Job, train
-from experiments.training.program import compiled
+from experiments.training.program import compile_program
 from experiments.training.shapes import job_arrays_like
 from fedpsyau_jax.federated import vectorised
 from fedpsyau_jax.metrics import uf1
 from fedpsyau_jax.splits import Split, k_fold, single_client, split_clients, with_validation
 
 ROUNDING = 1e-6
+PROGRAMS = {}
+PROGRAMS = {}
 
 
 class Silent:
@@ -61,7 +63,10 @@ def job_of(settings, repeats, path=None, title=None):
 
     def program(size):
         like = job_arrays_like(group, size, rows.shown, settings.seed)
-        return compiled(group.recipe, toy_task(), store, like, settings.devices)
+        key = (group.recipe, str(jax.tree.structure(like)), str(jax.tree.leaves(like)))
+        if key not in PROGRAMS:
+            PROGRAMS[key] = compile_program(group.recipe, toy_task(), store, like, settings.devices)
+        return PROGRAMS[key]
 
     kept = {}
     wanted = frozenset((place, client) for place in range(len(group.trainings)) for client in range(group.num_clients))
@@ -106,6 +111,7 @@ def test_one_chunk_is_as_many_chunks(tmp_path, name):
         jax.tree.map(np.testing.assert_array_equal, networks, own)
 
 
+@pytest.mark.slow
 def test_rows_alone_are_as_rows_together():
     settings, repeats = SETTINGS["fed"]
     together, _ = outcome_of(settings, repeats)
@@ -197,7 +203,7 @@ def test_all_at_once_agree_with_one_after_another():
 
     def program(size):
         like = job_arrays_like(job.group, size, job.shown, settings.seed)
-        return compiled(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
+        return compile_program(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
 
     assert train(replace(job, program=program), STAGES).ended
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), kept, at_once)
