@@ -88,6 +88,7 @@ def test_a_trace_without_kernels_is_told() -> None:
     assert kernels.profiled(lambda: jnp.ones(3) + 1) == {"kernels": "the profiler's trace holds no kernel of a GPU"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

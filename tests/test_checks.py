@@ -39,6 +39,8 @@ def network(**choices: Any) -> dict[str, Any]:
 
 NO_ATTENTION = r"no-gat has no graph attention, so that priors make no difference; give one$"
 MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
+    "rare of 4 classes": (mer, {"augment": True, "classes": 4}, r"--augment: .* --classes=4 of .*; add --no-augment$"),
+    "rare of others": (mer, {"augment": True, "database": "casme3", "classes": 7}, r"--augment: .* add --no-augment$"),
     "no rounds": (fed, {"rounds": 0}, r"--rounds=0: it must be at least 1"),
     "infinite rate": (fed, {"learning_rate": float("inf")}, r"--learning-rate=inf: it must be greater than 0, and fin"),
     "negative decay": (fed, {"weight_decay": -1.0}, r"--weight-decay=-1.0: it must be at least 0"),
@@ -47,7 +49,6 @@ MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "negative mu": (fed, {"mu": (0.1, -1.0), "clients": 2}, r"--mu=-1.0: it must be at least 0"),
     "bad mu count": (fed, {"clients": 3, "mu": (0.1, 0.2)}, r"--mu 0.1 0.2: .* each of the 3, none below 0"),
     "no mu": (fed, {"mu": ()}, r"--mu : give one number for all clients"),
-    "uneven devices": (fed, {"clients": 5, "devices": 2}, r"--devices=2 does not divide --clients=5"),
     "no algorithms": (fed, {"algorithms": ()}, r"--algorithms : name each algorithm once, and at least one"),
     "an algorithm twice": (fed, {"algorithms": ("local", "local")}, r"--algorithms local local: name each algorithm"),
     "an unknown algorithm": (fed, {"algorithms": ("fedagv",)}, r"--algorithms=fedagv: did you mean fedavg\? there are"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from data.apex import midpoint
 from data.clips import Clip
 from data.databases import layout_of
 from data.frames import DEPTH, Tree
@@ -18,7 +19,7 @@ POINTS = "".join(f"{20 + place} {30 + place % 7}\n" for place in range(68))
 
 
 def surveyed(name: str, root: Path) -> Survey:
-    return survey(layout_of(name.split("-")[0]), root, CONFIGS.get(name, "all"), Choices())
+    return survey(layout_of(name.split("-")[0]), root, CONFIGS.get(name, "all"), Choices(midpoint))
 
 
 def files_of(clip: Clip, root: Path) -> tuple[str, str]:
@@ -28,7 +29,7 @@ def files_of(clip: Clip, root: Path) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    "name", ["casme2", "casme3", "casme3-long", "samm", "dfme", "dfme-challenge", "ckplus", "disfa"]
+    "name", ["casme2", "casme3", "casme3-long", "casme3-c", "samm", "dfme", "dfme-challenge", "ckplus", "disfa"]
 )
 @pytest.mark.parametrize("wrappers", ["wrapped", "own", "both"])
 def test_every_part_is_found_at_any_depth(name: str, wrappers: str, tmp_path: Path):

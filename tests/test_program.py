@@ -43,6 +43,7 @@ def loops_over(count: int, text: str) -> int:
     return len(re.findall(rf"stablehlo\.while.*\n\s*cond {{\n.*constant dense<{count}> : tensor<i32>", text))
 
 
+@pytest.mark.slow
 def test_many_folds_at_once_are_as_many_operations_as_few_and_no_loop():
     text = epoch_of(MANY, vectorised)
     assert operations(text) == operations(epoch_of(FEW, vectorised))

@@ -84,6 +84,7 @@ def test_photographs_of_real_people_fit():
         assert ((placed >= 2) & (placed <= 125)).all()
 
 
+@pytest.mark.slow
 def test_the_benchmark_shows_every_square(capsys: pytest.CaptureFixture[str]):
     assert main(Options(repeats=0)) == 0
     told = capsys.readouterr().out

@@ -25,7 +25,7 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "samm": ("COLUMNS",),
     "dfme": ("CHALLENGE", "FULL"),
 }
-PLAIN = "one with a column `subject` and columns AU1, AU2, ... of 0, 1 or nothing"
+PLAIN = "one with a column `subject` and one of AUs, or columns AU1, AU2, ... of 0, 1 or nothing"
 ONE_SUBJECT = "all clips show one subject: the findings hold for this person only."
 
 

@@ -38,11 +38,6 @@ def check_fed(settings: FedSettings) -> None:
             f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
             f"{settings.clients}, none below 0"
         )
-    if settings.clients % settings.devices:
-        raise ValueError(
-            f"--devices={settings.devices} does not divide --clients={settings.clients}: each device takes equally "
-            "many clients"
-        )
     _check_sweep(settings)
 
 
@@ -127,6 +122,7 @@ def _check_cross_validation(settings: CrossValidationSettings) -> None:
 def _check_recognition(settings: RecognitionSettings) -> None:
     check_priors(settings.network)
     _check_database(settings)
+    _check_augmentation(settings)
     if settings.select and not settings.validation_share:
         raise ValueError("--select chooses by validation scores: add, for example, --validation-share=0.2")
     _check_schedule(settings)
@@ -145,6 +141,14 @@ def _check_database(settings: RecognitionSettings) -> None:
     refuse_unknown("--database", name, CLASSES)
     if settings.config and (settings.is_own or name == "synthetic"):
         raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
+
+
+def _check_augmentation(settings: RecognitionSettings) -> None:
+    if settings.augment and (settings.classes == 4 or (settings.database, settings.classes) == ("casme3", 7)):
+        raise ValueError(
+            f"--augment: the published recipe names the rare ones of 3 or of the usual 7 classes, and --classes="
+            f"{settings.classes} of {settings.database} are others; add --no-augment"
+        )
 
 
 def _check_sweep(settings: RunSettings) -> None:

@@ -75,6 +75,8 @@ def _eyes(points: Float[np.ndarray, "68 2"]) -> tuple[Float[np.ndarray, "2"], fl
     return (left_corner + right_corner) / 2, unit
 
 
+face_box: Square = landmark_square
+"""The square that is cut by default."""
 SQUARES: Mapping[str, Square] = {"eyes": eye_square, "wide": wide_square, "landmarks": landmark_square}
 
 

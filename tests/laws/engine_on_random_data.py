@@ -74,14 +74,14 @@ def train_one(
 ) -> tuple[State, PyTree]:
     """Train one training of a group by itself; its last state, and the logits of its test."""
     own = jax.tree.map(lambda leaf: leaf[0], arrays(group, [place], 1, np.arange(len(DATA.clip)), 3))
-    state = initial_state(group.recipe, task, store, own)
+    state = jax.jit(lambda own: initial_state(group.recipe, task, store, own))(own)
     step = jax.jit(lambda state: one_round(group.recipe, task, sequential, state, own, store)[0])
     for _ in range(rounds or group.recipe.rounds):
         state = step(state)
     context = context_of(store, own, group.recipe.rounds - 1)
     test = jax.tree.map(lambda leaf: leaf[0], own.test)
     client = jax.tree.map(lambda leaf: leaf[0], state.tested)
-    return state, predictions(task, context, client, test)
+    return state, jax.jit(lambda *given: predictions(task, context, *given))(client, test)
 
 
 def noise() -> Rows:

@@ -21,6 +21,8 @@ from fedpsyau_jax.metrics import uf1
 from fedpsyau_jax.splits import Split, k_fold, single_client, split_clients, with_validation
 
 ROUNDING = 1e-6
+PROGRAMS = {}
+PROGRAMS = {}
 
 
 class Silent:
@@ -61,7 +63,10 @@ def job_of(settings, repeats, path=None, title=None):
 
     def program(size):
         like = job_arrays_like(group, size, rows.shown, settings.seed)
-        return compile_program(group.recipe, toy_task(), store, like, settings.devices)
+        key = (group.recipe, str(jax.tree.structure(like)), str(jax.tree.leaves(like)))
+        if key not in PROGRAMS:
+            PROGRAMS[key] = compile_program(group.recipe, toy_task(), store, like, settings.devices)
+        return PROGRAMS[key]
 
     kept = {}
     wanted = frozenset((place, client) for place in range(len(group.trainings)) for client in range(group.num_clients))
@@ -106,6 +111,7 @@ def test_one_chunk_is_as_many_chunks(tmp_path, name):
         jax.tree.map(np.testing.assert_array_equal, networks, own)
 
 
+@pytest.mark.slow
 def test_rows_alone_are_as_rows_together():
     settings, repeats = SETTINGS["fed"]
     together, _ = outcome_of(settings, repeats)
