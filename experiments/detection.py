@@ -43,9 +43,9 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     if results.problem:
         raise ValueError(results.problem)
     if not results.ended:
-        wanted = prepared.table.groups[0].recipe.rounds
+        num_rounds = prepared.table.groups[0].recipe.rounds
         run.console.print(
-            f"{results.rounds} of {wanted} epochs are trained; continue with --resume={run.folder.path}",
+            f"{results.rounds} of {num_rounds} epochs are trained; continue with --resume={run.folder.path}",
             soft_wrap=True,
             highlight=False,
         )

@@ -114,13 +114,13 @@ def _with_action_units(table: Table) -> Table:
 
 def _plain(path: Path) -> Source | None:
     """The annotations of a plain table; None if the file is not one."""
-    if (found := plain_table(path)) is None:
+    if (plain := plain_table(path)) is None:
         return None
-    facts = _facts(path.name, found.table, []) | _hashes(path)
-    if found.passed_over:
-        names = ", ".join(found.passed_over)
+    facts = _facts(path.name, plain.table, []) | _hashes(path)
+    if plain.passed_over:
+        names = ", ".join(plain.passed_over)
         facts["cautions"].append(f"columns that name no action unit of FACS are ignored: {names}.")
-    return Source(found.table, facts)
+    return Source(plain.table, facts)
 
 
 def _facts(name: str, table: AnnotationTable, dropped: Sequence[Mapping[str, Any]], synthetic: bool = False) -> dict:

@@ -48,21 +48,21 @@ def plain_table(path: Path) -> PlainTable | None:
         if (named := [(place, au) for place, cell in enumerate(line) if (au := _action_unit(cell)) is not None])
     ]
     whole = [header for header in headers if "subject" in columns(header[0][header[1]])]
-    listed = [found for _, grid in grids if (found := _subject_and_aus(path, grid))]
-    if whole or (headers and not listed):  # a cell of AUs may look like a heading
+    with_lists = [entry for _, grid in grids if (entry := _subject_and_aus(path, grid))]
+    if whole or (headers and not with_lists):  # a cell of AUs may look like a heading
         return _below(path, *max(whole or headers, key=lambda header: len(header[2])))
-    if not listed or database_of(path):
+    if not with_lists or database_of(path):
         return None
-    return _of_cells(path, *max(listed, key=lambda found: len(found[0])))
+    return _of_cells(path, *max(with_lists, key=lambda entry: len(entry[0])))
 
 
 def _subject_and_aus(path: Path, grid: Sequence[Sequence[object]]) -> tuple[list[Line], int, int] | None:
     """Numbered lines below a header with subject and AUs, and the indices of these two columns."""
     for number, line in enumerate(grid[:_LAST_HEADER_ROW], 1):
-        found = {name: places for name, places in headings(line).items() if name in ("subject", "au")}
-        if len(found) == 2:
+        places = {name: indices for name, indices in headings(line).items() if name in ("subject", "au")}
+        if len(places) == 2:
             try:
-                chosen = chosen_columns(line, grid[number:], found, {})
+                chosen = chosen_columns(line, grid[number:], places, {})
             except AmbiguousError as error:
                 raise TableError(f"{path}, row {number}: {error}; keep one of them") from error
             rows = [(below, row) for below, row in enumerate(grid[number:], number + 1) if not all(map(is_blank, row))]
@@ -132,8 +132,8 @@ def _places(path: Path, named: Sequence[tuple[int, int]]) -> dict[int, int]:
 
 
 def _action_unit(cell: object) -> int | None:
-    found = re.fullmatch(r"au[ _-]?0*(\d+)", str(cell).strip().lower())
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"au[ _-]?0*(\d+)", str(cell).strip().lower())
+    return int(match[1]) if match else None
 
 
 def _mark(path: Path, number: int, row: Sequence[object], place: int, au: int) -> float:

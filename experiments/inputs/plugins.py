@@ -63,10 +63,10 @@ def function_or_value(option: str, text: str, value_types: type | tuple[type, ..
     Raises:
         ValueError: it is neither, or cannot be imported.
     """
-    found = attribute(option, text)
-    if not isinstance(found, value_types) and (not callable(found) or inspect.isclass(found)):
+    value = attribute(option, text)
+    if not isinstance(value, value_types) and (not callable(value) or inspect.isclass(value)):
         raise ValueError(f"{option}={text}: {text.partition(':')[2]} is {otherwise}")
-    return found
+    return value
 
 
 def call(option: str, text: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -86,13 +86,13 @@ def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
 def _own(text: str) -> PriorsOfTable:
     """A function for the user's own priors, which checks them."""
     otherwise = "neither a function of an AnnotationTable nor a Prior"
-    found = plugins.function_or_value(OPTION, text, (Prior, Priors), otherwise)
+    value = plugins.function_or_value(OPTION, text, (Prior, Priors), otherwise)
 
     def checked(table: AnnotationTable) -> Priors:
-        made = found if isinstance(found, Prior | Priors) else plugins.call(OPTION, text, found, table)
-        if not isinstance(made, Prior | Priors):
-            raise ValueError(f"{OPTION}={text}: the function returned {type(made).__name__}, not a Prior or Priors")
-        return check_priors(made, f"{OPTION}={text}")
+        priors = value if isinstance(value, Prior | Priors) else plugins.call(OPTION, text, value, table)
+        if not isinstance(priors, Prior | Priors):
+            raise ValueError(f"{OPTION}={text}: the function returned {type(priors).__name__}, not a Prior or Priors")
+        return check_priors(priors, f"{OPTION}={text}")
 
     return checked
 

@@ -43,9 +43,9 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
         one = chunks.state_bytes(settings, group, task, store, shown)
         size = chunks.size_of_chunks(settings, group, task, store, shown, folder)
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
-    if (needed := 2 * largest) > (there := chunks.memory()):
+    if (needed := 2 * largest) > (memory := chunks.memory()):
         raise ValueError(
-            f"one training takes {needed / 1e9:.1f} GB of memory, but there are {there / 1e9:.1f} GB: use fewer clients"
+            f"one training takes {needed / 1e9:.1f} GB of memory, but there is {memory / 1e9:.1f} GB: use fewer clients"
         )
     if not folder.checkpoints.exists():
         require_space(folder, 2 * checkpoint, "two checkpoints of the training")

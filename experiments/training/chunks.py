@@ -130,9 +130,9 @@ def memory() -> float:
 
 def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str, np.ndarray]) -> None:
     """Store the results of a finished chunk."""
-    everything = {f"history_{name}": values for name, values in history.items()}
-    everything |= {f"logits_{name}": values for name, values in logits.items()}
-    stored.write(folder, _file(chunk), chunk.identity, everything)
+    arrays = {f"history_{name}": values for name, values in history.items()}
+    arrays |= {f"logits_{name}": values for name, values in logits.items()}
+    stored.write(folder, _file(chunk), chunk.identity, arrays)
 
 
 def read(folder: RunFolder, chunk: Chunk) -> list[Trained] | None:

@@ -58,7 +58,7 @@ class DetectorSource:
 
 
 def detector_source(
-    settings: RecognitionSettings, given: PretrainedDetectors | None, data_dir: Path | None, stages: Stages
+    settings: RecognitionSettings, au_init: PretrainedDetectors | None, data_dir: Path | None, stages: Stages
 ) -> DetectorSource:
     """The detectors of ``--au-init``, if given; else detectors that are pretrained when requested.
 
@@ -67,10 +67,10 @@ def detector_source(
     """
     if settings.au_detector == "scratch":
         return DetectorSource((), lambda networks, meanwhile: {})
-    if given is not None:
-        weights = given.weights
+    if au_init is not None:
+        weights = au_init.weights
         return DetectorSource(
-            given.subjects_of(settings.database),
+            au_init.subjects_of(settings.database),
             lambda networks, meanwhile: {network: weights[network.prior[0]] for network in networks},
             lambda network: weights[network.prior[0]],
         )
@@ -140,8 +140,8 @@ def _pretrain(
     for network in networks:
         row_settings = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
         strategy = local_only(jnp.ones(1))
-        given = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
-        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *given))
+        fields = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
+        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *fields))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)
     store = Store(rows.examples, None, None, stack_priors(detection.kinds))
     task = task_of(detection, 0, store)

@@ -154,11 +154,11 @@ def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
     return jax.random.fold_in(key, number)
 
 
-def arrays(everything: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
+def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
     """Some trainings of a group as arrays, whose shapes do not depend on which trainings.
 
     Args:
-      everything: the group; its largest splits decide the padding.
+      group: the group; its largest splits decide the padding.
       places: indices of the trainings in the group.
       size: length of the first axis; it is padded with trainings that do nothing.
       shown: index of the example that each row of the store shows; training uses all rows of an example, validation
@@ -166,23 +166,23 @@ def arrays(everything: Group, places: Sequence[int], size: int, shown: Int[np.nd
       seed: of the run.
     """
     filled = [*places, *[places[-1]] * (size - len(places))]
-    chosen = [everything.trainings[place] for place in filled]
+    chosen = [group.trainings[place] for place in filled]
     keys = jnp.stack([training_key(seed, one.repeat, one.number) for one in chosen])
-    ids = jnp.tile(jnp.arange(everything.num_clients, dtype=jnp.int32), (size, 1))
-    rows, mask = _train_rows(everything, chosen, shown)
+    ids = jnp.tile(jnp.arange(group.num_clients, dtype=jnp.int32), (size, 1))
+    rows, mask = _train_rows(group, chosen, shown)
     mask[len(places) :] = 0
-    strategies = [one.strategy for one in everything.trainings]
+    strategies = [one.strategy for one in group.trainings]
     together = stacked(strategies)
-    scored = everything.recipe.scored
+    scored = group.recipe.scored
     return Arrays(
         keys,
         jax.tree.map(lambda leaf: leaf[np.array(filled)], together),
         ClientData(ids, jnp.asarray(rows), jnp.asarray(mask)),
-        _held_out(everything, chosen, scored) if scored else _nobody(size, everything.num_clients),
-        _held_out(everything, chosen, "test"),
+        _held_out(group, chosen, scored) if scored else _nobody(size, group.num_clients),
+        _held_out(group, chosen, "test"),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
-        jnp.array([everything.prior[place] for place in filled], jnp.int32),
-        jnp.array([everything.detector[place] for place in filled], jnp.int32),
+        jnp.array([group.prior[place] for place in filled], jnp.int32),
+        jnp.array([group.detector[place] for place in filled], jnp.int32),
     )
 
 
@@ -214,18 +214,18 @@ def rows_to_train_on(
 
 
 def _train_rows(
-    everything: Group, chosen: Sequence[Training], shown: Int[np.ndarray, "rows"]
+    group: Group, chosen: Sequence[Training], shown: Int[np.ndarray, "rows"]
 ) -> tuple[np.ndarray, np.ndarray]:
     rows: Mapping[int, list[np.ndarray]] = {
         id(one.split): [rows_to_train_on(client.train, shown) for client in one.split.clients]
-        for one in everything.trainings
+        for one in group.trainings
     }
     longest = max(len(client) for clients in rows.values() for client in clients)
     return pad_indices([rows[id(one.split)] for one in chosen], longest)
 
 
-def _held_out(everything: Group, chosen: Sequence[Training], part: str) -> Batch:
-    longest = max(len(getattr(client, part)) for one in everything.trainings for client in one.split.clients)
+def _held_out(group: Group, chosen: Sequence[Training], part: str) -> Batch:
+    longest = max(len(getattr(client, part)) for one in group.trainings for client in one.split.clients)
     length = longest if longest <= CHUNK else longest + -longest % CHUNK
     indices, mask = pad_indices([[getattr(c, part) for c in one.split.clients] for one in chosen], length)
     return Batch(jnp.asarray(indices), jnp.asarray(mask))

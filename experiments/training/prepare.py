@@ -71,7 +71,7 @@ class Prepared:
 
 def prepare(
     settings: RecognitionSettings,
-    given: PretrainedDetectors | None,
+    au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     manual_dir: Path | None,
     stages: Stages,
@@ -81,13 +81,13 @@ def prepare(
     Raises:
       ValueError, OSError: the data cannot be loaded, or information on held-out examples would leak into training.
     """
-    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, given, data_dir, stages)
+    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, au_init, data_dir, stages)
 
 
 def prepare_on(
     dataset: Dataset,
     settings: RecognitionSettings,
-    given: PretrainedDetectors | None,
+    au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     stages: Stages,
 ) -> Prepared:
@@ -97,7 +97,7 @@ def prepare_on(
     if settings.augment:
         rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, given, data_dir, stages)
+    source = detector_source(settings, au_init, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
     return Prepared(settings, [dataset], dataset, repeats, rows, table, source)

@@ -125,7 +125,7 @@ def _test_frozen(
     """Test emotion classifiers on the features of frozen detectors, which run once over all examples."""
     count = len(material.examples.emotion)
     pad = -count % CHUNK
-    everything = Batch(
+    all_examples = Batch(
         jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, pad)] + [(0, 0)] * (leaf.ndim - 1)), material.examples),
         jnp.ones(count + pad),
     )
@@ -133,8 +133,8 @@ def _test_frozen(
     def through(view: tuple[Array, Priors, Batch]) -> tuple[AUOutputs, Attentions]:
         number, priors, parts = view
         detector: ClientState = jax.tree.map(lambda leaf: leaf[number], material.detectors)
-        look = in_chunks(lambda client, part: _run_detector(architecture, ratio, client, part, priors), CHUNK)
-        outputs, attention = jax.tree.map(lambda leaf: leaf[:count], look(detector, everything))
+        detect_all = in_chunks(lambda client, part: _run_detector(architecture, ratio, client, part, priors), CHUNK)
+        outputs, attention = jax.tree.map(lambda leaf: leaf[:count], detect_all(detector, all_examples))
         return outputs, jax.lax.map(
             lambda part: _sum_by_emotion(attention, material.examples, num_classes, part), parts
         )

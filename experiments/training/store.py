@@ -104,9 +104,9 @@ def detect(
     count = len(examples.emotion)
     padded = jax.tree.map(lambda leaf: jnp.pad(leaf, [(0, -count % CHUNK)] + [(0, 0)] * (leaf.ndim - 1)), examples)
     program = jax.jit(detected, compiler_options=run_once_options())
-    everything = Batch(padded, jnp.ones(len(padded.emotion)))
+    all_examples = Batch(padded, jnp.ones(len(padded.emotion)))
     outputs = [
-        jax.block_until_ready(program(detector.client, detector.priors, jnp.asarray(detector.ratio), everything))
+        jax.block_until_ready(program(detector.client, detector.priors, jnp.asarray(detector.ratio), all_examples))
         for detector in track(detectors)
     ]
     return jax.tree.map(lambda *leaves: jnp.stack([leaf[:count] for leaf in leaves]), *outputs)
