@@ -18,7 +18,7 @@ from experiments.run.mistakes import warn
 from experiments.run.progress import progress
 from experiments.training.budget import budget_of
 from experiments.training.experiment import run_trainings
-from experiments.training.prepare import Prepared, begin, prepare_pretraining
+from experiments.training.prepare import Prepared, prepare_pretraining, record_inputs
 from experiments.training.records import prediction_tables
 from fedpsyau_jax.types import ClientState
 
@@ -37,7 +37,7 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
         datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
         prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
-        begin(run.folder, prepared, {"action_units.csv": action_units(prepared)})
+        record_inputs(run.folder, prepared, {"action_units.csv": action_units(prepared)})
         discard_damaged(prepared, run)
         results = run_trainings(prepared, run.folder, stages)
     if results.problem:

@@ -12,7 +12,7 @@ from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.progress import progress
 from experiments.training.budget import budget_of
 from experiments.training.experiment import Results, run_trainings
-from experiments.training.prepare import Prepared, begin, prepare
+from experiments.training.prepare import Prepared, prepare, record_inputs
 from experiments.training.records import prediction_tables
 from fedpsyau_jax.splits import cautions
 
@@ -30,10 +30,10 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
     refuse_replaced(run.folder, settings.au_init, detectors)
     with progress() as stages:
         prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
-        for sentence in sentences(prepared):
+        for sentence in split_warnings(prepared):
             run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
         run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
-        begin(run.folder, prepared)
+        record_inputs(run.folder, prepared)
         results = run_trainings(prepared, run.folder, stages)
     finish(prepared, results, run)
     if results.problem:
@@ -41,7 +41,7 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
     return 0 if results.ended else INTERRUPTED
 
 
-def sentences(prepared: Prepared) -> list[str]:
+def split_warnings(prepared: Prepared) -> list[str]:
     """Warnings about splits from which some class cannot be learned."""
     (dataset,) = prepared.datasets
     if isinstance(prepared.settings, FedSettings):
@@ -53,9 +53,9 @@ def sentences(prepared: Prepared) -> list[str]:
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:
     """Write and show the scores of all rows and repeats whose splits all have results."""
-    whole = results.whole(prepared)
-    if whole:
-        emotions, aus = prediction_tables(prepared, whole, results.au_probabilities)
+    complete = results.complete(prepared)
+    if complete:
+        emotions, aus = prediction_tables(prepared, complete, results.au_probabilities)
         conclude(run.folder, emotions, aus)
         report.write(run.folder)
         report.show(run.folder, run.console)

@@ -26,7 +26,7 @@ from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
 from experiments.training import detectors
 from experiments.training.experiment import keep_network, network_like
-from experiments.training.prepare import Prepared, begin, prepare
+from experiments.training.prepare import Prepared, prepare, record_inputs
 from experiments.training.records import au_rows, emotion_rows, keys_of, tests_of
 from experiments.training.restore import KeptNetwork, kept_networks
 from fedpsyau_jax.types import ClientState
@@ -88,7 +88,7 @@ def finished_run(
     folder.write_json("config.json", {"experiment": experiment, "command": command, "settings": asdict(settings)})
     with on_random_data(), progress() as stages:
         prepared = prepare(settings, None, path, None, stages)
-    begin(folder, prepared)
+    record_inputs(folder, prepared)
     kept = {}
     for number, network in enumerate(kept_networks(prepared)):
         client = weights(number, network_like(prepared, network.group))

@@ -12,10 +12,10 @@ from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, MerSettings, NetworkSettings, PretrainSettings, RunSettings
 from experiments.inputs.splits import pretraining_splits, splits_of
 from experiments.run.folder import RunFolder
-from experiments.training.chunks import Trained
+from experiments.training.chunks import TrainingResult
 from experiments.training.detectors import DetectorSource
 from experiments.training.experiment import Results, network_bytes, networks_to_keep
-from experiments.training.prepare import Prepared, begin, prepare_pretraining, splits_table
+from experiments.training.prepare import Prepared, prepare_pretraining, record_inputs, splits_table
 from experiments.training.records import MetricsFile, metrics_table, prediction_tables
 from experiments.training.rows import table_of
 from experiments.training.store import rows_of
@@ -33,7 +33,7 @@ def prepared(settings: RunSettings) -> Prepared:
     return Prepared(settings, [DATA], DATA, repeats, rows, table, DetectorSource((), lambda *_: {}))
 
 
-def trained(one: Prepared, rounds: int = 2) -> list[Trained]:
+def trained(one: Prepared, rounds: int = 2) -> list[TrainingResult]:
     """Networks that are always right, after a loss that falls."""
     found = []
     for training in one.table.trainings:
@@ -43,7 +43,7 @@ def trained(one: Prepared, rounds: int = 2) -> list[Trained]:
         counts[..., 0, 0] = 3
         history = {"loss_sum": loss, "num_examples": np.ones(shape), "confusion": counts, "scored_loss_sum": loss}
         logits = [{"emotion": 50.0 * np.eye(7)[DATA.examples.emotion[own.test]]} for own in training.split.clients]
-        found.append(Trained(training, history, logits))
+        found.append(TrainingResult(training, history, logits))
     return found
 
 
@@ -95,9 +95,9 @@ def test_metrics_of_chunks_that_end_one_after_another_are_those_of_all_together(
 def test_rows_and_repeats_that_are_not_whole_are_left_out():
     one = prepared(replace(MerSettings(), folds=4, repeats=2, epochs=2))
     everything = trained(one)
-    assert Results(trained=everything).whole(one) == everything
-    assert [t.training.repeat for t in Results(trained=everything[:6]).whole(one)] == [0] * 4
-    assert Results(trained=everything[:3]).whole(one) == []
+    assert Results(trained=everything).complete(one) == everything
+    assert [t.training.repeat for t in Results(trained=everything[:6]).complete(one)] == [0] * 4
+    assert Results(trained=everything[:3]).complete(one) == []
 
 
 def test_as_many_networks_are_kept_as_fit_some_of_each_row():
@@ -113,16 +113,16 @@ def test_as_many_networks_are_kept_as_fit_some_of_each_row():
 
 def test_a_run_goes_on_with_the_same_data_only(tmp_path: Path):
     folder, one = RunFolder(tmp_path), prepared(FED)
-    begin(folder, one)
+    record_inputs(folder, one)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    begin(folder, one)
+    record_inputs(folder, one)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     other = replace(one, datasets=[replace(DATA, fingerprint="f" * 64)])
     with pytest.raises(ValueError, match=r"has ffffffffffff now: the run cannot go on"):
-        begin(folder, other)
+        record_inputs(folder, other)
     (tmp_path / "splits.csv").write_text("repeat,fold\n0,all\n")
     with pytest.raises(ValueError, match=r"splits.csv is not what .* give now.* delete it"):
-        begin(folder, one)
+        record_inputs(folder, one)
 
 
 def test_a_pretraining_is_tested_on_subjects_kept_apart():

@@ -75,10 +75,10 @@ def _shape(restored: Restored, frozen: bool, network: NetworkSettings, groups: S
     group_ids = {id(group) for group in groups}
     networks = tuple(kept for kept in restored.networks if id(kept.group) in group_ids)
     trainings = [training for group in groups for training in group.trainings]
-    kinds, which = distinct([training.priors for training in trainings])
+    distinct_priors, which = distinct([training.priors for training in trainings])
     keys = [(training.network if frozen else network, kind) for training, kind in zip(trainings, which, strict=True)]
     different = list(dict.fromkeys(keys))
-    views = tuple(DetectorView(pretrained, kinds[kind]) for pretrained, kind in different)
+    views = tuple(DetectorView(pretrained, distinct_priors[kind]) for pretrained, kind in different)
     view_of = {id(training): different.index(key) for training, key in zip(trainings, keys, strict=True)}
     view = tuple(view_of[id(kept.training)] for kept in networks)
     if frozen:

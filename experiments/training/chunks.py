@@ -25,7 +25,7 @@ History = dict[str, np.ndarray]
 """Metrics of each round of a chunk, leaves [rounds, trainings, clients, ...]."""
 
 
-class Trained(NamedTuple):
+class TrainingResult(NamedTuple):
     """A training and its results: ``history`` [rounds, clients, ...], and ``logits`` of each client's test examples."""
 
     training: Training
@@ -135,7 +135,7 @@ def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str
     stored.write(folder, _file(chunk), chunk.identity, arrays)
 
 
-def read(folder: RunFolder, chunk: Chunk) -> list[Trained] | None:
+def read(folder: RunFolder, chunk: Chunk) -> list[TrainingResult] | None:
     """The results of a finished chunk; None if it must be trained."""
     consequence = "it is trained again, with the same numbers"
     arrays = stored.read_or_discard(folder, _file(chunk), chunk.identity, consequence)
@@ -146,10 +146,10 @@ def read(folder: RunFolder, chunk: Chunk) -> list[Trained] | None:
 
 def split_by_training(
     chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]
-) -> list[Trained]:
+) -> list[TrainingResult]:
     """The results of a chunk, separated by training."""
     return [
-        Trained(
+        TrainingResult(
             chunk.group.trainings[place],
             {name: np.asarray(values)[:, number] for name, values in history.items()},
             [

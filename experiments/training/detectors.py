@@ -143,7 +143,7 @@ def _pretrain(
         fields = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
         trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *fields))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)
-    store = Store(rows.examples, None, None, stack_priors(detection.kinds))
+    store = Store(rows.examples, None, None, stack_priors(detection.distinct_priors))
     task = task_of(detection, 0, store)
     clients: dict[NetworkSettings, ClientState] = {}
 

@@ -15,7 +15,7 @@ from experiments.run import networks as stored_networks
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training import chunks
-from experiments.training.chunks import Trained
+from experiments.training.chunks import TrainingResult
 from experiments.training.detectors import Clients
 from experiments.training.loop import Job, Outcome, train
 from experiments.training.plan import Group
@@ -44,13 +44,13 @@ class Results:
       problem: why training stopped early, if something went wrong.
     """
 
-    trained: list[Trained] = field(default_factory=list)
+    trained: list[TrainingResult] = field(default_factory=list)
     au_probabilities: dict[str, Float[np.ndarray, "detectors rows aus"]] = field(default_factory=dict)
     rounds: int = 0
     ended: bool = False
     problem: str | None = None
 
-    def whole(self, prepared: Prepared) -> list[Trained]:
+    def complete(self, prepared: Prepared) -> list[TrainingResult]:
         """The results of those rows and repeats whose splits all have results."""
         planned = Counter((one.row, one.repeat) for one in prepared.table.trainings)
         done = Counter((one.training.row, one.training.repeat) for one in self.trained)

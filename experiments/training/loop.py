@@ -15,14 +15,14 @@ from experiments.run.progress import Stage, Stages
 from experiments.run.stopping import StopRequest, stop_after_current_step
 from experiments.training import chunks
 from experiments.training.checkpoints import ChunkCheckpoints, Progress, checkpoints_of
-from experiments.training.chunks import Chunk, Trained
+from experiments.training.chunks import Chunk, TrainingResult
 from experiments.training.plan import Arrays, Group
 from experiments.training.program import Program, State
 from experiments.training.store import Store
 from experiments.training.task import Task
 from fedpsyau_jax.types import ClientState, Int
 
-Report = Callable[[list[Trained]], None]
+Report = Callable[[list[TrainingResult]], None]
 """Called after each round with the history so far of a chunk's trainings, for metrics.csv."""
 Keep = Callable[[int, int, ClientState], None]
 """Called with each trained network: index of its training in the group, index of its client, the network's tensors."""
@@ -71,7 +71,7 @@ class Outcome:
       problem: why training stopped early, if something went wrong.
     """
 
-    trained: list[Trained] = field(default_factory=list)
+    trained: list[TrainingResult] = field(default_factory=list)
     rounds: int = 0
     ended: bool = False
     problem: str | None = None

@@ -93,7 +93,7 @@ class Group:
       recipe: how they train.
       au: whether the AU detector is frozen, finetuned or trained from scratch; "detection" if only it is trained.
       trainings: all of them.
-      kinds: the distinct priors; ``prior``: index of the one of each training.
+      distinct_priors: the distinct priors; ``prior``: index of the one of each training.
       views: the distinct detector views; ``detector``: index of the one of each training.
     """
 
@@ -101,7 +101,7 @@ class Group:
     recipe: Recipe
     au: AUModule | Literal["detection"]
     trainings: tuple[Training, ...]
-    kinds: tuple[Priors, ...]
+    distinct_priors: tuple[Priors, ...]
     prior: tuple[int, ...]
     views: tuple[DetectorView, ...]
     detector: tuple[int, ...]
@@ -136,16 +136,18 @@ class Arrays(NamedTuple):
 
 def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], trainings: Sequence[Training]) -> Group:
     """Group trainings of one shape, with their distinct priors and detectors."""
-    kinds, prior = distinct([training.priors for training in trainings])
+    distinct_priors, prior = distinct([training.priors for training in trainings])
     if au in ("scratch", "detection"):
-        return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), (), (0,) * len(trainings))
+        return Group(
+            name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), (), (0,) * len(trainings)
+        )
     networks = list(dict.fromkeys(training.network for training in trainings))
     places = [networks.index(training.network) for training in trainings]
     keys = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
     distinct_keys = list(dict.fromkeys(keys))
-    views = tuple(DetectorView(networks[place], kinds[kind]) for place, kind in distinct_keys)
+    views = tuple(DetectorView(networks[place], distinct_priors[kind]) for place, kind in distinct_keys)
     detector = tuple(distinct_keys.index(key) for key in keys)
-    return Group(name, recipe, au, tuple(trainings), tuple(kinds), tuple(prior), views, detector)
+    return Group(name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), views, detector)
 
 
 def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
@@ -178,7 +180,7 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
         keys,
         jax.tree.map(lambda leaf: leaf[np.array(filled)], together),
         ClientData(ids, jnp.asarray(rows), jnp.asarray(mask)),
-        _held_out(group, chosen, scored) if scored else _nobody(size, group.num_clients),
+        _held_out(group, chosen, scored) if scored else _no_examples(size, group.num_clients),
         _held_out(group, chosen, "test"),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
         jnp.array([group.prior[place] for place in filled], jnp.int32),
@@ -190,20 +192,20 @@ def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:
     """The distinct priors, and the index among them of each given prior.
 
     >>> from fedpsyau_jax.priors import published
-    >>> kinds, places = distinct([published(), published()])
-    >>> len(kinds), places
+    >>> distinct_priors, places = distinct([published(), published()])
+    >>> len(distinct_priors), places
     (1, [0, 0])
     """
     first: dict[bytes, int] = {}
-    kinds: list[Priors] = []
+    distinct_priors: list[Priors] = []
     places = []
     for prior in priors:
         content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(prior))
         if content not in first:
-            first[content] = len(kinds)
-            kinds.append(prior)
+            first[content] = len(distinct_priors)
+            distinct_priors.append(prior)
         places.append(first[content])
-    return kinds, places
+    return distinct_priors, places
 
 
 def rows_to_train_on(
@@ -231,5 +233,5 @@ def _held_out(group: Group, chosen: Sequence[Training], part: str) -> Batch:
     return Batch(jnp.asarray(indices), jnp.asarray(mask))
 
 
-def _nobody(size: int, num_clients: int) -> Batch:
+def _no_examples(size: int, num_clients: int) -> Batch:
     return Batch(jnp.zeros((size, num_clients, 0), jnp.int32), jnp.zeros((size, num_clients, 0)))

@@ -115,7 +115,7 @@ def prepare_pretraining(
     return Prepared(settings, datasets, corpus, repeats, rows, table, DetectorSource((), lambda *_: {}))
 
 
-def begin(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] | None = None) -> None:
+def record_inputs(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] | None = None) -> None:
     """Record everything that the run depends on; in a resumed run, check that it has not changed.
 
     Raises:

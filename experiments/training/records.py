@@ -12,7 +12,7 @@ from scipy.special import softmax
 from experiments.inputs.splits import client_names
 from experiments.results import schema
 from experiments.run.folder import RunFolder
-from experiments.training.chunks import Trained
+from experiments.training.chunks import TrainingResult
 from experiments.training.plan import Training
 from experiments.training.prepare import Prepared
 from fedpsyau_jax.types import Int
@@ -24,10 +24,10 @@ class MetricsFile:
     def __init__(self, folder: RunFolder, prepared: Prepared) -> None:
         """Start without any results; no file is written yet."""
         self.folder, self.prepared = folder, prepared
-        self.finished: list[Trained] = []
+        self.finished: list[TrainingResult] = []
         self.known: dict[tuple[int, int], pd.DataFrame] = {}
 
-    def write(self, current: Sequence[Trained]) -> None:
+    def write(self, current: Sequence[TrainingResult]) -> None:
         """Write the rounds of the finished trainings and of the current ones so far."""
         first = id(current[0].training)
         tables = []
@@ -38,7 +38,7 @@ class MetricsFile:
         before = [metrics_table(self.prepared, self.finished)] if self.finished else []
         self.folder.write_table("metrics.csv", pd.concat([*before, *tables], ignore_index=True))
 
-    def add(self, trained: Sequence[Trained]) -> None:
+    def add(self, trained: Sequence[TrainingResult]) -> None:
         """Add trainings that ended or were interrupted, and write the table."""
         self.finished += trained
         self.known.clear()
@@ -46,7 +46,7 @@ class MetricsFile:
             self.folder.write_table("metrics.csv", metrics_table(self.prepared, self.finished))
 
 
-def metrics_table(prepared: Prepared, trained: Sequence[Trained]) -> pd.DataFrame:
+def metrics_table(prepared: Prepared, trained: Sequence[TrainingResult]) -> pd.DataFrame:
     """Content of metrics.csv: a row for each round, training and client, and for each repeat the pooled ones."""
     order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
     ordered = sorted(trained, key=lambda one: order[id(one.training)])
@@ -54,7 +54,7 @@ def metrics_table(prepared: Prepared, trained: Sequence[Trained]) -> pd.DataFram
     return pd.concat([round_table(prepared, ordered, number) for number in range(last)], ignore_index=True)
 
 
-def round_table(prepared: Prepared, trained: Sequence[Trained], number: int) -> pd.DataFrame:
+def round_table(prepared: Prepared, trained: Sequence[TrainingResult], number: int) -> pd.DataFrame:
     """Rows of metrics.csv of one round, from 0."""
     current = [one for one in trained if len(one.history["loss_sum"]) > number]
     keys = [keys_of(one.training, client) for one in current for client in range(len(one.training.split.clients))]
@@ -89,7 +89,7 @@ def keys_of(training: Training, client: int) -> dict[str, Any]:
 
 
 def prediction_tables(
-    prepared: Prepared, trained: Sequence[Trained], au_probabilities: Mapping[str, np.ndarray]
+    prepared: Prepared, trained: Sequence[TrainingResult], au_probabilities: Mapping[str, np.ndarray]
 ) -> tuple[pd.DataFrame | None, pd.DataFrame]:
     """Content of predictions.csv (None in a pretraining) and of au_predictions.csv.
 

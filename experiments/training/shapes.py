@@ -14,7 +14,7 @@ from fedpsyau_jax.types import Int, PyTree
 
 def store_like(group: Group, rows: Rows) -> Store:
     """A group's store, with shapes only in place of the detectors' features or weights."""
-    priors = stack_priors(group.kinds)
+    priors = stack_priors(group.distinct_priors)
     if group.au == "frozen":
         return Store(rows.examples, features_like(rows.examples, len(group.views)), None, priors)
     if group.au == "finetuned":

@@ -112,9 +112,9 @@ def detect(
     return jax.tree.map(lambda *leaves: jnp.stack([leaf[:count] for leaf in leaves]), *outputs)
 
 
-def stack_priors(kinds: Sequence[Priors]) -> Priors:
+def stack_priors(priors: Sequence[Priors]) -> Priors:
     """Priors with a leading axis [priors]."""
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *kinds)
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *priors)
 
 
 def look_up(store: Store, batch: Batch) -> Batch:
