@@ -151,7 +151,7 @@ class RecognitionSettings(RunSettings):
 
     @property
     def au_detector(self) -> AUModule:
-        """What becomes of the AU detector."""
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
         raise NotImplementedError
 
 
@@ -193,7 +193,7 @@ class FedSettings(RecognitionSettings):
 
     @property
     def au_detector(self) -> AUModule:
-        """What becomes of the AU detector."""
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
         return "finetuned" if self.train_au else "frozen"
 
 
@@ -217,7 +217,7 @@ class CrossValidationSettings(RecognitionSettings):
 
     @property
     def au_detector(self) -> AUModule:
-        """What becomes of the AU detector."""
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
         return self.au
 
 

@@ -96,7 +96,7 @@ class _Programs:
         self.future = cache(self._future)
 
     def task(self, group: Group) -> Task:
-        """What a group trains."""
+        """The task of a group."""
         return task_of(group, len(self.prepared.class_names), store_like(group, self.prepared.rows))
 
     def begin(self) -> None:

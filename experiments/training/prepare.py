@@ -134,7 +134,7 @@ def record_inputs(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.Dat
 
 
 def facts_of(dataset: Dataset) -> dict[str, Any]:
-    """What data.json says about a dataset."""
+    """The facts about a dataset in data.json."""
     return schema.data_facts(
         dataset.name,
         dataset.subject.tolist(),
