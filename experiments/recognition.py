@@ -65,5 +65,6 @@ def finish(prepared: Prepared, results: Results, run: Run) -> None:
         run.console.print(f"Trained: {done}; continue with --resume={run.folder.path}", soft_wrap=True, highlight=False)
     elif (place := run.folder.path / networks.FOLDER).is_dir():
         size = networks.megabytes(run.folder)
-        which = "all networks" if prepared.settings.keep_networks else "the networks that fit into 60 MB"
+        everything = isinstance(prepared.settings, RecognitionSettings) and prepared.settings.keep_networks
+        which = "all networks" if everything else "the networks that fit into 60 MB"
         run.console.print(f"Kept for experiments.explain: {which}, {size:.0f} MB, in {place}", soft_wrap=True)

@@ -80,7 +80,6 @@ class RunSettings:
       devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
       at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the memory.
       checkpoint_seconds: Minimum time between two checkpoints.
-      keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
       network: Architecture and prior of the network.
       pretraining: How its AU detector is pretrained.
     """
@@ -91,7 +90,6 @@ class RunSettings:
     devices: Annotated[int, COUNT] = 1
     at_once: Annotated[int, COUNT] | None = None
     checkpoint_seconds: Annotated[float, AMOUNT] = 20.0
-    keep_networks: bool = False
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
 
@@ -118,6 +116,7 @@ class RecognitionSettings(RunSettings):
       validation_share: Share of the training examples, as whole subjects, to hold out and score after each round or
         epoch.
       select: Test the round or epoch with the best validation UF1, instead of the last one.
+      keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
     """
 
     database: DatabaseName | str = "synthetic"
@@ -133,6 +132,7 @@ class RecognitionSettings(RunSettings):
     prior_schedule: Literal["constant", "decay"] = "constant"
     validation_share: Annotated[float, UP_TO_HALF] = 0.0
     select: bool = False
+    keep_networks: bool = False
 
     @property
     def is_own(self) -> bool:

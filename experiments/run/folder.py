@@ -13,7 +13,7 @@
 | au_predictions.csv | algorithm, repeat, fold, client, clip, subject, label_, mask_ and probability_<AU>... |
 | summary.csv, intervals.csv, differences.csv | scores of each row, with intervals; paired differences between rows |
 | class_scores.csv, au_scores.csv, sweep.csv | scores of each class, of each AU, of each swept setting |
-| checkpoints/, finished/, priors/, networks/*.npz | arrays of the training; corrupt/ if some were damaged |
+| checkpoints/, finished/, priors.npz, networks/*.npz | arrays of the training; corrupt/ if some were damaged |
 | figures/*.png, report.html | the page |
 
 In rows of metrics.csv, fold and client "pooled" mean all parts of a repeat together. A federation has the fold "all", a

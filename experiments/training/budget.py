@@ -45,7 +45,8 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
     if (needed := 2 * largest) > (memory := chunks.memory()):
         raise ValueError(
-            f"one training takes {needed / 1e9:.1f} GB of memory, but there is {memory / 1e9:.1f} GB: use fewer clients"
+            f"one training takes {needed / 1e9:.1f} GB of memory, but there is {memory / 1e9:.1f} GB: use fewer "
+            "clients or a machine with more memory"
         )
     if not folder.checkpoints.exists():
         require_space(folder, 2 * checkpoint, "two checkpoints of the training")

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.settings import NetworkSettings, RecognitionSettings
 from experiments.run import networks as stored_networks
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
@@ -194,9 +194,9 @@ def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]
         for place in range(len(group.trainings))
         for client in range(group.num_clients)
     ]
-    if prepared.class_names and not prepared.settings.keep_networks:
-        networks = _within_limit(prepared, networks)
-    if not prepared.class_names:
+    if isinstance(prepared.settings, RecognitionSettings):
+        networks = networks if prepared.settings.keep_networks else _within_limit(prepared, networks)
+    else:
         networks = [network for network in networks if network[2].trainings[network[0]].repeat == 0]
     return {
         group.name: frozenset((place, client) for place, client, owner in networks if owner is group)
