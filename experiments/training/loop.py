@@ -20,7 +20,7 @@ from experiments.training.plan import Arrays, Group
 from experiments.training.program import Program, State
 from experiments.training.store import Store
 from experiments.training.task import Task
-from fedpsyau_jax.types import ClientState, Int
+from fedpsyau_jax.types import ClientState, Int, PyTree
 
 Report = Callable[[list[TrainingResult]], None]
 """Called after each round with the history so far of a chunk's trainings, for metrics.csv."""
@@ -122,6 +122,8 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
         session.stage.done += at.rounds
         problem = _rounds(session, placed, at, saved)
         logits = jax.device_get(program.test(at.states, *placed)) if at.rounds else {}
+    if unusable := _divergence(session, _not_finite(logits), at.rounds - 1):
+        return Outcome([], at.rounds, False, problem or unusable)
     ended = at.rounds == job.group.recipe.rounds
     if ended:
         _keep(job, chunk, at.states)
@@ -160,8 +162,14 @@ def _rounds(
     return problem
 
 
+def _not_finite(logits: PyTree) -> np.ndarray:
+    """Which clients have predictions that are not finite, [trainings, clients]."""
+    leaves = [np.isfinite(leaf).reshape(*leaf.shape[:2], -1).all(-1) for leaf in jax.tree.leaves(logits)]
+    return ~np.all(leaves, axis=0) if leaves else np.zeros((0, 0), bool)
+
+
 def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | None:
-    """A sentence if a loss or a weight is not finite."""
+    """A sentence if a loss, a weight or a prediction is not finite."""
     job, places = session.job, session.chunk.places
     if not (where := np.argwhere(diverged[: len(places)])).size:
         return None
@@ -170,7 +178,7 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     who = f"client {client}" if job.group.num_clients > 1 else f"fold {training.split.name}"
     kept = f", and {job.folder.path} keeps the earlier results" if job.folder else ""
     return (
-        f"the loss or a weight of {training.row}, repeat {training.repeat}, {who}, was not finite in {job.unit} "
+        f"a loss, weight or prediction of {training.row}, repeat {training.repeat}, {who}, was not finite in {job.unit} "
         f"{rounds + 1}; training stopped there{kept}; a smaller --learning-rate usually helps"
     )
 

@@ -174,8 +174,9 @@ def compile_program(
     step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
     lowered_round = jax.jit(step_of, **over.round(State, recipe.select)).lower(like, *shapes)
     step, counts = lowered_round.compile(long_run_options()), lowered_round.out_info[1]
-    test = jax.jit(partial(_tested, recipe, task)).lower(like, *shapes).compile(short_run_options())
     inputs = step.input_shardings[0][1:]
+    placed_shapes = jax.tree.map(with_sharding, shapes, inputs) if devices > 1 else shapes
+    test = jax.jit(partial(_tested, recipe, task)).lower(like, *placed_shapes).compile(short_run_options())
 
     def place(store: Store, arrays: Arrays) -> tuple[Store, Arrays]:
         placed: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)

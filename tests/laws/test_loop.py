@@ -229,7 +229,8 @@ def test_a_loss_that_is_not_finite_names_row_fold_and_epoch(tmp_path):
     outcome = train(job, STAGES)
     assert not outcome.ended
     assert re.match(
-        r"the loss or a weight of AU module from scratch, repeat 0, fold 0, was not finite in round 1;", outcome.problem
+        r"a loss, weight or prediction of AU module from scratch, repeat 0, fold 0, was not finite in round 1;",
+        outcome.problem,
     )
 
 
