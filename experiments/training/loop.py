@@ -178,8 +178,8 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     who = f"client {client}" if job.group.num_clients > 1 else f"fold {training.split.name}"
     kept = f", and {job.folder.path} keeps the earlier results" if job.folder else ""
     return (
-        f"a loss, weight or prediction of {training.row}, repeat {training.repeat}, {who}, was not finite in {job.unit} "
-        f"{rounds + 1}; training stopped there{kept}; a smaller --learning-rate usually helps"
+        f"a loss, weight or prediction of {training.row}, repeat {training.repeat}, {who}, was not finite in "
+        f"{job.unit} {rounds + 1}; training stopped there{kept}; a smaller --learning-rate usually helps"
     )
 
 
