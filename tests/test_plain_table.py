@@ -16,7 +16,9 @@ def test_the_first_sheet_with_action_units_counts_wherever_its_header_is(tmp_pat
     path = tmp_path / "mine.xlsx"
     with pd.ExcelWriter(path) as book:
         pd.DataFrame({"about": ["coded twice"]}).to_excel(book, sheet_name="read me", index=False)
-        FRAME.assign(AU2=FRAME["AU2"].map({0: False, 1: True})).to_excel(book, sheet_name="coding", index=False, startrow=3)
+        FRAME.assign(AU2=FRAME["AU2"].map({0: False, 1: True})).to_excel(
+            book, sheet_name="coding", index=False, startrow=3
+        )
     found = plain_table(path)
     assert found is not None
     assert found.table.action_units == (2, 12)  # the upper face first
