@@ -93,7 +93,8 @@ def test_a_trace_without_kernels_is_told() -> None:
     "changed",
     [
         {"precision": "tf32"},
-        {"trained": "end to end"},
+        {"trained": "end to end", "clients": 1},
+        pytest.param({"trained": "end to end"}, marks=pytest.mark.slow),
         pytest.param({"trained": "end to end", "precision": "bf16"}, marks=pytest.mark.slow),
         pytest.param({"trained": "end to end", "precision": "float64"}, marks=pytest.mark.slow),
         pytest.param({"rows": 4, "repeats": 2, "over_runs": "sequential"}, marks=pytest.mark.slow),
