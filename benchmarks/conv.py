@@ -8,11 +8,9 @@ above 1 says how many times slower XLA's own is.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import numpy as np
 import tyro
 from jax import lax
@@ -20,12 +18,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.federated_round import NUM_CLASSES, random_dataset
+from benchmarks.shapes import Shape, network_shapes, xla_conv
 from benchmarks.timing import interleaved, machine
-from fedpsyau_jax.models.conv import Conv, conv2d
-from fedpsyau_jax.models.fedpsyau import Architecture, network
-from fedpsyau_jax.priors import published
-from fedpsyau_jax.types import Array, Batch
+from fedpsyau_jax.models.conv import conv2d
+from fedpsyau_jax.types import Array
 
 
 @dataclass(frozen=True)
@@ -43,50 +39,6 @@ class Options:
     steps: int = 4
     repeats: int = 5
     shapes: int = 100
-
-
-class Shape(NamedTuple):
-    """One convolution: images [images, height, width, inputs], a square kernel, padding."""
-
-    images: int
-    height: int
-    width: int
-    inputs: int
-    features: int
-    size: int
-    padding: int
-
-    def __str__(self) -> str:
-        image = f"{self.images} x {self.height} x {self.width}"
-        return f"{image}, {self.size} x {self.size}, {self.inputs} -> {self.features}, padding {self.padding}"
-
-    @property
-    def cost(self) -> int:
-        """Multiplications, borders included."""
-        return self.images * self.height * self.width * self.size**2 * self.inputs * self.features
-
-
-def network_shapes(batch: int) -> list[Shape]:
-    """Every different convolution of the whole network, the costliest first."""
-    found: set[Shape] = set()
-
-    def note(call: Callable[..., Any], given: tuple[Any, ...], named: dict[str, Any], context: Any) -> Any:
-        if isinstance(context.module, Conv) and context.method_name == "__call__":
-            conv = context.module
-            found.add(Shape(*given[0].shape, conv.features, conv.size, conv.padding))
-        return call(*given, **named)
-
-    examples = Batch(jax.tree.map(jnp.asarray, random_dataset(batch).examples), jnp.ones(batch))
-    model = network(NUM_CLASSES, Architecture(), published(), 0.3)
-    with nn.intercept_methods(note):
-        jax.eval_shape(model.init, jax.random.key(0), examples)
-    return sorted(found, key=lambda shape: -shape.cost)
-
-
-def xla_conv(image: Array, kernel: Array, padding: int) -> Array:
-    """The same convolution by XLA's own operation."""
-    borders = [(padding, padding)] * 2
-    return lax.conv_general_dilated(image, kernel, (1, 1), borders, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def work(convolve: Callable[..., Array], shape: Shape, steps: int) -> dict[str, Callable[[], Any]]:

@@ -9,23 +9,20 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Literal
 
-import jax.numpy as jnp
 import numpy as np
 import tyro
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.random_trainings import group_of, program_of, random_dataset
 from benchmarks.timing import interleaved, machine, peak_megabytes
-from experiments.inputs.mer_settings import MerSettings
-from experiments.training.cross_validation import Program, compiled
-from experiments.training.recognition import Context, on_frozen_features, whole_network
-from experiments.training.trials import Trial, TrialData, trial_data
+from experiments.inputs.settings import MerSettings
+from experiments.training.plan import Arrays
+from experiments.training.program import Program
+from experiments.training.store import Store
 from fedpsyau_jax.federated import AxisMap, sequential, vectorised
-from fedpsyau_jax.models.fedpsyau import Detected
-from fedpsyau_jax.priors import published
-from fedpsyau_jax.splits.folds import leave_one_subject_out
-from fedpsyau_jax.types import Examples
+from fedpsyau_jax.splits import leave_one_subject_out
 
 NUM_CLASSES = 3
 OVER: dict[str, AxisMap] = {"sequential": sequential, "vectorised": vectorised}
@@ -56,26 +53,14 @@ class Options:
     repeats: int = 3
 
 
-def random_store(options: Options) -> Any:
-    """Examples of the right shapes and ranges, without meaning."""
-    draw, count = np.random.default_rng(0), options.samples
-    flow = jnp.asarray(draw.random((count, 28, 28, 3), np.float32))
-    emotion = jnp.asarray(draw.integers(0, NUM_CLASSES, count).astype(np.int32))
-    if options.au == "frozen":
-        return Detected(flow, jnp.asarray(draw.random((count, 12, 25), np.float32)), emotion)
-    patches = jnp.asarray(draw.random((count, 65, 5, 5, 3), np.float32))
-    au = jnp.asarray(draw.integers(0, 2, (count, 12)).astype(np.float32))
-    return Examples(flow, patches, au, jnp.ones_like(au), emotion)
-
-
-def an_epoch(program: Program, chunks: list[TrialData]) -> Callable[[], Any]:
+def an_epoch(program: Program, store: Store, chunks: list[Arrays]) -> Callable[[], Any]:
     """One epoch of each chunk of folds, to call again and again; chunks share one set of weights, to save memory."""
-    states = program.init(chunks[0])
+    states = program.init(store, chunks[0])
 
     def run() -> Any:
         nonlocal states
-        for data in chunks:
-            states, _ = program.epoch(states, data, jnp.float32(0.3))
+        for chunk in chunks:
+            states, _ = program.round(states, store, chunk)
         return states
 
     return run
@@ -83,34 +68,21 @@ def an_epoch(program: Program, chunks: list[TrialData]) -> Callable[[], Any]:
 
 def main(options: Options) -> int:
     """Print the machine and a table of seconds."""
-    settings = MerSettings(batch=options.batch, au=options.au)
-    store = random_store(options)
-    subjects = np.array([f"{index % options.subjects:03d}" for index in range(options.samples)])
-    found = leave_one_subject_out(subjects)
-    trials = [Trial("benchmark", 0, number, fold, published()) for number, fold in enumerate(found[: options.timed])]
-    context = Context(store, published(), jnp.float32(0.3))
-    if options.au == "frozen":
-        recognition = on_frozen_features(settings, NUM_CLASSES, context)
-    else:
-        recognition = whole_network(settings, NUM_CLASSES, (), context)
-    shown, labels = np.arange(options.samples), np.asarray(store.emotion)
-
-    def data(size: int) -> list[TrialData]:
-        groups = [trials[start : start + size] for start in range(0, len(trials), size)]
-        return [trial_data(group, shown, settings.seed, like=trials) for group in groups]
-
-    chunk = options.chunk or len(trials)
-    if len(trials) % chunk:
-        raise SystemExit(f"--chunk={chunk}: it must divide the {len(trials)} folds")
+    settings = MerSettings(batch=options.batch, au=options.au, epochs=1)
+    dataset = random_dataset(options.samples, NUM_CLASSES, options.subjects)
+    group = group_of(settings, leave_one_subject_out(dataset.subject)[: options.timed], dataset)
+    count = len(group.trainings)
+    chunk = options.chunk or count
+    if count % chunk:
+        raise SystemExit(f"--chunk={chunk}: it must divide the {count} folds")
     epochs, compiling = {}, {}
     alternatives = [("one by one", 1, "sequential")]
     alternatives += [(f"{chunk} in one program, {over}", chunk, over) for over in options.over]
     for name, size, over in alternatives:
-        chunks = data(size)
         start = perf_counter()
-        program = compiled(settings, recognition, store, labels, chunks[0], OVER[over])
+        program, store, chunks = program_of(group, dataset, size, OVER[over])
         compiling[name] = perf_counter() - start
-        epochs[name] = an_epoch(program, chunks)
+        epochs[name] = an_epoch(program, store, chunks)
     times = interleaved(epochs, options.repeats)
     table = Table("folds", "compile s", "median s", "best s", "speed-up", box=SIMPLE_HEAD)
     slowest = np.median(times["one by one"])
@@ -121,8 +93,7 @@ def main(options: Options) -> int:
     console.print(machine())
     trained = {"frozen": "frozen AU module", "scratch": "whole network"}[options.au]
     console.print(
-        f"one epoch of each of {len(trials)} folds, {options.samples} samples, batches of at most {options.batch}, "
-        f"{trained}"
+        f"one epoch of each of {count} folds, {options.samples} samples, batches of at most {options.batch}, {trained}"
     )
     console.print(table)
     console.print(f"peak memory of this process: {peak_megabytes():.0f} MB")

@@ -1,1 +1,1 @@
-"""Databases: annotation tables, pictures, samples, one tfds builder folder for each."""
+"""Databases: read annotation tables and pictures, make samples; one folder with a tfds builder for each database."""

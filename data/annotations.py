@@ -2,16 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from data.action_units import ActionUnits, parse_action_units
+from data.action_units import ActionUnits
+from data.cells import action_units, folder_number, frame_number, frame_numbers
 from data.fixes import Fix, mend
-from data.labels import emotion_name
-from data.sheets import Row, TableError, is_blank, read_sheet, sha256
-
-_NO_FRAME = {"", "/", "\\", "?", "-", "nan", "none", "n/a"}
+from data.grids import TableError, is_blank, sha256
+from data.labels import emotion_name, emotion_number
+from data.sheets import Row, read_sheet
 
 
 class Annotation(NamedTuple):
@@ -29,7 +29,8 @@ class Annotation(NamedTuple):
         emotion: None where the table has none.
         action_units: None where they are unknown.
         apex_kind: how the table's author came by the apex.
-        notes: what was mended or not understood.
+        notes: what was corrected or not understood.
+        emotion_number: the number by which the table names the emotion, if it uses numbers.
     """
 
     row: int
@@ -44,10 +45,11 @@ class Annotation(NamedTuple):
     action_units: ActionUnits | None
     apex_kind: str = "annotated"
     notes: tuple[str, ...] = ()
+    emotion_number: int | None = None
 
 
 class Dropped(NamedTuple):
-    """A row that becomes no sample, and why."""
+    """A row that gives no sample, and the reason."""
 
     row: int
     clip: str
@@ -55,15 +57,18 @@ class Dropped(NamedTuple):
 
 
 class Table(NamedTuple):
-    """What a table says.
+    """The content of a table.
 
     Attributes:
         path: the file, or the folder whose files annotate.
         sha256: of its bytes: copies that circulate differ.
         annotations: the usable rows.
         dropped: the others.
-        problems: what must be mended in the files first, a line each.
+        problems: what must be corrected in the files first, one line each.
         passed_over: sheets and other files that were looked at and not read, and why, a line each.
+        headings: our column name -> the heading of the table that was matched to it.
+        remarks: what was chosen in reading it, a line each.
+        emotion_numbers: what this database's tables mean by numbers of emotions.
     """
 
     path: Path
@@ -72,6 +77,9 @@ class Table(NamedTuple):
     dropped: tuple[Dropped, ...] = ()
     problems: tuple[str, ...] = ()
     passed_over: tuple[str, ...] = ()
+    headings: Mapping[str, str] = {}
+    remarks: tuple[str, ...] = ()
+    emotion_numbers: Mapping[int, str | None] = {}
 
 
 class Columns(NamedTuple):
@@ -89,7 +97,9 @@ class Columns(NamedTuple):
         fallback: places of columns whose header has an unknown name.
         needed: frames without which there is no telling which clip a row is about.
         fixes: known mistakes.
-        apex_kind: cells -> how the apex came about.
+        filled: whether copies circulate in which midpoints were filled in for apexes.
+        emotion_numbers: what its tables mean by numbers of emotions.
+        spellings: (our column name, letters of a heading) that only its tables use.
     """
 
     database: str
@@ -103,7 +113,9 @@ class Columns(NamedTuple):
     fallback: tuple[tuple[str, int], ...] = ()
     needed: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
-    apex_kind: Callable[[dict[str, object]], str] = lambda cells: "annotated"
+    filled: bool = False
+    emotion_numbers: Mapping[int, str | None] = {}
+    spellings: tuple[tuple[str, str], ...] = ()
 
 
 def matching(pattern: str, spell: Callable[[re.Match[str]], str]) -> Callable[[object], str]:
@@ -132,16 +144,48 @@ def read_table(path: Path, columns: Columns) -> Table:
     Raises:
         TableError: the file cannot be read, or is no such table.
     """
-    sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback))
+    readers = {"subject": columns.subject, "filename": columns.filename}
+    sheet = read_sheet(path, columns.required, columns.sheet, dict(columns.fallback), readers, columns.spellings)
     if not sheet.rows:
         raise TableError(f"{path}: the table has a header but no rows")
     _check_database(path, sheet.rows, columns)
     read = [_read_row(row, columns) for row in sheet.rows]
     annotations = tuple(row for row in read if isinstance(row, Annotation))
-    dropped = tuple(row for row in read if isinstance(row, Dropped))
-    others = [f"{path}, sheet {other!r}: {sheet.title!r} is read instead" for other in sheet.others]
-    problems = tuple(repetitions(path, annotations))
-    return Table(path, sha256(path), annotations, dropped, problems, tuple(others))
+    annotations, remark = with_filled_midpoints(annotations) if columns.filled else (annotations, [])
+    return Table(
+        path,
+        sha256(path),
+        annotations,
+        dropped=tuple(row for row in read if isinstance(row, Dropped)),
+        problems=tuple(repetitions(path, annotations)),
+        passed_over=tuple(f"{path}, sheet {other!r}: {sheet.title!r} is read instead" for other in sheet.others),
+        headings=sheet.header,
+        remarks=(*sheet.remarks, *remark),
+        emotion_numbers=columns.emotion_numbers,
+    )
+
+
+def with_filled_midpoints(annotations: tuple[Annotation, ...]) -> tuple[tuple[Annotation, ...], list[str]]:
+    """Annotations whose apex may have been filled in, and a remark if some may.
+
+    CAS(ME)^3's own table gives the onset as the apex where nobody marked one. In a copy without any such row, an
+    apex of ceil((onset + offset) / 2) was filled in, or is there by chance: nothing in the rows tells.
+    """
+    usual = [row for row in annotations if row.apex is not None and row.apex == row.onset]
+    if usual or not annotations:
+        return annotations, []
+    places = [place for place, row in enumerate(annotations) if _is_midpoint(row)]
+    marked = list(annotations)
+    for place in places:
+        marked[place] = annotations[place]._replace(apex_kind="midpoint")
+    told = f"no row gives its onset as its apex: {len(places)} apexes at the midpoint may have been filled in"
+    return tuple(marked), [told] if places else []
+
+
+def _is_midpoint(row: Annotation) -> bool:
+    if row.onset is None or row.offset is None:
+        return False
+    return row.apex == -((row.onset + row.offset) // -2)
 
 
 def _check_database(path: Path, rows: tuple[Row, ...], columns: Columns) -> None:
@@ -166,65 +210,25 @@ def _read_row(row: Row, columns: Columns) -> Annotation | Dropped:
     if foreign:
         return Dropped(row.number, f"row {row.number}", foreign)
     subject, filename = columns.subject(cells["subject"]), columns.filename(cells["filename"])
-    clip = columns.key(subject, filename, _plain(cells.get("onset")))
+    clip = columns.key(subject, filename, folder_number(cells.get("onset")))
     try:
-        frames = {name: frame_number(name, cells.get(name)) for name in ("onset", "apex", "offset")}
+        frames, markers = frame_numbers(cells)
         fps = columns.fps or frame_number("fps", str(cells["fps"]).lower().removesuffix("fps"))
-        emotion = emotion_name(cells.get("emotion"))
+        number = emotion_number(cells.get("emotion"))
+        emotion = emotion_name(cells.get("emotion")) if number is None else None
     except ValueError as error:
         return Dropped(row.number, clip, str(error))
     absent = [name for name in columns.needed if frames[name] is None]
     if absent or not fps:
         return Dropped(row.number, clip, f"no {absent[0] if absent else 'fps'} is annotated")
-    frames, notes = mend(f"{subject}_{filename}", frames, columns.fixes)
-    units, unread = _action_units(cells["au"]) if "au" in cells else (None, ["AUs unknown: there is no such column"])
-    apex_kind = columns.apex_kind(cells)
+    mended, notes = mend(f"{subject}_{filename}", frames, columns.fixes)
+    if mended["onset"] != frames["onset"]:
+        clip = columns.key(subject, filename, folder_number(mended["onset"]))
+    units, unread = action_units(cells["au"]) if "au" in cells else (None, ["AUs unknown: there is no such column"])
     return Annotation(
-        row.number, subject, filename, clip, frames["onset"], frames["apex"], frames["offset"], fps, emotion, units,
-        apex_kind, (*notes, *unread),
+        row.number, subject, filename, clip, mended["onset"], mended["apex"], mended["offset"], fps, emotion, units,
+        notes=(*markers, *notes, *unread), emotion_number=number,
     )  # fmt: skip
-
-
-def _plain(onset: object) -> str:
-    """An onset as folder names have it: ``12`` for 12.0 and ``012``, ``?`` for none."""
-    try:
-        number = frame_number("onset", onset)
-    except ValueError:
-        return str(onset).strip()
-    return "?" if number is None else str(number)
-
-
-def _action_units(cell: object) -> tuple[ActionUnits | None, list[str]]:
-    """A cell's AUs, and a note of each thing in it that will be masked or was chosen."""
-    told = "" if is_blank(cell) else str(cell).strip()
-    try:
-        units = parse_action_units(cell)
-    except ValueError as error:
-        return None, [f"AUs unknown: {error}"]
-    if units is None:
-        return None, [f"AUs unknown: the cell is {repr(told) if told else 'empty'}"]
-    notes = [f"AU {au} unknown: {told!r}" for au in sorted(units.uncertain)]
-    return units, [*notes, f"AUs ambiguous: {told!r}"] if units.ambiguous else notes
-
-
-def frame_number(column: str, cell: object) -> int | None:
-    """A frame number or rate; None for an empty cell, ``/`` or ``?``.
-
-    Raises:
-        ValueError: anything else that is no whole number from 0.
-
-    >>> frame_number("apex", "12"), frame_number("apex", 12.0), frame_number("apex", "/")
-    (12, 12, None)
-    """
-    if is_blank(cell) or str(cell).strip().lower() in _NO_FRAME:
-        return None
-    try:
-        value = float(str(cell))
-    except ValueError:
-        value = -1
-    if value < 0 or not value.is_integer():
-        raise ValueError(f"{column} is {cell!r}, not a whole number from 0")
-    return int(value)
 
 
 def repetitions(path: Path, annotations: tuple[Annotation, ...]) -> Iterator[str]:

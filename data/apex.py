@@ -1,4 +1,4 @@
-"""What to do with a clip whose apex nobody marked, or that gives its onset as the apex."""
+"""How to choose the apex of a clip whose apex is not annotated, or is the same frame as its onset."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -30,9 +30,27 @@ def choose_apex(annotation: Annotation, policy: ApexPolicy) -> Apex | str:
         return "no onset is annotated"
     if apex is None or apex == onset:
         return policy(annotation)
-    if apex < onset:
-        return f"the apex {apex} lies before the onset {onset}"
     return Apex(apex, annotation.apex_kind)
+
+
+def within(annotation: Annotation) -> tuple[Annotation, list[str]]:
+    """Remove an impossible apex or offset from an annotation, with a note about each.
+
+    An offset before the onset is unknown. An apex before the onset or behind the offset is none.
+
+    >>> within(Annotation(2, "s", "f", "s_f", 10, 9, 20, 30, "fear", None))[1]
+    ['the apex 9 lies outside 10 to 20: taken as none']
+    """
+    onset, apex, offset = annotation.onset, annotation.apex, annotation.offset
+    notes = []
+    if offset is not None and offset < (onset or 0):
+        notes.append(f"offset {offset} lies before the onset {onset}: taken as unknown")
+        offset = None
+    if apex is not None and (apex < (onset or 0) or (offset is not None and apex > offset)):
+        last = "the end" if offset is None else offset
+        notes.append(f"the apex {apex} lies outside {onset or 0} to {last}: taken as none")
+        apex = None
+    return annotation._replace(apex=apex, offset=offset), notes
 
 
 def drop(annotation: Annotation) -> str:

@@ -1,4 +1,4 @@
-"""What every database's tfds builder shares: features, metadata, array_record without TensorFlow."""
+"""The base of all tfds builders: features, metadata, and array_record files without TensorFlow."""
 
 import hashlib
 import json
@@ -89,9 +89,13 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         """Metadata that a dataset on disk must have; another one is made again."""
         return self.recipe()
 
+    def origin(self) -> dict[str, Any]:
+        """What a dataset says of where it comes from, besides what its tables say."""
+        return {}
+
     @property
     def work_folder(self) -> Path:
-        """Where the finished samples of an unfinished build are kept."""
+        """Folder for the finished samples of an unfinished build."""
         recipe = hashlib.sha256(json.dumps(self.recipe(), sort_keys=True).encode()).hexdigest()[:12]
         return Path(self._data_dir_root) / "unfinished" / self.name / f"{self.builder_config.name}-{recipe}"
 
@@ -122,7 +126,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
 
     @abstractmethod
     def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
-        """The raw files, looked through.
+        """Search the raw files for clips.
 
         Raises:
             ValueError: they cannot be used.
@@ -142,10 +146,11 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         Raises:
             ClipError: clips' files cannot be used, all of them listed; or no clip becomes a sample.
         """
-        dropped, broken = list(survey.dropped), []
+        dropped, broken, seen = list(survey.dropped), list[str](), list[dict[str, Any]]()
         made = prepare_all(survey.clips, self.how, self.progress, self.num_workers, self.work_folder)
         for key, (item, clip) in enumerate(zip(made, survey.clips, strict=True)):
             if isinstance(item, Prepared):
+                seen += notes_of(item.clip, since=len(clip.notes))
                 yield key, self._example(item)
             elif isinstance(item, Dropped):
                 dropped.append(item)
@@ -158,9 +163,9 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         num_clips = len(survey.clips)
         if len(dropped) == len(survey.dropped) + num_clips:
             raise ClipError(f"{survey.root}: none of {num_clips} clips becomes a sample: {dropped[-1].reason}")
-        self.info.metadata.update(
-            self.how.finders(), **description_of(survey), dropped=[row._asdict() for row in dropped]
-        )
+        description = description_of(survey) | self.origin()
+        description["notes"] += seen
+        self.info.metadata.update(self.how.finders(), **description, dropped=[row._asdict() for row in dropped])
 
     def _example(self, prepared: Prepared) -> dict[str, Any]:
         clip, sample = prepared
@@ -190,16 +195,20 @@ def description_of(survey: Survey) -> dict[str, Any]:
     return {
         "tables": {table.path.name: table.sha256 for table in survey.tables},
         "table_sha256": hashes[0] if len(hashes) == 1 else hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "columns": {table.path.name: dict(table.headings) for table in survey.tables if table.headings},
+        "remarks": [remark for table in survey.tables for remark in table.remarks],
         "copy_sha256": survey.digest(),
-        "notes": [
-            {"row": clip.annotation.row, "clip": clip.annotation.clip, "note": note}
-            for clip in survey.clips
-            for note in clip.notes
-        ],
+        "notes": [note for clip in survey.clips for note in notes_of(clip)],
     }
 
 
+def notes_of(clip: Clip, since: int = 0) -> list[dict[str, Any]]:
+    """The notes about a clip, starting at a given note."""
+    who = {"row": clip.annotation.row, "clip": clip.annotation.clip}
+    return [who | {"note": note} for note in clip.notes[since:]]
+
+
 def library_versions() -> dict[str, str]:
-    """Versions of what the samples were made with, besides OpenCV, which is in the recipe."""
+    """Versions of the libraries that the samples were made with, except OpenCV, which is in the recipe."""
     detectors = {package.name: package.version for package in distributions() if package.name in _DETECTORS}
     return {"python": platform.python_version(), "numpy": np.__version__, "tfds": tfds.__version__} | detectors

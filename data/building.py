@@ -31,11 +31,13 @@ def builder_of(
     """A database's builder class with its options; see ``load``.
 
     Raises:
-        ValueError: no such database or configuration.
+        ValueError: no such database or configuration, or a copy of one that needs none.
     """
     config = check_known(name, config)
     if name in REAL:
         options |= {"manual_dir": manual_dir}
+    elif manual_dir is not None:
+        raise ValueError(f"--manual-dir={manual_dir}: {name} is rendered, not made from a copy; leave it out")
     builder_class = import_module(f"data.{name}.{name}_dataset_builder").Builder
     return partial(
         builder_class, config=config, data_dir=data_dir, progress=progress, num_workers=num_workers, **options

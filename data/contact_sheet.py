@@ -1,6 +1,6 @@
 """A picture to check a dataset by eye: ``python -m data.contact_sheet OUTPUT.png``.
 
-One row a clip: onset, apex, the flow as colour (hue = direction, saturation = length), and the aligned face
+One row per clip: onset, apex, the flow as colour (hue = direction, saturation = length), and the aligned face
 with the network's 65 landmarks and their windows.
 """
 
@@ -19,7 +19,7 @@ from data.dfme.layout import LAYOUT
 from data.pictures import read_colour, read_grey
 from data.pipeline import Recipe, find_face_and_apex
 from data.survey import Choices, survey
-from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.crop import crop, crop_points
 from fedpsyau_jax.vision.detection import NoFaceError
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import PATCH_SIZE, patch_corners
@@ -46,14 +46,15 @@ def clip_row(clip: Clip, recipe: Recipe) -> Tile:
         NoFaceError: the onset shows none.
     """
     settings = recipe.settings
-    points, apex = find_face_and_apex(clip, recipe)
-    box, size = face_box(points), settings.face_size
+    face, apex = find_face_and_apex(clip, recipe)
+    points = face.points
+    box, size = settings.square(points), settings.face_size
     onset = read_grey(clip.onset.frame)
     motion = flow_image(onset, read_grey(apex.frame), points, settings)
-    face = cv2.cvtColor(crop(onset, box, size), cv2.COLOR_GRAY2BGR)
+    aligned = cv2.cvtColor(crop(onset, box, size), cv2.COLOR_GRAY2BGR)
     frames = [_tile(read_colour(picture.frame)) for picture in (clip.onset, apex)]
     flow = cv2.resize(flow_colour(motion[..., :2]), (_TILE, _TILE), interpolation=cv2.INTER_CUBIC)
-    tiles = [*frames, flow, _with_windows(face, network_landmarks(crop_points(points, box, size)))]
+    tiles = [*frames, flow, _with_windows(aligned, network_landmarks(crop_points(points, box, size)))]
     _label(tiles[0], clip)
     return np.hstack(tiles)
 

@@ -1,6 +1,7 @@
-"""A real database as tfds builder: made from a user's own copy."""
+"""The tfds builder of a real database, which is made from the user's own copy."""
 
 import dataclasses
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ import tensorflow_datasets as tfds
 
 from data.builder import MicroExpressionBuilder
 from data.labels import EMOTIONS
+from data.origin import OF_CHOICES, OPTIONS, as_recorded, origin_digest, recorded
 from data.pipeline import Recipe, name_of
-from data.survey import Choices, Layout, Survey, survey
+from data.survey import Choices, CopyError, Layout, Survey, survey
 from fedpsyau_jax.vision.detection import Landmarker, MissingFacesExtraError, dlib_landmarker
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.spotting import spot_apex
@@ -72,15 +74,61 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
         return super().recipe() | {"apex": name_of(self.choices.apex)}
 
     def demands(self) -> dict[str, Any]:
-        """What was asked for; without a copy nothing can be made again, so anything will do."""
+        """What was asked for, of the copy that is named; without one nothing can be made again, so anything will do.
+
+        Raises:
+            ValueError: there is no such copy; or the dataset on disk was made otherwise, of another copy or by another
+                recipe, and made again it would lose what was decided about it.
+        """
         if self.manual_dir is None:
             return {}
         recipe, (choices, vision) = self.recipe(), self.asked
         needless = ([] if choices else ["apex"]) + ([] if vision else ["pipeline"])
-        return {name: value for name, value in recipe.items() if name not in needless}
+        wanted = {name: value for name, value in recipe.items() if name not in needless}
+        if self.found is None:
+            wanted |= self._origin_now()
+            self._check_nothing_is_lost(wanted)
+        return wanted
+
+    def origin(self) -> dict[str, Any]:
+        """The copy, and what was decided about reading it."""
+        told: dict[str, Any] = {"choices": recorded(self.choices)}
+        if self.manual_dir is not None:
+            told["origin_sha256"] = origin_digest(self.layout, self.manual_dir, self.builder_config.name, self.choices)
+        return told
+
+    def _origin_now(self) -> dict[str, Any]:
+        """The digest of the copy that is named, read as the dataset on disk was unless the user says otherwise."""
+        choices = self.choices if self.asked[0] else as_recorded(self.info.metadata.get("choices", {}))
+        try:
+            digest = origin_digest(self.layout, Path(self.manual_dir or ""), self.builder_config.name, choices)
+        except CopyError as error:
+            (told, *_) = str(error).splitlines()
+            raise ValueError(f"{told}; or leave --manual-dir out to use {self.data_dir} as it is") from error
+        return {"origin_sha256": digest}
+
+    def _check_nothing_is_lost(self, wanted: Mapping[str, Any]) -> None:
+        """What was decided about the dataset on disk, and is not asked for again, must not be lost by a new build."""
+        made, (choices, vision) = self.info.metadata, self.asked
+        differing = [name for name, value in wanted.items() if made.get(name) != value]
+        before = {**made, **made.get("choices", {})}
+        now = self.recipe() | self.how.finders() | recorded(self.choices)
+        unasked = [*([] if choices else OF_CHOICES), *([] if vision else ["pipeline"]), "landmarker"]
+        lost = [OPTIONS[name] for name in unasked if name in before and before[name] != now[name]]
+        if differing and lost:
+            other = "origin_sha256" in differing
+            how = (
+                f"of another copy or table than {self.manual_dir}"
+                if other
+                else f"with another {' and '.join(differing)}"
+            )
+            raise ValueError(
+                f"{self.data_dir} was made {how}, and with options of its own ({', '.join(lost)}): make it again by "
+                f"`python -m data.prepare {self.name}` with these, or leave --manual-dir out to use it as it is"
+            )
 
     def survey(self) -> Survey:
-        """What the copy holds.
+        """The survey of the copy.
 
         Raises:
             ValueError: no copy is named.

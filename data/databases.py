@@ -1,4 +1,4 @@
-"""The databases by name: which configurations there are, and how a copy of each lies on a disk."""
+"""The databases by name: their configurations, and the folder layout of a copy of each."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 DATABASES: Mapping[str, tuple[str, ...]] = {
     "synthetic": ("federated", "pretraining"),
-    "casme3": ("part_a",),
+    "casme3": ("part_a", "part_c"),
     "dfme": ("all", "A", "B", "C", "challenge"),
     "casme2": ("all",),
     "samm": ("all",),
@@ -35,5 +35,5 @@ def check_known(name: str, config: str | None) -> str:
 
 
 def layout_of(name: str) -> "Layout":
-    """How a real database lies on a disk."""
+    """The folder layout of a real database."""
     return import_module(f"data.{name}.layout").LAYOUT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.building import builder_of, built, reading
-from data.labels import CLASS_NAMES, class_name
+from data.labels import class_name, class_names
 from data.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def load(
     classes: int | None = None,
     **options: Any,
 ) -> Dataset:
-    """A database's samples; built first if they are not on disk, or were made by another recipe.
+    """Load the samples of a database; build them first if they are not on disk, or come from another recipe or copy.
 
     Args:
         name: database.
@@ -66,15 +66,17 @@ def load(
         data_dir: tfds's data folder; by default ``TFDS_DATA_DIR``, else tfds's own.
         progress: how a build is shown.
         num_workers: processes of a build; by default all cores.
-        manual_dir: the user's copy of a real database; needed to build, not to read.
-        classes: 3 or 7 to map emotions to these classes and drop all others; None for the database's own.
+        manual_dir: the user's copy of a real database; needed to build, not to read. If it is named, it is looked
+            through: a dataset of another copy, or of a table that was mended since, is made again.
+        classes: 3, 4 or 7 to map emotions to these classes and drop all others; None for the database's own.
         options: more of the builder's, e.g. ``choices`` and ``landmarker`` of ``CopyBuilder``.
 
     Returns:
         The same content in the same order, however it was built.
 
     Raises:
-        ValueError: no such database or configuration, or broken files (the message names file and row).
+        ValueError: no such database, configuration or copy, broken files (the message names file and row), or a
+            dataset on disk of another copy that a new build would not make in the same way.
         OSError: the data folder cannot be written or read, or OpenCV lacks TV-L1.
     """
     dataset = from_builder(builder_of(name, config, data_dir, progress, num_workers, manual_dir, **options))
@@ -139,16 +141,17 @@ def fingerprint(dataset: Dataset) -> str:
 
 
 def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
-    """The samples whose emotion belongs to one of 3 or 7 classes; the others join the drop list.
+    """The samples whose emotion belongs to one of 3, 4 or 7 classes; the others join the drop list.
+
+    CAS(ME)^3 has seven of its own, see ``class_names``.
 
     Raises:
         ValueError: another number of classes, or no sample is left.
     """
-    if num_classes not in CLASS_NAMES:
-        raise ValueError(f"{num_classes} classes: there are maps to {' and '.join(map(str, CLASS_NAMES))} classes")
-    names = CLASS_NAMES[num_classes]
+    database = dataset.name.partition("/")[0]
+    names = class_names(num_classes, database)
     emotions = [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
-    classes = [emotion and class_name(emotion, num_classes) for emotion in emotions]
+    classes = [emotion and class_name(emotion, num_classes, database) for emotion in emotions]
     kept = np.flatnonzero([name is not None for name in classes])
     if not kept.size:
         raise ValueError(f"{dataset.name}: no sample has an emotion of the {num_classes} classes")

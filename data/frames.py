@@ -1,13 +1,20 @@
-"""Where a clip's frames are: folders of numbered pictures, or videos."""
+"""Find the frames of a clip, in folders of numbered pictures or in videos."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
-LANDMARK_SUFFIXES = frozenset({".txt"})
+from data.picture_types import PICTURE_SUFFIXES
+from data.walking import Walked, walk
+
 _CLIPS_KEPT = 8
+_FIRST = 20
+_TEXTS = frozenset({".txt", ".pts", ".csv", ".json"})
+DEPTH = 8
+"""How many levels below the named folder the folders of a copy are looked for."""
 
 
 class VideoFrame(NamedTuple):
@@ -25,17 +32,19 @@ Frame = Path | VideoFrame
 
 
 class Footage(NamedTuple):
-    """What there is to see of a clip.
+    """The available frames of a clip.
 
     Attributes:
         folder: its place within the copy, which landmark folders mirror.
         frames: number -> picture.
         whole: whether these frames are the clip and nothing else.
+        notes: what had to be assumed to find or to count them.
     """
 
     folder: Path
     frames: Mapping[int, Frame]
     whole: bool
+    notes: tuple[str, ...] = ()
 
 
 class Tree:
@@ -45,12 +54,14 @@ class Tree:
 
     Args:
         root: the copy.
+        depth: levels below it that are looked through.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, depth: int = DEPTH) -> None:
         """Start at a folder."""
-        self.root = root
+        self.root, self.depth = root, depth
         self._listings: dict[Path, dict[str, list[Path]]] = {}
+        self._matched: dict[str, list[Path]] = {}
         self._numbered: dict[tuple[Path, frozenset[str]], dict[int, Path]] = {}
 
     def children(self, folder: Path) -> list[Path]:
@@ -65,10 +76,53 @@ class Tree:
         """The file or folder at a path below ``start`` (default: the root), whatever its case."""
         return next(self.every(*names, start=start), None)
 
+    @cached_property
+    def _walked(self) -> Walked:
+        return walk(self.root, self.depth)
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """Folders that the system does not let us read, a sentence each."""
+        return self._walked.unread
+
+    @cached_property
+    def upper(self) -> list[Path]:
+        """The root and the first folders in it."""
+        return [self.root, *self.folders(self.root)[:_FIRST]]
+
+    @property
+    def table_files(self) -> list[Path]:
+        """The files at any depth that may be annotation tables, the highest first."""
+        return self._walked.tables
+
+    def videos(self, stem: str) -> list[Path]:
+        """The videos of a name, whatever its suffix, at any depth; the highest first."""
+        return self._walked.videos.get(stem.lower(), [])
+
+    def named(self, name: str) -> list[Path]:
+        """The folders of a name at any depth, as archives unpack; the highest first."""
+        return self._walked.folders.get(name.lower(), [])
+
+    def matching(self, pattern: str) -> list[Path]:
+        """The folders at any depth whose whole names match a regular expression, whatever their case."""
+        if pattern not in self._matched:
+            fits = re.compile(pattern, re.IGNORECASE).fullmatch
+            self._matched[pattern] = [
+                path for name, paths in self._walked.folders.items() if fits(name) for path in paths
+            ]
+        return self._matched[pattern]
+
+    def nears(self, *names: str) -> Iterator[Path]:
+        """All files or folders at a path that begins with a folder at any depth; those among landmarks come last."""
+        for start in sorted(self.named(names[0]), key=self._among_landmarks):
+            yield from self.every(*names[1:], start=start)
+
+    def _among_landmarks(self, folder: Path) -> bool:
+        return any("landmark" in part.lower() for part in folder.relative_to(self.root).parts)
+
     def near(self, *names: str) -> Path | None:
-        """The file or folder at a path below the root, or else below one of its folders, as archives unpack."""
-        starts = (self.root, *self.folders(self.root))
-        return next((found for start in starts if (found := self.find(*names, start=start))), None)
+        """The first file or folder at a path that begins with a folder at any depth."""
+        return next(self.nears(*names), None)
 
     def every(self, *names: str, start: Path | None = None) -> Iterator[Path]:
         """All files or folders at a path, where some differ in case only."""
@@ -103,31 +157,53 @@ def numbered(folder: Path, suffixes: frozenset[str] = PICTURE_SUFFIXES) -> dict[
     Of several with one number (``img46.jpg``, ``reg_img46.jpg``) the one with the shortest name.
     """
     found: dict[int, Path] = {}
-    for path in sorted(_visible(folder), key=lambda path: (len(path.name), path.name)):
-        number = number_of(path.stem)
-        if path.suffix.lower() in suffixes and number is not None:
-            found.setdefault(number, path)
+    for name in sorted(_names(folder), key=lambda name: (len(name), name)):
+        stem, _, suffix = name.rpartition(".")
+        number = number_of(stem)
+        if f".{suffix}".lower() in suffixes and number is not None:
+            found.setdefault(number, folder / name)
     return found
 
 
 def _visible(folder: Path) -> list[Path]:
+    return [folder / name for name in _names(folder)]
+
+
+def _names(folder: Path) -> list[str]:
+    """What is in a folder, sorted: names, as paths that were compared hold 1 kB each (Python 3.13)."""
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise OSError(f"{folder}: cannot be read ({error.strerror})") from error
 
 
-def first_footage(tree: Tree, folders: Iterable[Path | None], whole: bool) -> Footage | None:
-    """The first of some folders that holds pictures, or else the first that is empty."""
-    found = [Footage(folder, tree.numbered(folder), whole) for folder in folders if folder]
-    empty = [footage for footage in found if not _visible(footage.folder)]
-    return next((footage for footage in found if footage.frames), empty[0] if empty else None)
+def footage_in(tree: Tree, folder: Path, whole: bool) -> Footage:
+    """The pictures of a folder, or where it holds nothing but a folder, of that one."""
+    frames = tree.numbered(folder)
+    inside = [] if frames else _visible(folder)
+    if len(inside) == 1 and inside[0].is_dir():
+        return footage_in(tree, inside[0], whole)
+    return Footage(folder, frames, whole)
+
+
+def fullest(found: Iterable[Footage]) -> Footage | None:
+    """The first that holds pictures, or else the first that is not a folder of texts (landmarks, labels)."""
+    first = None
+    for footage in found:
+        if footage.frames:
+            return footage
+        kinds = {path.suffix.lower() for path in _visible(footage.folder)}
+        first = first or (footage if not kinds or kinds - _TEXTS else None)
+    return first
 
 
 def in_subject_folder(tree: Tree, subject: str, filename: str) -> Footage | str:
-    """A clip's folder in its subject's, at the top or in a folder of the release; what is missing, if it is."""
-    folders = (tree.find(subject, filename, start=start) for start in (tree.root, *tree.folders(tree.root)))
-    return first_footage(tree, folders, whole=True) or f"folder {subject}/{filename}"
+    """A clip's folder in its subject's, wherever that lies; which folder is missing, if one is."""
+    found = fullest(footage_in(tree, folder, whole=True) for folder in tree.nears(subject, filename))
+    return found or (f"folder {subject}/{filename}" if tree.named(subject) else f"folder {subject}")
 
 
 def number_of(stem: str) -> int | None:

@@ -1,4 +1,4 @@
-"""One function over many tasks on all cores, results in the tasks' order."""
+"""Run one function over many tasks on all cores, with results in the order of the tasks."""
 
 import os
 import pickle
@@ -32,7 +32,7 @@ def in_processes(
 ) -> Iterator[Result]:
     """``map(function, tasks)`` in fresh worker processes, one OpenCV thread in each.
 
-    Few tasks are in flight at a time, so memory does not grow with their number. One worker works right here.
+    Few tasks are in flight at a time, so memory does not grow with their number. One worker means this process.
 
     Args:
         function: a module-level function, or a partial of one.

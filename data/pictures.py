@@ -1,16 +1,17 @@
-"""Pictures, frames of videos and landmark files, read or refused with one sentence."""
+"""Read pictures and frames of videos, or refuse them with one sentence."""
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
 import simplejpeg
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from data.frames import Frame, VideoFrame
-from fedpsyau_jax.vision.landmarks import read_landmarks
 
+_HEAD = 8
 _TRAILING_BYTES = 4096  # some cameras pad behind the ending
 _NOT_STATED = 0xFFFFFFFF  # what recorders write that do not know how long a video will be
 _JPEG = b"\xff\xd8\xff"
@@ -53,25 +54,11 @@ def check_frame(frame: Frame) -> None:
         return
     try:
         with frame.open("rb") as stream:
-            start = stream.read(4)
-            stream.seek(max(0, frame.stat().st_size - _TRAILING_BYTES))
-            _check_ending(frame, start, stream.read())
+            start, size = stream.read(_HEAD), frame.stat().st_size
+            stream.seek(max(0, size - _TRAILING_BYTES))
+            _check_ending(frame, start, stream.read(), size)
     except OSError as error:
         raise PictureError(f"{frame}: cannot be read ({error.strerror})") from error
-
-
-def read_landmark_file(path: Path) -> Float[np.ndarray, "68 2"]:
-    """68 landmarks of a frame, one ``x y`` a line.
-
-    Raises:
-        PictureError: it is missing or does not hold 68 points.
-    """
-    try:
-        return read_landmarks(_content(path).decode("ascii"))
-    except (ValueError, UnicodeDecodeError) as error:
-        if isinstance(error, PictureError):
-            raise
-        raise PictureError(f"{path}: {error}") from error
 
 
 def num_video_frames(path: Path) -> int:
@@ -95,8 +82,8 @@ def _check_video(frame: VideoFrame) -> None:
 
 
 def _decode(path: Path, mode: int) -> np.ndarray:
-    content = _content(path)
-    _check_ending(path, content[:4], content[-_TRAILING_BYTES:])
+    content = content_of(path)
+    _check_ending(path, content[:_HEAD], content[-_TRAILING_BYTES:], len(content))
     try:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), mode)
     except cv2.error:  # its sizes cannot be true
@@ -109,7 +96,7 @@ def _decode(path: Path, mode: int) -> np.ndarray:
 
 
 def _check_inside(path: Path, content: bytes) -> None:
-    """OpenCV fills damaged parts of a JPEG with grey and says so to nobody; of a PNG, it refuses them."""
+    """Refuse damaged JPEGs, whose damaged parts OpenCV silently fills with grey; it refuses damaged PNGs itself."""
     try:
         simplejpeg.decode_jpeg(content, colorspace="GRAY", strict=True)
     except ValueError as error:
@@ -149,17 +136,32 @@ def _open(path: Path) -> cv2.VideoCapture:
     return video
 
 
-def _check_ending(path: Path, start: bytes, end: bytes) -> None:
+def _check_ending(path: Path, start: bytes, end: bytes, size: int) -> None:
     if not start:
         raise PictureError(f"{path}: not a picture that OpenCV can read (it is empty); copy it again")
     ending = next((ending for magic, ending in _ENDINGS.items() if start.startswith(magic)), None)
     if ending is None and not cv2.haveImageReader(os.fspath(path)):
         raise PictureError(f"{path}: not a picture that OpenCV can read; copy it again")
-    if ending is not None and ending not in end:
+    if (ending is not None and ending not in end) or size < _stated_size(start):
         raise PictureError(f"{path}: the picture is truncated; copy it again")
 
 
-def _content(path: Path) -> bytes:
+def _stated_size(start: bytes) -> int:
+    """Bytes that a BMP, WebP or TIFF says it has, or at least; 0 where it does not say."""
+    if start.startswith(b"BM"):
+        return int.from_bytes(start[2:6], "little")
+    if start.startswith(b"RIFF"):
+        return 8 + int.from_bytes(start[4:8], "little")
+    order: Literal["little", "big"] = "little" if start.startswith(b"II") else "big"
+    return int.from_bytes(start[4:8], order) if start.startswith((b"II*\0", b"MM\0*")) else 0
+
+
+def content_of(path: Path) -> bytes:
+    """A file's bytes.
+
+    Raises:
+        PictureError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

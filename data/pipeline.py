@@ -1,4 +1,4 @@
-"""From clips on disk to samples: the part that every database shares."""
+"""From clips on disk to samples: the pipeline of all databases."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,23 +8,18 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
 
 from data.annotations import Annotation, Dropped
 from data.cache import Arrays, cached, files_key
 from data.clips import Clip, Picture, files_of, pictures_of
-from data.frames import Frame
+from data.faces import Face, FaceError, Grey, Landmarks, check_apex_face, check_shown, onset_face
 from data.parallel import in_processes
-from data.pictures import read_grey, read_landmark_file
+from data.pictures import read_grey
 from data.progress import Progress
-from fedpsyau_jax.vision.crop import crop, face_box
-from fedpsyau_jax.vision.detection import Landmarker, NoFaceError, detected
-from fedpsyau_jax.vision.landmarks import INNER_EYE_CORNERS
+from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
+from fedpsyau_jax.vision.plausible import MotionError
 from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
 
-_FEWEST_LEVELS = 8  # any face shows more; a video's black frame can hold a few
-Grey = UInt8[np.ndarray, "rows columns"]
-Landmarks = Float[np.ndarray, "68 2"]
 Spotter = Callable[[Iterable[Grey], Landmarks, Settings], int]
 
 
@@ -37,10 +32,6 @@ class Prepared(NamedTuple):
 
 class ClipError(ValueError):
     """Clips whose files cannot be used; a line each, which names file and row."""
-
-
-class BlankFaceError(ValueError):
-    """Where the face should be, the picture is even or ends: its sample is dropped."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +53,7 @@ class Recipe:
         return {"pipeline": self.settings.description(), "opencv": cv2.__version__}
 
     def finders(self) -> dict[str, str]:
-        """What finds landmarks and apexes where the copy does not say."""
+        """The functions that find landmarks and apexes if the copy does not give them."""
         return {"landmarker": name_of(self.landmarker), "spotter": name_of(self.spotter)}
 
 
@@ -89,57 +80,54 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
     except NoFaceError:
         return Dropped(clip.annotation.row, clip.annotation.clip, "no face found in the onset frame")
-    except BlankFaceError as error:
+    except (FaceError, MotionError) as error:
         return Dropped(clip.annotation.row, clip.annotation.clip, str(error))
     except (ValueError, cv2.error) as error:
         return ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}")
     apex = clip.apex or next(picture for picture in pictures if picture.number == arrays["apex"])
-    return Prepared(clip._replace(apex=apex), Sample(*(arrays[name] for name in Sample._fields)))
+    others = int(arrays["others"])
+    notes = (*clip.notes, *([f"{_counted(others)} in the onset frame: the largest is taken"] if others else []))
+    return Prepared(clip._replace(apex=apex, notes=notes), Sample(*(arrays[name] for name in Sample._fields)))
 
 
-def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Landmarks, Picture]:
-    """The onset's 68 landmarks, and the picture of the apex.
+def _counted(others: int) -> str:
+    return "another face" if others == 1 else f"{others} other faces"
+
+
+def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Face, Picture]:
+    """The onset's face, and the picture of the apex.
 
     Raises:
         NoFaceError: the onset shows none.
         PictureError: a file is missing or broken.
     """
-    if clip.landmarks:
-        points = read_landmark_file(clip.landmarks)
-    elif recipe.landmarker:
-        points = detected(recipe.landmarker, read_grey(clip.onset.frame))
-    else:
-        raise ValueError("there is no landmark file, and no face detector")
+    face = onset_face(clip, recipe.landmarker, read_grey(clip.onset.frame))
     if clip.apex:
-        return points, clip.apex
+        return face, clip.apex
     if recipe.spotter is None:
         raise ValueError("no apex is annotated, and there is no method to spot it")
     sought = pictures_of(clip)
     frames = (read_grey(picture.frame) for picture in sought)
-    return points, sought[recipe.spotter(frames, points, recipe.settings)]
+    return face, sought[recipe.spotter(frames, face.points, recipe.settings)]
 
 
 def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
-    """A clip's sample, and the number of its apex.
+    """A clip's sample, the number of its apex, and how many other faces its onset shows.
 
     Raises:
         NoFaceError: the onset shows none.
-        BlankFaceError: there is nothing to be seen where the landmarks are.
+        FaceError: there is nothing to be seen where the landmarks are, or the apex shows no face.
+        MotionError: the apex shows something else than the onset's face.
         ValueError: a file is missing or broken, or the landmarks are no face.
     """
-    points, apex = find_face_and_apex(clip, recipe)
-    onset, peak = (_with_face(picture.frame, points, recipe.settings) for picture in (clip.onset, apex))
-    return make_sample(onset, peak, points, recipe.settings)._asdict() | {"apex": np.array(apex.number)}
-
-
-def _with_face(frame: Frame, points: Landmarks, settings: Settings) -> Grey:
-    grey = read_grey(frame)
-    eyes = points[list(INNER_EYE_CORNERS)]
-    if (eyes < 0).any() or (eyes >= grey.shape[::-1]).any():
-        raise BlankFaceError(f"no face: the eyes of its landmarks lie outside {frame}")
-    if np.ptp(crop(grey, face_box(points), settings.face_size)) < _FEWEST_LEVELS:
-        raise BlankFaceError(f"no face: {frame} is blank where its landmarks are")
-    return grey
+    settings = recipe.settings
+    face, apex = find_face_and_apex(clip, recipe)
+    onset, peak = read_grey(clip.onset.frame), read_grey(apex.frame)
+    for frame, picture in ((clip.onset.frame, onset), (apex.frame, peak)):
+        check_shown(picture, frame, face.points, settings)
+    check_apex_face(clip, apex, recipe.landmarker, (onset, peak), face, settings)
+    sample = make_sample(onset, peak, face.points, settings)
+    return sample._asdict() | {"apex": np.array(apex.number), "others": np.array(face.others)}
 
 
 def prepare_all(

@@ -1,4 +1,4 @@
-"""From a user's own copy of a database to a dataset: ``python -m data.prepare casme3 --manual-dir DIR``.
+"""Make a dataset from the user's own copy of a database: ``python -m data.prepare casme3 --manual-dir DIR``.
 
 Checks the whole copy first and lists all that is wrong with it; builds on all cores, going on where a build that
 was killed stopped; ends with a summary and a contact sheet to look at.
@@ -19,10 +19,12 @@ from rich.table import Table
 from data.apex import APEX_POLICIES
 from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
-from data.summary import census, contents, drops, notes
+from data.emotion_numbers import parse_numbers
+from data.summary import census, contents, drops, notes, seen
 from data.survey import Choices
 from data.telling import Lines
 from fedpsyau_jax.options import parsed
+from fedpsyau_jax.vision.crop import SQUARES
 from fedpsyau_jax.vision.detection import landmarker_named
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
@@ -45,19 +47,23 @@ class Options:
     manual_dir: Path
     """The folder of your copy."""
     config: str | None = None
-    """Configuration; dfme has all, A, B, C and challenge."""
+    """Configuration; dfme has all, A, B, C and challenge, casme3 has part_a and part_c."""
     data_dir: Path | None = None
     """Where datasets are kept; by default TFDS_DATA_DIR, else ~/tensorflow_datasets."""
     table: Path | None = None
     """Annotation table, if it is not to be looked for in the copy."""
     landmarks: Path | None = None
-    """Folder of landmark files (68 lines `x y`, a file a picture) that mirrors the copy's folders."""
+    """Folder of landmark files that mirrors the copy's folders: .txt, .pts, OpenFace's or mediapipe's .csv or .json."""
     landmarker: str | None = None
     """Your own `module:function` from a grey picture to 68 points (x, y), where there is no such file; else dlib's."""
     apex: Literal["drop", "midpoint", "spot"] = "drop"
     """Rows that give no apex, or the onset as apex."""
+    emotions: tuple[str, ...] = ()
+    """What numbers in the column of emotions mean: 1=negative 2=positive 3=surprise."""
     scaling: Literal["fixed", "minmax"] = "fixed"
     """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
+    crop: Literal["landmarks", "eyes", "wide"] = "landmarks"
+    """Square of the face: round its landmarks, brows to chin, or placed by the eyes alone, as usual or wide."""
     keep_head_motion: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave the head's motion in the flow."""
     skip_broken: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -85,7 +91,7 @@ def prepare(options: Options, console: Console) -> None:
     found = builder.survey()
     recorded = {"copy_sha256": found.digest()} | builder.how.finders()
     if found.tables:
-        show(console, f"{builder.layout.title}: {options.manual_dir}", census(found))
+        show(console, f"{builder.layout.title}: {options.manual_dir}", census(found, options.database))
         show(console, "Mended or not understood", notes(found))
         show(console, "Dropped", drops(found, (row._asdict() for row in found.dropped)))
     found.usable()
@@ -96,6 +102,7 @@ def prepare(options: Options, console: Console) -> None:
     builder = cast("CopyBuilder", built(partial(make_builder, found=found), recorded))
     folder, dropped = Path(builder.data_dir), builder.info.metadata["dropped"]
     show(console, f"Made: {folder}", contents(builder))
+    show(console, "Seen in the pictures", seen(found, builder.info.metadata["notes"]))
     show(console, "Dropped", drops(found, dropped))
     console.print(f"Each of these rows: {folder / 'metadata.json'}", soft_wrap=True)
     sheet = options.contact_sheet or folder / "contact_sheet.png"
@@ -118,9 +125,15 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
         options.data_dir,
         num_workers=options.num_workers,
         manual_dir=options.manual_dir,
-        choices=Choices(APEX_POLICIES[options.apex], options.table, options.landmarks, skip_broken=options.skip_broken),
+        choices=Choices(
+            APEX_POLICIES[options.apex],
+            options.table,
+            options.landmarks,
+            skip_broken=options.skip_broken,
+            emotions=parse_numbers(options.emotions) if options.emotions else None,
+        ),
         landmarker=landmarker_named(options.landmarker) if options.landmarker else None,
-        vision=Settings(stabilise=stabilise, scaling=SCALINGS[options.scaling]),
+        vision=Settings(SQUARES[options.crop], stabilise, scaling=SCALINGS[options.scaling]),
     )
 
 

@@ -1,4 +1,4 @@
-"""How long work is shown to take: any function (items, total, description) -> the same items."""
+"""Progress display: any function (items, total, description) -> the same items."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

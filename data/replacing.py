@@ -1,4 +1,4 @@
-"""Making a dataset again without losing the one that is there, not even to a kill."""
+"""Rebuild a dataset without losing the existing one, even if the process is killed."""
 
 import shutil
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @contextmanager
 def aside(folder: Path, place: Path) -> Iterator[None]:
-    """Move a folder out of the way while it is made again; back, if that fails.
+    """Move a folder aside while it is rebuilt, and back if that fails.
 
     Args:
         folder: of the dataset.

@@ -1,4 +1,4 @@
-"""What a copy holds and what was made of it, as short tables."""
+"""Short tables about the content of a copy and the dataset made from it."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data.annotations import Table
 from data.apex import APEX_KINDS
 from data.building import reading
 from data.labels import CLASS_NAMES, NO_EMOTION, class_name
@@ -17,19 +18,21 @@ if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
 
 
-def census(survey: Survey) -> Lines:
-    """Rows and subjects of the tables, and what can be made of them."""
+def census(survey: Survey, database: str = "") -> Lines:
+    """Rows and subjects of the tables, how they were read, and what can be made of them."""
     annotations = [annotation for table in survey.tables for annotation in table.annotations]
     subjects = {annotation.subject for annotation in annotations}
     unread = sum(len(table.dropped) for table in survey.tables)
     lines = [("table", f"{table.path.name}, SHA-256 {table.sha256[:16]}") for table in survey.tables]
+    lines += [("columns", told) for table in survey.tables if (told := _columns(table))]
+    lines += [("read so", remark) for table in survey.tables for remark in table.remarks]
     lines += [("not read", reason) for table in survey.tables for reason in table.passed_over]
     lines.append(("rows", f"{len(annotations) + unread} of {len(subjects)} subjects"))
     lines.append(("emotions", _counts(annotation.emotion or "none" for annotation in annotations)))
     for number in CLASS_NAMES:
-        kept = [row for row in annotations if row.emotion and class_name(row.emotion, number)]
+        kept = [row for row in annotations if row.emotion and class_name(row.emotion, number, database)]
         if kept:
-            names = _counts(str(class_name(row.emotion or "", number)) for row in kept)
+            names = _counts(str(class_name(row.emotion or "", number, database)) for row in kept)
             lines.append(
                 (f"{number} classes", f"{len(kept)} of {len({row.subject for row in kept})} subjects: {names}")
             )
@@ -41,14 +44,26 @@ def census(survey: Survey) -> Lines:
     return lines
 
 
+def _columns(table: Table) -> str:
+    """Which heading was read as which column."""
+    return ", ".join(f"{name} = {heading!r}" for name, heading in table.headings.items())
+
+
 def notes(survey: Survey) -> Lines:
     """What was mended, replaced or not understood: each kind and its rows."""
     told = ((clip.annotation, note) for clip in survey.clips for note in clip.notes)
     return by_kind((row.row if _by_row(survey) else row.clip, note) for row, note in told)
 
 
+def seen(survey: Survey, recorded: Iterable[Mapping[str, Any]]) -> Lines:
+    """What was noted while samples were made, of all that a dataset records: each kind and its rows."""
+    known = Counter((clip.annotation.clip, note) for clip in survey.clips for note in clip.notes)
+    told = [note for note in recorded if not known[note["clip"], note["note"]]]
+    return by_kind((note["row"] if _by_row(survey) else note["clip"], note["note"]) for note in told)
+
+
 def drops(survey: Survey, dropped: Iterable[Mapping[str, Any]]) -> Lines:
-    """Why rows became no sample: each reason and its rows."""
+    """Why rows gave no sample: each reason and its rows."""
     return by_kind((row["row"] if _by_row(survey) else row["clip"], row["reason"]) for row in dropped)
 
 

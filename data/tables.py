@@ -1,33 +1,45 @@
-"""Finding the annotation table of a copy."""
+"""Find the annotation table of a copy."""
 
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
+from itertools import groupby
 from pathlib import Path
 
 from data.annotations import Columns, Table, read_table
 from data.frames import Tree
 from data.sheets import TABLE_SUFFIXES, TableError
 
-_DEPTH = 1
+_SHALLOW = 1
+_MOST_DEEP = 50
 
 
-def find_tables(tree: Tree, columns: Columns) -> tuple[list[Table], list[str]]:
-    """Every table of a copy, at the top or one folder below, that this database's columns fit; and why others do not.
+def find_tables(tree: Tree, columns: Columns, everywhere: bool = False) -> tuple[list[Table], list[str]]:
+    """The tables of a copy that this database's columns fit, and why others do not.
+
+    Looked for at the top and one folder below; deeper, where hundreds of files are landmarks or the like, only if there
+    is none, or ``everywhere`` for a release of several tables.
 
     Raises:
         TableError: none fits; says what is wrong with each candidate.
     """
-    candidates = _table_files(tree, tree.root, _DEPTH)
-    tables, complaints = [], []
-    for path in candidates:
-        try:
-            tables.append(read_table(path, columns))
-        except TableError as error:
-            complaints.append(str(error))
+    tables, complaints = list[Table](), list[str]()
+    for level, files in groupby(tree.table_files, key=lambda path: _level(tree, path)):
+        candidates = list(files)
+        candidates = candidates if level == _SHALLOW or len(candidates) <= _MOST_DEEP else []
+        for path in candidates if everywhere or not tables else ():
+            try:
+                tables.append(read_table(path, columns))
+            except TableError as error:
+                complaints.append(str(error))
     if not tables:
         looked = f"{tree.root}: no annotation table of {columns.database} ({', '.join(TABLE_SUFFIXES)})"
         raise TableError("\n".join(complaints or [looked]))
     return tables, complaints
+
+
+def _level(tree: Tree, path: Path) -> int:
+    """How many folders deep a table lies, the top and the first level being one."""
+    return max(_SHALLOW, len(path.relative_to(tree.root).parts) - 1)
 
 
 def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:
@@ -50,14 +62,6 @@ def the_table(tree: Tree, columns: Columns, table: Path | None) -> Table:
     return chosen._replace(passed_over=(*chosen.passed_over, *others, *unfit))
 
 
-def _table_files(tree: Tree, folder: Path, depth: int) -> list[Path]:
-    entries = tree.children(folder)
-    files = [path for path in entries if path.suffix.lower() in (*TABLE_SUFFIXES, ".xls") and path.is_file()]
-    files = [path for path in files if not path.name.startswith("~")]
-    deeper = [path for path in entries if depth and path.is_dir()]
-    return files + [path for sub in deeper for path in _table_files(tree, sub, depth - 1)]
-
-
 def only_table(columns: Columns) -> Callable[[Tree, str, Path | None], Sequence[Table]]:
-    """How to read a copy that one table annotates, whatever its configuration."""
+    """A reader for copies with a single annotation table, for all configurations."""
     return lambda tree, config, table: [the_table(tree, columns, table)]

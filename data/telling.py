@@ -1,4 +1,4 @@
-"""What happened to which rows, in few words however many they are."""
+"""Summarise what happened to which rows, briefly even if there are many."""
 
 import re
 from collections import defaultdict
@@ -16,16 +16,24 @@ _FEW_MESSAGES = 4
 def told_once(problems: Iterable[tuple[Path, Annotation, str]]) -> list[str]:
     """A line for each problem; one that several rows share, as those of one video do, names them together.
 
+    So does a line for more than four of a table that differ in numbers only: it tells the first of them.
+
     Args:
         problems: table, row and what is wrong with it.
     """
-    sharing: defaultdict[tuple[Path, str], list[Annotation]] = defaultdict(list)
+    kinds: dict[tuple[Path, str], dict[str, list[Annotation]]] = defaultdict(lambda: defaultdict(list))
     for path, row, problem in problems:
-        sharing[path, problem].append(row)
-    return [
-        f"{path}, row{'s' * (len(same) > 1)} {', '.join(ranges(row.row for row in same))}, {_named(same)}: {problem}"
-        for (path, problem), same in sharing.items()
-    ]
+        kinds[path, re.sub(r"\d+", "0", problem)][problem].append(row)
+    lines = []
+    for (path, _), alike in kinds.items():
+        if len(alike) > _FEW_MESSAGES:
+            alike = {f"{next(iter(alike))} (or like it)": list(chain.from_iterable(alike.values()))}
+        lines += [f"{path}, {_rows(same)}, {_named(same)}: {problem}" for problem, same in alike.items()]
+    return lines
+
+
+def _rows(rows: Sequence[Annotation]) -> str:
+    return f"row{'s' * (len(rows) > 1)} {', '.join(ranges(row.row for row in rows))}"
 
 
 def _named(rows: Sequence[Annotation]) -> str:

@@ -1,1 +1,1 @@
-"""Commands: each parses its options, builds, runs and writes."""
+"""The commands: ``python -m experiments.fed``, ``mer``, ``pretrain``, ``ablate``, ``compare``, ``explain``, ..."""

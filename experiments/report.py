@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from jinja2 import UndefinedError
 from tyro.conf import Positional
 
-from experiments.pages import pretraining, report
-from experiments.run import commandline
-from experiments.run import folder as runfolder
+from experiments.run.folder import existing
+from experiments.run.lifecycle import exit_with
 from fedpsyau_jax.options import parsed
 
 
@@ -18,12 +16,15 @@ def main(run_folder: Positional[Path]) -> int:
         run_folder: folder that an experiment wrote.
 
     Raises:
-        ValueError, OSError: it is none, or a file of it is missing or broken.
+        ValueError, OSError: it is not a run folder, or one of its files is missing or damaged.
     """
-    folder = runfolder.existing(run_folder)
-    config = folder.read_facts("config.json", "experiment", "command", "settings")
+    folder = existing(run_folder)
+    from jinja2 import UndefinedError
+
+    from experiments.pages import report
+
     try:
-        print((pretraining.write if config["experiment"] == "pretrain" else report.write)(folder))
+        print(report.write(folder))
     except (LookupError, TypeError, AttributeError, ArithmeticError, UndefinedError) as error:
         raise ValueError(
             f"{folder.path}: its files are not those of a finished run ({error}); restore them, or run again"
@@ -32,4 +33,4 @@ def main(run_folder: Positional[Path]) -> int:
 
 
 if __name__ == "__main__":
-    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))
+    exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.report"))

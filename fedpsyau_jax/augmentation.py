@@ -1,4 +1,4 @@
-"""Rotated copies of examples: the picture of the motion turns, and so do its vectors."""
+"""Augmentation by rotation: the flow image is rotated, and so are its vectors."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from fedpsyau_jax.metrics import AnyArray
 from fedpsyau_jax.types import Array, Examples, Float, Int, PRNGKeyArray
 
 REST = 0.5
-"""Value of u and v where nothing moves (``vision.scaling.FixedRange``)."""
+"""Value of u and v without motion (``vision.scaling.FixedRange``)."""
 
 
 class Band(NamedTuple):
-    """Angles of one rotated copy, in degrees: drawn uniformly between the two."""
+    """Range of the angle of one rotated copy, in degrees; the angle is drawn uniformly."""
 
     low: Float[AnyArray, "*copies"] | float
     high: Float[AnyArray, "*copies"] | float
 
 
 Recipe = Mapping[str, Sequence[Band]]
-"""By name of the class, the bands of the copies that each of its examples gets."""
+"""For each class name, the bands of the rotated copies of each of its examples."""
 
 SEVEN_CLASSES: Recipe = {
     **dict.fromkeys(("happiness", "surprise", "fear"), (Band(-3, 3),)),
@@ -36,7 +36,7 @@ THREE_CLASSES: Recipe = {
 
 
 class Copies(NamedTuple):
-    """A training set with its rotated copies: which example each row shows, and between which angles."""
+    """A training set with rotated copies: the example index and the range of angles of each row."""
 
     examples: Int[np.ndarray, "copies"]
     band: Band
@@ -48,7 +48,7 @@ def rotated_copies(
     class_names: Sequence[str],
     recipe: Recipe,
 ) -> Copies:
-    """The training examples as they are, then the rotated copies of the classes of the recipe.
+    """The unchanged training examples, followed by the rotated copies that the recipe asks for.
 
     Args:
         train: indices of the training examples.
@@ -57,7 +57,7 @@ def rotated_copies(
         recipe: ``SEVEN_CLASSES``, ``THREE_CLASSES`` (as published), or another.
 
     Returns:
-        Rows with their bands; an example itself has the band from 0 to 0.
+        Rows with their bands; the unchanged examples have the band from 0 to 0.
 
     Raises:
         ValueError: the recipe names an unknown class.
@@ -72,7 +72,7 @@ def rotated_copies(
     if unknown := sorted(set(recipe) - set(class_names)):
         raise ValueError(
             f"the augmentation recipe is for {', '.join(unknown)}, but the classes are {', '.join(class_names)}: "
-            "take the recipe of these classes"
+            "use a recipe for these classes"
         )
     rows = [(example, Band(0, 0)) for example in train]
     rows += [(example, band) for example in train for band in recipe.get(class_names[labels[example]], ())]
@@ -82,22 +82,22 @@ def rotated_copies(
 
 
 def randomly_rotated(example: Examples, band: Band, key: PRNGKeyArray) -> Examples:
-    """One example, rotated by an angle drawn from its band; the band from 0 to 0 changes nothing, bit for bit."""
+    """Rotate an example by an angle drawn from its band; with the band from 0 to 0 it is unchanged, bit for bit."""
     return rotated(example, jax.random.uniform(key, minval=band.low, maxval=band.high))
 
 
 def rotated(example: Examples, degrees: Float[Array, ""] | float) -> Examples:
-    """One example as if the face had been filmed turned in the picture plane.
+    """Rotate an example as if the face had been rotated in the image plane.
 
-    The flow image turns about its centre. Each patch turns about its own centre, because its landmark moves along with
-    the face. Action units, their mask and the emotion stay.
+    The flow image is rotated about its centre. Each patch is rotated about its own centre, because its landmark moves
+    with the face. Action units, their mask and the emotion do not change.
 
     Args:
         example: leaves without an axis of examples (``jax.vmap`` adds it).
-        degrees: angle, anticlockwise as seen.
+        degrees: angle, anticlockwise as displayed.
 
-    Source: FED-PsyAU (ICCV 2025) rotates by up to 9 degrees. Where we differ: turned as a picture alone, the vectors
-    would point where they did before, on a face that has turned; we turn them too, and the patches with them.
+    Source: FED-PsyAU (ICCV 2025) rotates by up to 9 degrees. Where we differ: it rotates the image only, so the vectors
+    keep pointing in their old directions on a rotated face; we rotate the vectors and the patches too.
     """
     return example._replace(
         flow=rotated_motion(example.flow, degrees),
@@ -108,23 +108,23 @@ def rotated(example: Examples, degrees: Float[Array, ""] | float) -> Examples:
 def rotated_motion(
     image: Float[Array, "height width channels=3"], degrees: Float[Array, ""] | float
 ) -> Float[Array, "height width channels=3"]:
-    r"""A picture of motion (u, v, strain), turned about its centre.
+    r"""Rotate a flow image (u, v, strain) about its centre.
 
     .. math:: (u, v)'(R x) = R\, (u, v)(x), \qquad strain'(R x) = strain(x)
 
-    between pixels by bilinear interpolation, outside the picture by its border. Quarter turns of a square picture only
-    move pixels. A vector that turns out of the range of the scaling is cut to it, as the scaling would have done.
+    with bilinear interpolation between pixels and border values outside the image. Quarter turns of a square image only
+    move pixels. Rotated vectors outside the range of the scaling are clipped, as the scaling would have done.
 
     Args:
-        image: in [0, 1], scaled by ``FixedRange``; ``min_max`` has lost the vectors' zero and common scale, so that
-            they turn only approximately.
-        degrees: angle, anticlockwise as seen.
+        image: in [0, 1], scaled by ``FixedRange``; ``min_max`` does not preserve the zero and the common scale of the
+            vectors, so their rotation is only approximate.
+        degrees: angle, anticlockwise as displayed.
 
     Returns:
-        The turned picture, in [0, 1].
+        The rotated image, in [0, 1].
 
     >>> right = jnp.broadcast_to(jnp.array([0.75, 0.5, 0.1]), (5, 5, 3))
-    >>> rotated_motion(right, 90.0)[2, 2].round(3).tolist()  # y points down: v < 0.5 is upwards
+    >>> rotated_motion(right, 90.0)[2, 2].round(3).tolist()  # y points down: v < 0.5 is up
     [0.5, 0.25, 0.10000000149011612]
     """
     cosine, sine = _direction(degrees)

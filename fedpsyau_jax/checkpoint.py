@@ -1,4 +1,4 @@
-"""Checkpoints by orbax: saved whole or not at all, verified when read, the last good one wins."""
+"""Checkpoints with orbax: written atomically, verified on read; the newest valid one is restored."""
 
 import shutil
 import zlib
@@ -17,9 +17,9 @@ from fedpsyau_jax.types import PyTree
 
 @dataclass(frozen=True)
 class Restored:
-    """What could be read: the number of rounds done, their state, and a sentence for each checkpoint passed over.
+    """A restored state: the number of completed rounds, the state, and a sentence for each invalid checkpoint skipped.
 
-    If none was good, ``step`` is 0 and ``state`` is None.
+    If no checkpoint was valid, ``step`` is 0 and ``state`` is None.
     """
 
     step: int
@@ -28,7 +28,7 @@ class Restored:
 
 
 class OtherState(ValueError):
-    """A checkpoint is whole, but of a state of another kind than is wanted."""
+    """A checkpoint is valid, but its state has another structure than expected."""
 
 
 @dataclass(frozen=True)
@@ -39,40 +39,40 @@ class Checkpoints:
     read_only: bool = False
 
     def save(self, step: int, state: PyTree) -> None:
-        """Write the state after ``step`` rounds, replacing one of the same step; returns when it is on disk.
+        """Write the state after ``step`` rounds, replacing any of the same step; return when it is on disk.
 
-        Waiting is what lets the caller donate the state's memory to the next round.
+        Because this waits, the caller may donate the state's memory to the next round.
 
         Raises:
-          OSError: it cannot be written, for example as the disk is full.
+          OSError: it cannot be written, for example because the disk is full.
         """
         if step in self.manager.all_steps():
             self._remove(step)
         content = ocp.args.Composite(
-            state=ocp.args.StandardSave(_by_name(state)), checks=ocp.args.JsonSave(_checksums(state))
+            state=ocp.args.StandardSave(_leaves_by_path(state)), checks=ocp.args.JsonSave(_checksums(state))
         )
         try:
             self.manager.save(step, args=content)
             self.manager.wait_until_finished()
-        except Exception as error:  # orbax and tensorstore raise whatever they like
+        except Exception as error:  # orbax and tensorstore raise many types
             reason = "no space left" if "No space left" in str(error) else _first_line(error)
             raise OSError(
                 f"no checkpoint can be written to {self.manager.directory} ({reason}); make room there, or make it "
-                "accessible; what was saved before is still good"
+                "accessible; earlier checkpoints are still valid"
             ) from None
 
     def restore(self, like: PyTree) -> Restored | None:
-        """The newest state that is whole.
+        """Restore the newest valid state.
 
         Args:
           like: structure, shapes, dtypes (and shardings) of the state.
 
         Returns:
           None if nothing was saved. Checkpoints that cannot be read, or whose arrays differ from what was saved, are
-          put aside in a folder ``corrupt``, so that the run can save these rounds again; unless these are read only.
+          moved to a folder ``corrupt``, so that the run can save these rounds again, unless ``read_only`` is set.
 
         Raises:
-          OtherState: the newest whole one holds arrays of other shapes or dtypes; it is left where it is.
+          OtherState: the newest valid checkpoint has arrays of other shapes or dtypes; it is not moved.
         """
         passed_over: list[str] = []
         for step in sorted(self.manager.all_steps(), reverse=True):
@@ -80,28 +80,28 @@ class Checkpoints:
                 return Restored(step, self._read(step, like), tuple(passed_over))
             except OtherState:
                 raise
-            except Exception as error:  # orbax, tensorstore and zstd raise whatever they like for broken files
+            except Exception as error:  # orbax, tensorstore and zstd raise many types for broken files
                 passed_over.append(f"the checkpoint of round {step} is corrupt ({_first_line(error)})")
                 if not self.read_only:
-                    self._put_aside(step)
+                    self._quarantine(step)
         return Restored(0, None, tuple(passed_over)) if passed_over else None
 
     def _read(self, step: int, like: PyTree) -> PyTree:
         place = Path(self.manager.directory) / str(step)
-        if _kinds(_saved(place)) != _kinds(_by_name(like)):
+        if _dtypes_and_shapes(_saved_metadata(place)) != _dtypes_and_shapes(_leaves_by_path(like)):
             raise OtherState(
-                f"{place} was saved by another version of this package, whose state has other arrays: go on with that "
-                "version (environment.json names what it ran with), or start a new run"
+                f"{place} was saved by another version of this package, whose state has other arrays: continue with "
+                "that version (see environment.json), or start a new run"
             )
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _by_name(like))
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, _leaves_by_path(like))
         content = ocp.args.Composite(state=ocp.args.StandardRestore(abstract), checks=ocp.args.JsonRestore())
         restored = self.manager.restore(step, args=content)
         state = jax.tree.unflatten(jax.tree.structure(like), list(restored["state"].values()))
         if _checksums(state) != restored["checks"]:
-            raise ValueError("its arrays are not those that were saved")
+            raise ValueError("its arrays differ from those that were saved")
         return state
 
-    def _put_aside(self, step: int) -> None:
+    def _quarantine(self, step: int) -> None:
         directory = Path(self.manager.directory)
         aside = directory.parent / "corrupt" / f"{directory.name}-{step}"
         shutil.rmtree(aside, ignore_errors=True)
@@ -116,12 +116,12 @@ class Checkpoints:
 
 @contextmanager
 def open_checkpoints(directory: Path, keep: int = 2, *, read_only: bool = False) -> Iterator[Checkpoints]:
-    """Open the checkpoints in a folder, which is made if it is missing.
+    """Open the checkpoints in a folder, which is created if missing.
 
     Args:
-      directory: where they are; made absolute, as orbax requires.
-      keep: how many to keep, the newest ones.
-      read_only: leave everything as it is: another process may be writing there.
+      directory: their folder; made absolute, as orbax requires.
+      keep: number of checkpoints to keep, the newest ones.
+      read_only: change nothing, because another process may be writing there.
     """
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, create=not read_only)
     with ocp.CheckpointManager(directory.resolve(), options=options) as manager:
@@ -132,19 +132,19 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
 
 
-def _by_name(state: PyTree) -> dict[str, Any]:
-    """Leaves by their path, in the order of the tree (zero-padded numbers keep it)."""
+def _leaves_by_path(state: PyTree) -> dict[str, Any]:
+    """Leaves by path, numbered with leading zeros to keep the order of the tree."""
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return {f"{i:04d}{jax.tree_util.keystr(path)}": leaf for i, (path, leaf) in enumerate(leaves)}
 
 
-def _saved(place: Path) -> dict[str, Any]:
-    """What orbax knows about the arrays of a checkpoint without reading them."""
+def _saved_metadata(place: Path) -> dict[str, Any]:
+    """Orbax's metadata of the arrays of a checkpoint, without reading them."""
     with closing(ocp.StandardCheckpointHandler()) as handler:
         return dict(handler.metadata(place / "state").tree)
 
 
-def _kinds(leaves: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
+def _dtypes_and_shapes(leaves: dict[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     """Dtype and shape of each leaf."""
     return {name: (str(leaf.dtype), tuple(leaf.shape)) for name, leaf in leaves.items()}
 

@@ -1,10 +1,10 @@
-"""Scores of recognition by their definitions, computed from counts.
+"""Recognition scores, computed from counts.
 
-Everything starts at counts (a confusion matrix, or true and false detections), because counts can be added
-over batches, clients and folds and scores cannot: add first, divide last. Each function works on NumPy arrays
-and on JAX arrays (also traced ones) and returns the same kind; leading axes are carried along.
+Counts (a confusion matrix, or true and false detections) can be added over batches, clients and folds; scores cannot.
+So add counts first and compute scores last. Each function accepts NumPy or JAX arrays, traced ones included, and
+returns the same kind; leading axes are kept.
 
-A ratio 0 / 0 has no value: it comes back as NaN per class and is left out of means over classes.
+A ratio 0 / 0 is NaN per class, and is left out of means over classes.
 """
 
 from typing import Any, NamedTuple
@@ -13,6 +13,19 @@ import jax
 import numpy as np
 
 from fedpsyau_jax.types import Bool, Float, Int
+
+__all__ = [
+    "Detections",
+    "accuracy",
+    "confusion_counts",
+    "detection_counts",
+    "detection_f1",
+    "f1_per_class",
+    "mean_over_defined",
+    "recall_per_class",
+    "uar",
+    "uf1",
+]
 
 AnyArray = jax.Array | np.ndarray
 
@@ -32,7 +45,7 @@ def confusion_counts(
         mask: [examples] nonzero where an example counts, zero at padding; None counts all.
 
     Returns:
-        [classes, classes] counts, row = true class. An index outside the range is counted nowhere.
+        [classes, classes] counts, row = true class. Examples with an index outside the range are ignored.
 
     >>> confusion_counts(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]), 2).tolist()
     [[1, 1], [0, 2]]
@@ -53,6 +66,9 @@ def f1_per_class(confusion: Int[AnyArray, "*runs classes classes"]) -> Float[Any
 
     Returns:
         [..., classes] in [0, 1]: 0 for a class without examples that was predicted, NaN for one with neither.
+
+    >>> f1_per_class(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])).round(3).tolist()
+    [0.667, 0.8, nan]
     """
     xp = _namespace(confusion)
     hits = xp.linalg.diagonal(confusion)
@@ -67,6 +83,9 @@ def recall_per_class(confusion: Int[AnyArray, "*runs classes classes"]) -> Float
 
     Returns:
         [..., classes] in [0, 1], NaN for a class without examples.
+
+    >>> recall_per_class(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])).tolist()
+    [0.5, 1.0, nan]
     """
     xp = _namespace(confusion)
     return _ratio(xp.linalg.diagonal(confusion), xp.sum(confusion, axis=-1))
@@ -111,20 +130,28 @@ def uar(confusion: Int[AnyArray, "*runs classes classes"]) -> Float[AnyArray, "*
 
 
 def accuracy(confusion: Int[AnyArray, "*runs classes classes"]) -> Float[AnyArray, "*runs"]:
-    """Share of examples whose class was predicted: ``sum TP / N``.
+    """Share of examples that were classified correctly: ``sum TP / N``.
 
     Args:
         confusion: [..., classes, classes] counts, row = true class.
 
     Returns:
         [...] in [0, 1]; NaN without any example.
+
+    >>> float(accuracy(np.array([[1, 1, 0], [0, 2, 0], [0, 0, 0]])))
+    0.75
     """
     xp = _namespace(confusion)
     return _ratio(xp.sum(xp.linalg.diagonal(confusion), axis=-1), xp.sum(confusion, axis=(-2, -1)))
 
 
 class Detections(NamedTuple):
-    """Counts of a binary detector per action unit; each [..., aus], and each can be added over clients."""
+    """Outcome counts of a binary detector, each [..., aus]; they can be added over clients.
+
+    >>> counts = Detections(*np.array([[3], [1], [2], [4]]))
+    >>> counts.hits.tolist(), counts.false_alarms.tolist()
+    ([3], [2])
+    """
 
     hits: AnyArray
     misses: AnyArray
@@ -137,15 +164,19 @@ def detection_counts(
     predictions: Float[AnyArray, "examples aus"],
     au_mask: Float[AnyArray, "examples aus"],
 ) -> Detections:
-    """Count the four outcomes of detecting each action unit, where the action unit is labelled.
+    """Count the four outcomes of detecting each action unit, over the examples where it is labelled.
 
     Args:
         labels: [examples, aus] nonzero where the action unit is present.
         predictions: [examples, aus] nonzero where it was detected.
-        au_mask: [examples, aus] zero where it is not labelled (or the example is padding): never counted.
+        au_mask: [examples, aus] zero where it is not labelled, or the example is padding; not counted there.
 
     Returns:
         Counts, each [aus].
+
+    >>> present, detected = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])
+    >>> [count.tolist() for count in detection_counts(present, detected, au_mask=np.array([[1, 0], [1, 0]]))]
+    [[1, 0], [1, 0], [0, 0], [0, 0]]
     """
     xp = _namespace(labels)
     present, detected, known = labels != 0, predictions != 0, au_mask != 0
@@ -168,8 +199,8 @@ def detection_f1(detections: Detections) -> Float[AnyArray, "*runs aus"]:
         detections: counts, each [..., aus].
 
     Returns:
-        [..., aus] in [0, 1]; NaN for an action unit that neither occurs nor is detected. Its macro average is
-        ``mean_over_defined`` of it.
+        [..., aus] in [0, 1]; NaN for an action unit that neither occurs nor is detected. ``mean_over_defined``
+        gives the macro average.
 
     >>> present, detected = np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]])
     >>> counts = detection_counts(present, detected, au_mask=np.array([[1, 0], [1, 0]]))
@@ -188,6 +219,9 @@ def mean_over_defined(values: Float[AnyArray, "*runs classes"]) -> Float[AnyArra
 
     Returns:
         [...] their mean; NaN if none is defined.
+
+    >>> float(mean_over_defined(np.array([0.5, 1.0, np.nan])))
+    0.75
     """
     xp = _namespace(values)
     defined = ~xp.isnan(values)

@@ -1,20 +1,20 @@
-"""Options of a command, and one sentence for a mistake in them."""
+"""Command-line options, with a one-sentence message for a mistake in them."""
 
 import contextlib
 import difflib
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import tyro
-from tyro import _errors as mistakes  # its hook is not public yet: pyproject.toml keeps to releases that have it
+from tyro import _errors as mistakes  # a private hook: pyproject.toml restricts tyro to releases that have it
 
 Result = TypeVar("Result")
 
 
 def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how: Any) -> Result:
-    """What ``tyro.cli`` makes of the arguments.
+    """Parse arguments with ``tyro.cli``.
 
     Args:
       target: class of the options, or a function that takes them.
@@ -22,7 +22,7 @@ def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how
       **how: further arguments of ``tyro.cli``, such as ``prog`` and ``default``.
 
     Raises:
-      ValueError: a mistake in the arguments, in one sentence, with the option that may have been meant.
+      ValueError: a mistake in the arguments, in one sentence that suggests the closest option.
 
     >>> def greet(name: str, times: int = 1) -> str:
     ...     return name * times
@@ -33,8 +33,14 @@ def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how
     ValueError: unknown option --tmies: did you mean --times? greet --help lists all
     """
 
+    def known() -> list[str]:
+        return names(target, **how)
+
     def refuse(mistake: mistakes.ParseErrorEvent) -> None:
-        if said := sentence(mistake, lambda: names(target, **how)):
+        said = sentence(mistake, known)
+        if isinstance(mistake, mistakes.BadValue):  # also if a positional argument is followed by an unknown option
+            said = unknown_option(arguments or (), known()) or said
+        if said:
             raise ValueError(f"{said} {mistake.prog} --help lists all")
 
     with mistakes.on_parse_error(refuse):
@@ -42,21 +48,30 @@ def parsed(target: Callable[..., Result], arguments: Sequence[str] | None, **how
 
 
 def names(target: Callable[..., Any], **how: Any) -> list[str]:
-    """All options of a command, as its help lists them."""
-    with contextlib.redirect_stdout(io.StringIO()) as told, contextlib.suppress(SystemExit):
+    """All options of a command, as listed by its help."""
+    with contextlib.redirect_stdout(io.StringIO()) as help_text, contextlib.suppress(SystemExit):
         tyro.cli(target, args=["--help"], **how)
-    return sorted(set(re.findall(r"--[a-z][\w.-]*", told.getvalue())))
+    return sorted(set(re.findall(r"--[a-z][\w.-]*", help_text.getvalue())))
+
+
+def unknown_option(arguments: Sequence[str], known: Sequence[str]) -> str:
+    """A sentence about the first argument that is no option of a command; empty if there is none."""
+    for argument in arguments:
+        name = argument.partition("=")[0]
+        if name.startswith("--") and name.replace("_", "-") not in known:
+            return f"unknown option {name}: {near(name, known)}"
+    return ""
 
 
 def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str]]) -> str:
-    """What is wrong and what may have been meant; empty for a kind of mistake that tyro tells of itself."""
+    """A message with the mistake and a suggestion; empty if tyro's own message is used."""
     match mistake:
         case mistakes.UnrecognizedArgs(tokens=[first, *_]) | mistakes.MissingArgs(unrecognized_tokens=[first, *_]) if (
             first.startswith("-")
         ):
             return f"unknown option {first.partition('=')[0]}: {near(first.partition('=')[0], known())}"
         case mistakes.UnrecognizedArgs(tokens=[first, *_]):
-            return f"{first} belongs to no option;"
+            return f"{first} does not belong to an option;"
         case mistakes.InvalidChoice(argument=argument, value=value, choices=choices):
             return f"{option(argument)}={value}: choose {one_of(choices)};"
         case mistakes.BadValue(argument=argument):
@@ -70,23 +85,32 @@ def sentence(mistake: mistakes.ParseErrorEvent, known: Callable[[], Sequence[str
 
 
 def option(argument: Any) -> str:
-    """An argument as the user writes it: the longest of its names."""
+    """An option as the user writes it: the longest of its names."""
     return str(max(argument.display_name().split(", "), key=len))
 
 
 def near(name: str, known: Sequence[str]) -> str:
-    """A question for the option that may have been meant."""
-    close = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {close[0]}?" if close else "there is none like it;"
+    """A suggestion of the closest option."""
+    return did_you_mean(name, known).strip() or "no option is similar;"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A suggestion of the closest name, followed by a space; empty if none is close.
+
+    >>> did_you_mean("publshed", ["published", "none"])
+    'did you mean published? '
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def one_of(choices: Sequence[str]) -> str:
-    """Choices in words."""
+    """List choices in words."""
     return f"one of {', '.join(choices)}" if len(choices) > 1 else str(choices[0])
 
 
 def unquoted(message: str) -> str:
-    """A message of Python's, as words for a user.
+    """Rewrite one of Python's messages for a user.
 
     >>> unquoted("invalid literal for int() with base 10: 'abc'")
     'abc is not a whole number'
@@ -94,7 +118,7 @@ def unquoted(message: str) -> str:
     kinds = {
         r"invalid literal for int\(\) with base 10: '(.*)'": "{} is not a whole number",
         r"could not convert string to float: '(.*)'": "{} is not a number",
-        r"Could not find valid parse for arguments: \['(.*)'\]": "{} is nothing that it takes",
+        r"Could not find valid parse for arguments: \['(.*)'\]": "{} is not a valid value",
     }
     for pattern, said in kinds.items():
         if found := re.search(pattern, message):

@@ -1,7 +1,7 @@
-"""Many small arrays as one vector: the same numbers, far fewer operations to compile and to run.
+"""Pack many small arrays into one vector, which leaves far fewer operations to compile and to run.
 
-Optimisers, mixing and proximal terms work number by number, so they may see the parameters in any arrangement. A
-network of a hundred small arrays costs a hundred small operations at each of their steps; packed, it costs a few.
+Optimisers, mixing and proximal terms are elementwise, so the arrangement of parameters does not matter to them. A
+network of a hundred small arrays needs a hundred small operations in each of their steps; packed, it needs a few.
 """
 
 from collections.abc import Callable
@@ -14,29 +14,29 @@ import numpy as np
 from fedpsyau_jax.types import Array, PyTree
 
 LARGE = 2**18
-"""Arrays of at least so many numbers stay as they are: copying them costs more than an operation."""
+"""Arrays with at least this many elements are not packed: copying them costs more than an operation."""
 
 
 class Packed(NamedTuple):
-    """The small arrays of a tree, one after the other, and its large arrays in their order."""
+    """The small arrays of a tree, concatenated, and its large arrays in order."""
 
     small: Array
     large: tuple[Array, ...]
 
 
 class Packing(NamedTuple):
-    """``pack(tree) -> Packed`` and its inverse; both are differentiable, and may be vmapped."""
+    """``pack(tree) -> Packed`` and its inverse; both work under grad and vmap."""
 
     pack: Callable[[PyTree], Packed]
     unpack: Callable[[Packed], PyTree]
 
 
 def packing(like: PyTree, large: int = LARGE) -> Packing:
-    """How to pack trees of this structure.
+    """Build the packing of trees of this structure.
 
     Args:
       like: arrays, or their shapes and dtypes; all of one dtype.
-      large: from how many numbers on an array is left alone.
+      large: arrays with at least this many elements are not packed.
 
     Raises:
       ValueError: the arrays have several dtypes.

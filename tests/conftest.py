@@ -1,9 +1,24 @@
 """Shared by test modules."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+from detector_folders import NETWORK, PRIORS, SEEN
+
+from experiments.inputs.detectors import Detector, detector_like, save_detectors
+from experiments.run.folder import RunFolder
+from fedpsyau_jax.types import ClientState
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs_end_with_their_module() -> Iterator[None]:
+    """Compiled programs are most of the memory of the tests, and no two modules share any."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="module")
@@ -12,3 +27,25 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="module")
+def weights() -> ClientState:
+    """Of the smallest network, drawn without compiling anything."""
+    generator = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: generator.random(leaf.shape).astype(leaf.dtype), detector_like(NETWORK))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, weights: ClientState) -> Path:
+    save_detectors(RunFolder(tmp_path), [Detector(weights, PRIORS)], NETWORK, SEEN[::-1], ["synthetic"])
+    return tmp_path
+
+
+@pytest.fixture
+def of_two_priors(tmp_path: Path, weights: ClientState) -> Path:
+    """Of a pretraining with the priors published (the weights) and uniform (twice the weights)."""
+    both = [Detector(jax.tree.map(lambda leaf, n=number: n * leaf, weights), PRIORS) for number in (1, 2)]
+    network = replace(NETWORK, prior=("published", "uniform"))
+    save_detectors(RunFolder(tmp_path / "both"), both, network, SEEN, ["synthetic"])
+    return tmp_path / "both"

@@ -1,4 +1,4 @@
-"""``python tests/fed_on_random_data.py OPTIONS``: the federated command on noise instead of rendered faces."""
+"""Databases of noise instead of rendered faces."""
 
 from dataclasses import replace
 
@@ -6,9 +6,6 @@ import numpy as np
 
 from data.dataset import Dataset, fingerprint
 from data.labels import CLASS_NAMES
-from experiments import fed
-from experiments.inputs import databases as loading
-from experiments.run import commandline
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 
@@ -47,8 +44,3 @@ def own_dataset() -> Dataset:
     random = random_dataset("own", "mine")
     three = random.examples._replace(emotion=random.examples.emotion % 3)
     return replace(random, examples=three, class_names=CLASS_NAMES[3], synthetic=False, fingerprint="", metadata={})
-
-
-if __name__ == "__main__":
-    loading.load = random_dataset
-    commandline.exit_with(fed.main)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedpsyau_jax.splits.clients import by_example, by_subject, pad_indices, pooled_split, split_clients
+from fedpsyau_jax.splits import Split, by_example, by_subject, pad_indices, pooled, split_clients
 
 FOUR_EACH = np.repeat([f"s{i:02}" for i in range(20)], 4)
 SPLITS = {"by_subject": by_subject, "by_example": by_example}
@@ -100,10 +100,10 @@ def test_impossible_splits_say_what_to_do(subjects, num_clients, name, sentence)
 
 def test_pooled_holds_what_the_clients_hold():
     clients = split_clients(FOUR_EACH, 4, 0.7, generator())
-    pooled = pooled_split(clients)
-    assert pooled.subjects == tuple(sorted(set(FOUR_EACH)))
+    (everything,) = pooled(Split("0", tuple(clients))).clients
+    assert everything.subjects == tuple(sorted(set(FOUR_EACH)))
     for side in ("train", "test"):
-        assert joined([pooled], side) == joined(clients, side)
+        assert joined([everything], side) == joined(clients, side)
 
 
 @given(sizes=st.lists(st.lists(st.integers(0, 6), min_size=3, max_size=3), min_size=1, max_size=4))

@@ -1,76 +1,22 @@
 import json
 import re
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import SETTINGS, finished_run, rows_table
 
 from experiments import compare
 from experiments.pages import figures
 from experiments.pages.tables import with_interval
-from experiments.results import baselines
-from experiments.results import schema as records
-from experiments.results import scores as results
-from experiments.run import commandline
-from experiments.run import folder as runfolder
+from experiments.results import comparison
+from experiments.results.conclude import conclude
+from experiments.run.folder import RunFolder
+from experiments.run.mistakes import exit_status
 
-CLASSES = ["anger", "fear & co", "surprise"]
-SETTINGS = {"split": "subjects", "clients": 2, "repeats": 2, "seed": 0, "rounds": 3, "learning_rate": 1e-3}
-NUM_SUBJECTS, CLIPS_EACH, NUM_ROUNDS = 10, 6, 3
-SUBJECTS = [f"{person:03d}" for person in range(NUM_SUBJECTS) for _ in range(CLIPS_EACH)]
-LABELS = np.arange(len(SUBJECTS)) % 3
 DRAWING = figures.png
-
-
-def predictions(part, skill, algorithms, seed):
-    """Of models that know the class of each clip with the probability ``skill``, for two repeats of two parts."""
-    draw, tables = np.random.default_rng(seed), []
-    for algorithm in algorithms:
-        for repeat in range(SETTINGS["repeats"]):
-            for client in range(2):
-                rows = np.flatnonzero((np.array(SUBJECTS).astype(int) + repeat) % 2 == client)
-                known = np.where(draw.random(len(rows)) < skill, LABELS[rows], draw.integers(0, 3, len(rows)))
-                keys = {"algorithm": algorithm, "repeat": repeat, part: str(client)}
-                clips, who = [f"{SUBJECTS[row]}_{row:02d}" for row in rows], [SUBJECTS[row] for row in rows]
-                tables.append(
-                    records.class_predictions(keys, clips, who, LABELS[rows], np.eye(3)[known], CLASSES),
-                )
-    return pd.concat(tables)
-
-
-def rounds(algorithms):
-    shape = (len(algorithms), SETTINGS["repeats"], 2)
-    confusion = np.random.default_rng(1).integers(0, 5, (*shape, 3, 3))
-    sums = dict.fromkeys(("train_loss_sum", "num_train", "test_loss_sum"), np.ones(shape))
-    return pd.concat(
-        records.round_metrics(number, algorithms, ["0", "1"], confusion=confusion, **sums)
-        for number in range(1, NUM_ROUNDS + 1)
-    )
-
-
-def finished_run(
-    path, *, part="client", skill=0.6, algorithms=("FedAvg", "P-FedProx"), seed=0, fingerprint="f" * 64, **settings
-):
-    folder = runfolder.create(path)
-    tested = predictions(part, skill, algorithms, seed)
-    splits = pd.DataFrame(
-        records.client_split({"repeat": repeat, part: client}, SUBJECTS, LABELS, LABELS, CLASSES)
-        for repeat in range(2)
-        for client in "01"
-    )
-    scored = [results.score_repeats(tested, part=part), baselines.majority(tested, splits, part=part)]
-    facts = {"synthetic": True, "fingerprint": fingerprint}
-    config = {"experiment": "fed", "command": "python -m experiments.fed", "settings": SETTINGS | settings}
-    folder.write_json("config.json", config)
-    folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", records.data_facts("made up", SUBJECTS, LABELS, CLASSES, [], **facts))
-    folder.write_table("clients.csv", splits)
-    folder.write_table("metrics.csv", rounds(list(algorithms)))
-    folder.write_table("predictions.csv", tested)
-    folder.write_table("summary.csv", results.summarise(scored))
-    return path
 
 
 @pytest.fixture
@@ -82,11 +28,11 @@ def two_runs(tmp_path):
 def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     """The command in this process, without drawing: its exit status, what it printed, and its error."""
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setattr(compare, "NUM_DRAWS", 200)
+    monkeypatch.setattr(comparison, "bootstrap_runs", partial(comparison.bootstrap_runs, num_draws=200))
     monkeypatch.setattr(figures, "png", lambda figure: b"not drawn")
 
     def run(*arguments):
-        status = commandline.guarded(lambda: compare.main([*map(str, arguments)]))
+        status = exit_status(lambda: compare.main([*map(str, arguments)]))
         printed = capsys.readouterr()
         return status, printed.out, printed.err
 
@@ -129,7 +75,7 @@ def test_scores_are_those_of_the_summaries_and_baselines_are_there_once(command,
     table = pd.read_csv(tmp_path / "compared" / "comparison.csv")
     assert table[["run", "algorithm"]].agg(tuple, axis=1).tolist() == [
         ("strong", "FedAvg"), ("strong", "P-FedProx"), ("weak", "FedAvg"), ("weak", "P-FedProx"),
-        ("strong", "majority class"),
+        ("strong", "majority class"), ("strong", "chance"), ("strong", "AU-set oracle (in sample)"),
     ]  # fmt: skip
     for path in two_runs:
         summary = pd.read_csv(path / "summary.csv").set_index("algorithm")
@@ -139,7 +85,7 @@ def test_scores_are_those_of_the_summaries_and_baselines_are_there_once(command,
             assert row["uar_sd"] == pytest.approx(expected["uar_sd"])
             assert row["uf1_low"] < row["uf1"] < row["uf1_high"]
             assert (row["num_repeats"], row["num_subjects"], row["num_clips"]) == (2, 10, 60)
-    assert table["uf1_low"].isna().tolist() == [False] * 4 + [True]
+    assert table["uf1_low"].isna().tolist() == [False] * 4 + [True] * 3
 
 
 def test_differences_are_paired_and_find_the_better_run(command, two_runs, tmp_path):
@@ -156,6 +102,50 @@ def test_differences_are_paired_and_find_the_better_run(command, two_runs, tmp_p
     assert within["uf1"].abs().max() < between["uf1"].min() / 2
     scores = pd.read_csv(tmp_path / "compared" / "comparison.csv").set_index(["run", "algorithm"])["uf1"]
     assert between["uf1"].iloc[0] == pytest.approx(scores["strong", "FedAvg"] - scores["weak", "FedAvg"])
+
+
+def test_identical_runs_are_said_to_be_identical(command, tmp_path):
+    paths = [finished_run(tmp_path / name, seed=seed) for name, seed in (("one", 0), ("same", 0), ("other", 1))]
+    _, out, _ = command(*paths, "--output", tmp_path / "compared")
+    said = "one and same are identical: all their rows gave the same predictions."
+    assert said in out
+    assert out.count("are identical") == 1
+    assert json.loads((tmp_path / "compared" / "comparison.json").read_text())["identical"] == [said]
+    assert said in (tmp_path / "compared" / "report.html").read_text()
+
+
+def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path):
+    names = ("local only", "FedAvg", "FedProx", "P-FedProx")
+    paths = [finished_run(tmp_path / name, algorithms=names, seed=seed) for name, seed in (("one", 0), ("two", 1))]
+    for pairs, count in ((), 3 + 3 + 4), (("--pairs", "all"), 28):
+        output = tmp_path / f"{count}"
+        _, out, _ = command(*paths, *pairs, "--output", output)
+        table = pd.read_csv(output / "differences.csv")
+        assert len(table) == count
+        assert f"({count} comparisons of 8 rows;" in out
+        first = (table["algorithm"] == names[0]) & (table["run"] == table["other_run"])
+        assert first.sum() == 6
+    assert "one: FedAvg minus two: FedAvg" in out
+
+
+def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
+    plain = finished_run(tmp_path / "plain", algorithms=("FedAvg", "FedProx"))
+    rows = rows_table(["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"], mu=[None, 0.1, 1])
+    swept = finished_run(tmp_path / "swept", rows=rows, skill=0.5)
+    command(plain, swept, "--output", tmp_path / "compared")
+    pairs = pd.read_csv(tmp_path / "compared" / "differences.csv")
+    between = pairs[pairs["run"] != pairs["other_run"]]
+    assert between[["algorithm", "other_algorithm"]].to_numpy().tolist() == [
+        ["FedAvg", "FedAvg"],
+        ["FedProx", "FedProx, mu 0.1"],
+        ["FedProx", "FedProx, mu 1"],
+    ]
+
+
+def test_the_verdict_names_the_runs(command, two_runs, tmp_path):
+    _, out, _ = command(*two_runs, "--output", tmp_path / "compared")
+    assert "strong: FedAvg is above weak: FedAvg by" in out.replace(" in UF1", "")
+    assert "is above weak" in (tmp_path / "compared" / "report.html").read_text()
 
 
 def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command, tmp_path):
@@ -178,7 +168,7 @@ def test_the_same_runs_give_the_same_tables(command, two_runs, tmp_path):
 
 
 def test_folds_of_one_run_with_one_model(command, tmp_path):
-    path = finished_run(tmp_path / "loso", part="fold", algorithms=("FED-PsyAU",))
+    path = finished_run(tmp_path / "loso", experiment="mer", algorithms=("FED-PsyAU",))
     status, out, _ = command(path, "--output", tmp_path / "compared")
     assert status == 0
     assert "Paired differences" not in out
@@ -202,7 +192,8 @@ def test_runs_of_another_protocol_are_refused_until_told_to(command, tmp_path, c
     (paths[1] / "config.json").write_text(json.dumps(config | {"settings": settings}))
     if "fingerprint" in changes:
         data = json.loads((paths[1] / "data.json").read_text())
-        (paths[1] / "data.json").write_text(json.dumps(data | changes))
+        databases = [data["databases"][0] | changes]
+        (paths[1] / "data.json").write_text(json.dumps(data | {"databases": databases}))
     message = refused(command(*paths[:2], "--output", paths[2]))
     assert re.search(said, message)
     assert "--allow-different" in message
@@ -224,10 +215,10 @@ def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
 
 
 def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
-    folder = runfolder.RunFolder(two_runs[1])
-    table = folder.read_table("predictions.csv")
-    folder.write_table("predictions.csv", table := table[table["clip"] != table["clip"].iloc[0]])
-    folder.write_table("summary.csv", results.summarise(results.score_repeats(table)))
+    folder = RunFolder(two_runs[1])
+    emotions, aus = (folder.read_table(f"{name}.csv") for name in ("predictions", "au_predictions"))
+    lost = emotions["clip"].iloc[0]
+    conclude(folder, emotions[emotions["clip"] != lost], aus[aus["clip"] != lost], num_draws=200)
     assert "the set of tested clips is 120 with" in refused(command(*two_runs, "--output", tmp_path / "compared"))
     _, out, _ = command(*two_runs, "--allow-different", "--output", tmp_path / "compared")
     assert "No paired differences between strong and weak: 2 tested clips are in one of the two only." in out

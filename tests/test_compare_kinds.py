@@ -6,34 +6,12 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from fed_on_random_data import random_dataset
-from rich.console import Console
-from test_compare import command, finished_run, refused
+from made_up_runs import finished_pretraining, finished_run
+from test_compare import command, refused
 
 from experiments import coordination
-from experiments.inputs.corpus import joined, split
-from experiments.results import pretrain_results
-from experiments.results.pretrain_results import Division
-from experiments.run import folder as runfolder
 
 __all__ = ["command"]
-SETTINGS = {"repeats": 2, "seed": 0, "validation_share": 0.25, "pretraining": {"epochs": 2}}
-
-
-def pretraining(path, *, skill, seed=0, priors=("published",), **settings):
-    """A finished run of detectors that say the truth about an AU with the probability ``skill``."""
-    corpus = joined([random_dataset("synthetic", "pretraining")])
-    divisions = [Division(*split(corpus, 0.25, (seed, repeat))) for repeat in range(2)]
-    folder, draw = runfolder.create(path), np.random.default_rng(1)
-    config = {"experiment": "pretrain", "command": "python -m x", "settings": SETTINGS | {"seed": seed} | settings}
-    folder.write_json("config.json", config)
-    pretrain_results.begin(folder, corpus, divisions)
-    for number, division in enumerate(divisions * len(priors)):
-        truth = np.asarray(corpus.examples.au)[division.validation]
-        said = np.where(draw.random(truth.shape) < skill, truth, 1 - truth)
-        pretrain_results.keep(folder, number, np.ones(2), 20.0 * (2 * said - 1))
-    pretrain_results.conclude(folder, corpus, divisions, priors, Console(quiet=True))
-    return path
 
 
 def study(path, *, seed=0, level=0.1, num_subjects=12, linked=("AU1", "AU2")):
@@ -50,7 +28,7 @@ def study(path, *, seed=0, level=0.1, num_subjects=12, linked=("AU1", "AU2")):
 @pytest.fixture(scope="module")
 def detectors(tmp_path_factory):
     root = tmp_path_factory.mktemp("pretrainings")
-    return pretraining(root / "good", skill=0.95), pretraining(root / "poor", skill=0.6)
+    return finished_pretraining(root / "good", skill=0.95), finished_pretraining(root / "poor", skill=0.6)
 
 
 @pytest.fixture(scope="module")
@@ -80,20 +58,20 @@ def test_detectors_are_scored_and_paired_by_action_unit(command, detectors, tmp_
 
 
 def test_detectors_of_several_priors_are_paired_within_their_run(command, tmp_path):
-    path = pretraining(tmp_path / "both", skill=0.9, priors=("published", "uniform"))
+    names = tuple(f"AU detector, {prior} prior" for prior in ("published", "uniform"))
+    path = finished_pretraining(tmp_path / "both", skill=0.9, algorithms=names)
     status, out, _ = command(path, "--output", tmp_path / "compared")
     assert status == 0
-    names = [f"AU detector, {prior} prior" for prior in ("published", "uniform")]
     table = pd.read_csv(tmp_path / "compared" / "comparison.csv")
     assert table["algorithm"].tolist() == [*names, "all AUs everywhere"]
     assert table["kind"].tolist() == ["trained", "trained", "baseline"]
     pairs = pd.read_csv(tmp_path / "compared" / "differences.csv")
-    assert pairs[["algorithm", "other_algorithm"]].to_numpy().tolist() == [names]
+    assert pairs[["algorithm", "other_algorithm"]].to_numpy().tolist() == [list(names)]
     assert f"{names[0]} minus {names[1]}" in " ".join(out.split())
 
 
 def test_detectors_that_were_validated_on_others_are_refused_and_not_paired(command, detectors, tmp_path):
-    other = pretraining(tmp_path / "other", skill=0.9, seed=1)
+    other = finished_pretraining(tmp_path / "other", skill=0.9, seed=1)
     message = refused(command(detectors[0], other, "--output", tmp_path / "compared"))
     assert "seed is 0 in good and 1 in other; the set of validated clips is" in message
     _, out, _ = command(detectors[0], other, "--allow-different", "--output", tmp_path / "compared")
@@ -136,7 +114,10 @@ def test_runs_about_different_things_are_refused_even_if_told_to(command, detect
 
 
 def test_a_federation_and_a_cross_validation_are_told_apart_without_naming_every_setting(command, tmp_path):
-    paths = finished_run(tmp_path / "fed"), finished_run(tmp_path / "mer", part="fold", protocol="kfold", clients=None)
+    paths = (
+        finished_run(tmp_path / "fed"),
+        finished_run(tmp_path / "mer", experiment="mer", protocol="kfold", clients=None, rounds=None),
+    )
     message = refused(command(*paths))
     assert (
         "more than their methods: how predictions are pooled is over clients in fed and over folds in mer." in message
@@ -162,7 +143,8 @@ DAMAGES = {
     "binary": ("predictions.csv", lambda _: "\0\1", "predictions.csv"),
     "empty": ("predictions.csv", lambda _: "", "predictions.csv cannot be read"),
     "no JSON": ("data.json", lambda text: text[:40], "data.json cannot be read"),
-    "other JSON": ("data.json", lambda _: "[]", "data.json does not say name; restore it"),
+    "other JSON": ("data.json", lambda _: "[]", "data.json does not say databases; restore it"),
+    "no databases": ("data.json", lambda text: text.replace("name", "title"), "does not say name of a database"),
     "no settings": ("config.json", lambda _: '{"experiment": "fed"}', "names no experiment and its settings"),
     "a list": ("config.json", lambda _: "[1]", "names no experiment and its settings"),
     "unknown experiment": ("config.json", lambda t: t.replace('"fed"', '"cook"'), "experiments.cook: runs of fed, mer"),
@@ -194,7 +176,7 @@ def test_predictions_that_lost_rows_do_not_give_the_scores_of_the_summary(comman
 def test_damage_of_other_runs_is_named_too(command, detectors, studies, tmp_path):
     path = shutil.copytree(detectors[0], tmp_path / "detector")
     damaged(path, "au_scores.csv", lambda text: text.replace("au,", "unit,", 1))
-    assert "its files are not those of a finished run" in refused(command(path))
+    assert "au_scores.csv has no column au; restore it" in refused(command(path))
     path = shutil.copytree(detectors[0], tmp_path / "columns")
     damaged(path, "au_predictions.csv", lambda text: text.replace("mask_", "masks_", 1))
     assert "au_predictions.csv has no column mask_" in refused(command(path))

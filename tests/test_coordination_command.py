@@ -1,6 +1,5 @@
 """``python -m experiments.coordination`` on small tables, and priors by name."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,13 +10,11 @@ import pytest
 from data.dataset import Dataset
 from experiments.coordination import main
 from experiments.inputs import annotations as coordination_data
-from experiments.inputs.priors import NAMED, cooccurrence, prior_named
 from experiments.pages import coordination as coordination_report
 from experiments.pages.coordination_figures import AU_PLACES
 from experiments.run.folder import existing
-from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, Prior, Priors, published
+from fedpsyau_jax.priors import ACTION_UNITS
 from fedpsyau_jax.priors.action_units import NAMES
-from fedpsyau_jax.priors.cooccurrence import row_stochastic
 from fedpsyau_jax.types import Examples
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -96,7 +93,7 @@ def test_a_table_of_any_action_units_in_any_format(tmp_path: Path, ending: str, 
     page, shown = (tmp_path / "run" / "report.html").read_text(), capsys.readouterr().out
     assert "No pair of these AUs is in it." in page
     for said in (page, shown):
-        assert "olumns that name no action unit of FACS are passed over: AU99, AU4_r." in said
+        assert "olumns that name no action unit of FACS are ignored: AU99, AU4_r." in said
     assert "1 together: AU25-AU26" in shown
 
 
@@ -117,7 +114,7 @@ def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, c
     assert pairs.loc[("AU1", "AU2"), ["finding", "num_clips"]].tolist() == ["together", 54]
     assert (pairs["finding"].drop(("AU1", "AU2")) == "too rare").all()
     for said in (capsys.readouterr().out, (tmp_path / "run" / "report.html").read_text()):
-        assert "ll clips show one subject: what is found holds for this person" in said
+        assert "ll clips show one subject: the findings hold for this person only" in said
 
 
 def test_every_named_action_unit_has_a_place_of_its_own_on_the_face() -> None:
@@ -174,12 +171,12 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
     ("arguments", "message"),
     [
         ([], "name the annotations"),
-        (["--database", "casme4"], "--database=casme4: do you mean casme3? there are"),
+        (["--database", "casme4"], "--database=casme4: did you mean casme3? there are"),
         (["--database", "test_own_database:nothing"], "returned NoneType, not a Dataset"),
         (["--table", "none.csv"], "none.csv"),
         (["--table", "text.csv"], "neither a table of casme3"),
         (["--table", "text.csv", "--database", "samm"], "no column"),
-        (["--table", "text.csv", "--database", "disfa"], "no one table"),
+        (["--table", "text.csv", "--database", "disfa"], "no single table"),
         (["--table", "three.csv"], "row 3: AU2 is '3'; write 0, 1"),
         (["--table", "nobody.csv"], "row 2: no subject"),
         (["--table", "one.csv"], "only one column of an action unit"),
@@ -194,7 +191,7 @@ def test_a_database_gives_its_annotations(monkeypatch: pytest.MonkeyPatch) -> No
         (["--table", "text.csv", "--level", "1.5"], "--level=1.5"),
         (["--table", "text.csv", "--permutations", "100"], "give at least 1319"),
         (["--table", "text.csv", "--seed=-1"], "--seed=-1"),
-        (["--table", "text.csv", "--prior", "publishd"], "--prior=publishd: do you mean published?"),
+        (["--table", "text.csv", "--prior", "publishd"], "--prior=publishd: did you mean published?"),
         (["--table", "text.csv", "--prior", "none", "none"], "--prior none none: name each prior once"),
         (["--table", "text.csv", "--prior"], "at least one"),
     ],
@@ -219,90 +216,3 @@ def test_mistakes_are_one_sentence(
         main(arguments)
     assert message in str(caught.value)
     assert not Path("runs").exists()
-
-
-@pytest.fixture
-def annotations() -> AnnotationTable:
-    aus = (np.random.default_rng(0).random((50, 12)) < 0.3).astype(float)
-    return AnnotationTable(aus, np.ones_like(aus), np.zeros(50, int), np.repeat(list("abcde"), 10))
-
-
-@pytest.mark.parametrize("name", [*NAMED, "shuffled:3"])
-def test_named_priors_fit_the_network(name: str, annotations: AnnotationTable) -> None:
-    priors = prior_named(name)(annotations)
-    for prior, size in zip(priors, (6, 6, 12), strict=True):
-        assert np.shape(prior.topology) == np.shape(prior.statistics) == (size, size)
-        np.testing.assert_allclose(np.sum(prior.statistics, axis=1), 1, atol=1e-6)
-
-
-def test_named_priors_are_what_they_say(annotations: AnnotationTable) -> None:
-    ours = cooccurrence(annotations)
-    upper = annotations.aus[:, :6]
-    np.testing.assert_allclose(ours.upper.statistics, row_stochastic(upper.T @ upper), atol=1e-6)
-    assert np.array_equal(ours.global_.topology, published().global_.topology)
-    assert np.all(prior_named("none")(annotations).global_.topology)
-    one, other = (prior_named(f"shuffled:{seed}")(annotations).global_.topology for seed in (1, 2))
-    assert not np.array_equal(one, other)
-
-
-MODULE = """
-import numpy as np
-from fedpsyau_jax.priors import Prior, from_annotations, published
-
-def mine(table):
-    return from_annotations(table.aus, table.mask, table.subject)
-
-fixed = published()
-number = 3
-unnormalised = lambda table: Prior(np.ones((12, 12), bool), np.ones((12, 12)))
-small = lambda table: Prior(np.ones((6, 6), bool), np.eye(6))
-whole_numbers = lambda table: Prior(np.ones((12, 12)), np.eye(12))
-negative = lambda table: Prior(np.ones((12, 12), bool), np.eye(12) * 2 - 1 / 12)
-nothing = lambda table: None
-failing = lambda table: table.missing
-"""
-
-
-@pytest.fixture
-def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_priors.py").write_text(MODULE)
-    (tmp_path / "broken_priors.py").write_text("import no_such_dependency\n")
-    (tmp_path / "wrong_priors.py").write_text("1 / 0\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    for name in ("own_priors", "broken_priors", "wrong_priors"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
-
-
-@pytest.mark.usefixtures("own_module")
-def test_a_prior_of_ones_own(annotations: AnnotationTable) -> None:
-    made = prior_named("own_priors:mine")(annotations)
-    assert isinstance(made, Priors)
-    assert made.lower.topology.all()
-    assert prior_named("own_priors:fixed")(annotations).upper.topology.shape == (6, 6)
-    assert isinstance(made.upper, Prior)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("publshed", "do you mean published? there are published, co-occurrence"),
-        ("no_module:mine", "there is no module 'no_module'"),
-        ("own_priors:min", "do you mean mine? module own_priors has no 'min'"),
-        ("own_priors:", "has no 'name'"),
-        ("own_priors:number", "neither a function"),
-        ("own_priors:unnormalised", "sum to 12 in row 0"),
-        ("own_priors:small", r"have shape (6, 6); give (12, 12)"),
-        ("own_priors:whole_numbers", "topology holds float64"),
-        ("own_priors:negative", "negative or missing"),
-        ("own_priors:nothing", "returned NoneType"),
-        ("own_priors:failing", "the function failed (AttributeError"),
-        ("broken_priors:mine", "cannot be imported (No module named 'no_such_dependency')"),
-        ("wrong_priors:mine", "cannot be imported (ZeroDivisionError"),
-    ],
-)
-@pytest.mark.usefixtures("own_module")
-def test_wrong_priors_are_told_in_one_sentence(text: str, message: str, annotations: AnnotationTable) -> None:
-    with pytest.raises(ValueError, match="--prior=") as caught:
-        prior_named(text)(annotations)
-    assert message in str(caught.value)
-    assert "\n" not in str(caught.value)

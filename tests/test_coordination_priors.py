@@ -11,8 +11,6 @@ from test_coordination_command import FEW, plain_table
 
 from experiments import compare
 from experiments.coordination import main
-from experiments.pages import coordination as coordination_report
-from experiments.run.folder import existing
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
 from fedpsyau_jax.priors.coordination import all_links
 
@@ -96,19 +94,6 @@ def test_studies_with_other_priors_are_compared(run: Path, tmp_path: Path) -> No
     main(["--table", str(run.parent / "mine.csv"), "--output", str(other), *FEW])
     assert compare.main([str(run), str(other), f"--output={tmp_path / 'compared'}"]) == 0
     assert not pd.read_csv(tmp_path / "compared" / "comparison.csv")["findings_differ"].any()
-
-
-def test_the_page_of_a_study_of_an_earlier_version_can_be_made_again(run: Path, tmp_path: Path) -> None:
-    """Its agreement.csv is about the published prior alone, and has a column of this name."""
-    main(["--table", str(run.parent / "mine.csv"), "--output", str(tmp_path / "run"), *FEW])
-    folder = existing(tmp_path / "run")
-    page, config = (folder.path / "report.html").read_text(), folder.read_json("config.json")
-    former = folder.read_table("agreement.csv").drop(columns="prior").rename(columns={"linked": "published"})
-    folder.write_table("agreement.csv", former)
-    del config["settings"]["prior"]
-    folder.write_json("config.json", config)
-    again = coordination_report.write(folder).read_text()
-    assert again.splitlines() == [line for line in page.splitlines() if '<th scope="row">prior</th>' not in line]
 
 
 def test_columns_of_other_action_units() -> None:

@@ -150,7 +150,9 @@ def test_a_broken_package_says_what_to_delete(data_dir: Path, dataset: Dataset, 
 
 @pytest.mark.parametrize(("name", "config"), [("casme9", "federated"), ("synthetic", "huge")])
 def test_unknown_databases_are_refused_with_the_known_ones(name: str, config: str):
-    with pytest.raises(ValueError, match="synthetic/federated, synthetic/pretraining, casme3/part_a, dfme/all"):
+    with pytest.raises(
+        ValueError, match="synthetic/federated, synthetic/pretraining, casme3/part_a, casme3/part_c, dfme/all"
+    ):
         load(name, config)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data.frames import VideoFrame
-from data.pictures import PictureError, check_frame, read_colour, read_grey, read_landmark_file
+from data.landmark_files import faces_of
+from data.pictures import PictureError, check_frame, read_colour, read_grey
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])
@@ -97,4 +98,4 @@ def test_files_that_are_no_pictures_are_named(tmp_path: Path):
         read_grey(tmp_path / "empty.png")
     (tmp_path / "points.txt").write_text("1 2\n")
     with pytest.raises(PictureError, match=r"points\.txt: a landmark file must hold 68"):
-        read_landmark_file(tmp_path / "points.txt")
+        faces_of(tmp_path / "points.txt")

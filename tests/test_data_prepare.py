@@ -163,7 +163,7 @@ def test_faces_may_be_found_by_a_function_of_ones_own(own_copy: Path, tmp_path: 
     assert main([*command, "--landmarker", f"{__name__}:points_at_once"]) == 0
     assert '"landmarker": "points_at_once"' in next((tmp_path / "tfds").rglob("1.0.0/metadata.json")).read_text()
     assert main([*command, "--landmarker", "nowhere:points"]) == 2
-    assert "'nowhere:points' is no landmarker" in capsys.readouterr().err
+    assert "'nowhere:points' is not a landmarker" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from fedpsyau_jax.federated import (
     local_training,
     masked_mean,
     p_fedprox,
-    scanned,
+    scan_batches,
 )
 from fedpsyau_jax.models.dpk_gat import DPKGAT
 from fedpsyau_jax.priors import Prior, learned, published, start_logits
@@ -39,7 +39,7 @@ def double_precision() -> Iterator[None]:
 def after_a_round(loss: Callable[..., Any], weights: list[Any], strategy: Strategy, data: ClientData) -> Any:
     """The clients' weights after the second round, which mixes; Adam, two batches, the last one incomplete."""
     rates = optax.constant_schedule(0.05)
-    training = local_training(loss, optax.scale_by_adam(), rates, batch_size=2, loop=scanned)
+    training = local_training(loss, optax.scale_by_adam(), rates, batch_size=2, loop=scan_batches)
     algorithm = federated(strategy, training)
     fresh = algorithm.init(ClientState(weights[0], ()))
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *weights)

@@ -1,306 +1,298 @@
-"""What networks made of their prior: attention as the layer uses it, networks tested again as they were tested."""
+"""experiments.explain on a federation with frozen detectors, some of whose networks are kept."""
 
 import io
 import json
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from fed_on_random_data import random_dataset
-from rich.console import Console
+from explained_runs import (
+    DATASET,
+    copied,
+    explaining,
+    finished_run,
+    on_random_data,
+    random_detector,
+    random_weights,
+    the_error,
+)
 
-from experiments import explain
-from experiments.inputs import databases as loading
-from experiments.inputs.configs import FedSettings, NetworkSettings
-from experiments.inputs.detectors import detector_like
-from experiments.pages import explain as explain_page
-from experiments.results import attention as explain_tables
-from experiments.run import commandline
+from experiments.explanation import own_ratio
+from experiments.inputs.settings import FedSettings, NetworkSettings
+from experiments.results import scores
+from experiments.results.read import read
 from experiments.run.folder import RunFolder
-from experiments.training import comparison
-from experiments.training.detecting import detect
-from experiments.training.reevaluation import Reevaluated, reevaluation
-from experiments.training.splitting import federations, repeated_splits
-from experiments.training.tasks import CHUNK, Detector, frozen
-from experiments.training.trained_federations import of_federations
-from experiments.training.trained_networks import TrainedRun
-from fedpsyau_jax.checkpoint import Restored
-from fedpsyau_jax.federated import in_chunks
-from fedpsyau_jax.models.attention import attention_dense
-from fedpsyau_jax.models.dpk_gat import DPKGAT
-from fedpsyau_jax.priors import Masking, Priors, neighbours, published, released
-from fedpsyau_jax.types import ClientState
+from experiments.run.progress import progress
+from experiments.training.attending import shapes_of
+from experiments.training.prepare import Prepared, prepare
+from experiments.training.restore import KeptNetwork, Restored, kept_networks
+from experiments.training.store import Detector, detect
+from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier
+from fedpsyau_jax.types import Batch, ClientState
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-SETTINGS = FedSettings(clients=2, repeats=2, algorithms=("local", "fedavg"), network=NetworkSettings(prior_ratio=0.4))
-DATASET = random_dataset("synthetic", "federated")
-COUNT = len(DATASET.subject)
+PRIORS = ("published", "co-occurrence")
+SETTINGS = FedSettings(
+    clients=2,
+    repeats=2,
+    algorithms=("local", "fedavg", "centralised"),
+    rounds=1,
+    network=NetworkSettings(prior=PRIORS, prior_ratio=0.4),
+)
+KEPT = [f"{name}, {prior} prior" for name in ("Local only", "FedAvg") for prior in PRIORS]
 
 
-@pytest.mark.parametrize("masking", [neighbours, released])
-def test_mixed_attention_is_the_share_of_each_and_sums_to_one(masking: Masking) -> None:
-    draw, prior, strength = np.random.default_rng(0), published().upper, 0.3
-    receiving, sending = jnp.asarray(draw.normal(size=(2, 4, 6, 3)), jnp.float32)
-    learned, known, mixed = attention_dense(receiving, sending, prior, strength, masking)
-    both = (1 - strength) * learned + strength * known
-    np.testing.assert_allclose(mixed, both / both.sum(axis=-1, keepdims=True), rtol=1e-6)
-    np.testing.assert_allclose(learned.sum(axis=-1), 1, rtol=1e-6)
-    assert learned.shape == mixed.shape == (4, 3, 6, 6)
-    assert not np.asarray(known)[~prior.topology].any()
+class Made(NamedTuple):
+    """A run and what the detectors of its kept networks say of all examples, by place of the network."""
+
+    path: Path
+    prepared: Prepared
+    au_logits: dict[str, np.ndarray]
 
 
-def test_a_layer_shows_the_attention_that_it_uses_and_only_when_asked() -> None:
-    module, prior = DPKGAT(), published().lower
-    nodes = jax.random.normal(jax.random.key(0), (5, 6, 25))
-    params = module.init(jax.random.key(1), nodes, prior, 0.3, train=False)
-    assert set(params) == {"params"}
-
-    @jax.jit
-    def shown(ratio: float) -> tuple[jax.Array, dict]:
-        return module.apply(params, nodes, prior, ratio, train=False, mutable=["intermediates"])
-
-    result, seen = shown(0.5)
-    first, second = seen["intermediates"]["attention"]
-    assert first.mixed.shape == (5, 3, 6, 6)
-    assert second.mixed.shape == (5, 1, 6, 6)
-    both = 0.85 * first.learned + 0.15 * first.prior  # beta is 0.3
-    np.testing.assert_allclose(first.mixed, both / both.sum(axis=-1, keepdims=True), rtol=1e-5)
-    np.testing.assert_array_equal(result, jax.jit(lambda: module.apply(params, nodes, prior, 0.5, train=False))())
-
-
-def random_detector() -> ClientState:
-    """Weights of about unit gain; drawn by shape, as initialisers take long to compile."""
-    draw = np.random.default_rng(3)
-
-    def weights(leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        scale = 0.3 / np.sqrt(max(np.prod(leaf.shape[:-1]), 1))
-        return jnp.asarray(draw.normal(size=leaf.shape) * scale, leaf.dtype)
-
-    params, state = detector_like(SETTINGS.network)
-    return ClientState(jax.tree.map(weights, params), jax.tree.map(lambda leaf: jnp.ones(leaf.shape), state))
+def look(network: KeptNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """AU features and logits of all examples, one after another with another program than that of the command."""
+    detector = Detector(random_detector(), network.training.priors, SETTINGS.network.prior_ratio)
+    outputs = detect(SETTINGS.network, [detector], DATASET.examples)
+    return np.asarray(outputs.features[0]), np.asarray(outputs.logits[0])
 
 
 @pytest.fixture(scope="module")
-def run() -> TrainedRun:
-    """As if read back: two priors, two algorithms, two repeats, two clients, all with weights of their own."""
-    settings = replace(SETTINGS, network=replace(SETTINGS.network, prior=("published", "uniform")))
-    detectors = [Detector(random_detector(), published()), Detector(random_detector(), reversed_links())]
-    splits = repeated_splits(settings, DATASET)
-    found = federations(settings, splits, np.array([[0, 0], [COUNT, COUNT]]))
-    task = frozen(settings, DATASET, jnp.zeros((2 * COUNT, 12, 25)))
-    like, draw = jax.eval_shape(task.init, jax.random.key(0)), np.random.default_rng(4)
-    shape = (2, 4, 2)  # algorithms, runs, clients
-    clients = jax.tree.map(lambda leaf: jnp.asarray(draw.uniform(0.0, 0.1, (*shape, *leaf.shape)), leaf.dtype), like)
-    experiment = comparison.Experiment(settings, RunFolder(Path("somewhere")), DATASET, found)
-    length = found[0].data().test.mask.shape[-1]
-    logits = {"emotion": np.zeros((4, 2, 2, length, len(DATASET.class_names)))}
-    return of_federations(experiment, detectors, task, [clients], [logits], Restored(1, None, ()))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    seen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
+    def logits(network: KeptNetwork, client: ClientState) -> np.ndarray:
+        prior, test = network.training.network.prior[0], network.test
+        if prior not in seen:  # networks of the first repeat are kept, so a prior is one matrix
+            seen[prior] = look(network)
+        examples = Detected(DATASET.examples.flow[test], seen[prior][0][test], DATASET.examples.emotion[test])
+        apply = jax.jit(lambda client, batch: emotion_classifier(7).apply(*client, batch, None, train=False)[0])
+        return np.asarray(apply(client, Batch(examples, np.ones(len(test), np.float32))))
 
-def reversed_links() -> Priors:
-    return jax.tree.map(lambda leaf: leaf[::-1, ::-1], published())
+    path = tmp_path_factory.mktemp("made") / "run"
+    prepared = finished_run(path, "fed", SETTINGS, random_weights, logits)
+    return Made(path, prepared, {prior: own for prior, (_, own) in seen.items()})
 
 
 @pytest.fixture(scope="module")
-def again(run: TrainedRun) -> dict[float, list[Reevaluated]]:
-    program = reevaluation(run)
-    return {ratio: jax.device_get(program(ratio)) for ratio in (0.0, 0.4, 1.0)}
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., int]]:
+    with explaining(tmp_path_factory.mktemp("explain") / "data") as command:
+        yield command
 
 
-def test_networks_do_again_what_they_did_after_their_training(
-    run: TrainedRun, again: dict[float, list[Reevaluated]]
+@pytest.fixture(scope="module")
+def explained(made: Made, command: Callable[..., int]) -> tuple[Path, str]:
+    """The folder of the results, and what the command said."""
+    before = {path: path.stat().st_mtime_ns for path in made.path.rglob("*")}
+    output, said = made.path.parent / "explained", io.StringIO()
+    with redirect_stdout(said):
+        assert command(made.path, "--ratios", "0", "1", f"--output={output}") == 0
+    assert {path: path.stat().st_mtime_ns for path in made.path.rglob("*")} == before
+    return output, said.getvalue()
+
+
+def test_the_networks_that_fit_are_kept_and_their_predictions_come_out_again(
+    made: Made, explained: tuple[Path, str]
 ) -> None:
-    outputs = detect(SETTINGS, run.detectors, DATASET.examples)
-    task = frozen(SETTINGS, DATASET, outputs.features)
-    (group,) = run.groups
-    predict = jax.jit(in_chunks(task.predict(task.store), min(group.tests.mask.shape[-1], CHUNK)))
-    (seen,) = again[0.4]
-    for at in [(0, 0, 0), (2, 1, 1), (1, 0, 1), (3, 1, 0)]:
-        own, test = jax.tree.map(lambda leaf, at=at: leaf[at], (group.clients, group.tests))
-        expected = predict(own, test)["emotion"]
-        np.testing.assert_allclose(seen.evaluation["emotion"][at], expected, rtol=1e-4, atol=1e-5)
-        logits = np.asarray(outputs.logits)[np.asarray(test.examples)]
-        np.testing.assert_allclose(seen.evaluation["au"][at], logits, rtol=1e-4, atol=1e-5)
-    assert np.ptp(expected) > 1e-3
-
-
-def test_the_prior_ratio_mixes_the_attention_and_reaches_the_predictions(
-    again: dict[float, list[Reevaluated]],
-) -> None:
-    none, some, full = (again[ratio][0] for ratio in (0.0, 0.4, 1.0))
-    first, _ = some.attention["upper"]
-    share = 0.3 * 0.4
-    np.testing.assert_allclose(first.mixed, (1 - share) * first.learned + share * first.prior, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(none.attention["upper"][0].mixed, none.attention["upper"][0].learned, rtol=1e-5)
-    assert np.abs(none.evaluation["au"] - full.evaluation["au"]).max() > 0
-
-
-def test_attention_is_the_mean_of_each_emotions_test_examples(
-    run: TrainedRun, again: dict[float, list[Reevaluated]]
-) -> None:
-    table = explain_tables.attention(run, again[0.4])
-    assert list(table["algorithm"].unique()) == ["every algorithm, published prior", "every algorithm, uniform prior"]
-    keys = ["algorithm", "graph", "layer", "emotion", "receiver"]
-    sums = table.groupby(keys)[["learned", "prior", "mixed"]].sum()
-    np.testing.assert_allclose(sums, 1, rtol=1e-4)
-    tested = np.concatenate([own for clients in run.groups[0].tested for own in clients])
-    counts = table.drop_duplicates("emotion").set_index("emotion")["num_examples"]
-    assert counts.sum() == len(tested)
-    links = table[(table["algorithm"] == "every algorithm, published prior") & (table["graph"] == "global")]
-    pairs = links[(links["layer"] == 1) & (links["emotion"] == links["emotion"].iloc[0])]
-    assert len(pairs) == published().global_.topology.sum()
-    assert {("AU9", "AU2")} <= set(zip(pairs["receiver"], pairs["sender"], strict=True))
-    assert not {("AU2", "AU9")} & set(zip(pairs["receiver"], pairs["sender"], strict=True))
-
-
-def test_scores_and_changes_are_counted_at_each_ratio(run: TrainedRun, again: dict[float, list[Reevaluated]]) -> None:
-    scores = explain_tables.sensitivity(run, again)
-    assert len(scores) == 3 * 4 * 2
-    assert not scores.loc[scores["ratio"] == 0.4, "changed"].any()
-    other = {0.4: again[0.4], 1.0: [one._replace(evaluation=negated(one.evaluation)) for one in again[0.4]]}
-    assert explain_tables.sensitivity(run, other)["changed"].max() > 0
-
-
-def negated(evaluation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: -logits for name, logits in evaluation.items()}
-
-
-def test_networks_that_are_not_those_of_the_run_are_refused(
-    run: TrainedRun, again: dict[float, list[Reevaluated]]
-) -> None:
-    before, _ = explain_tables.predictions(run, again[0.4])
-    assert explain.refuse_others(replace(run, before=before), again[0.4]) == 0
-    probabilities = [f"p_{name}" for name in DATASET.class_names]
-    other = replace(run, before=before.assign(**{probabilities[0]: before[probabilities[0]] + 0.1}))
-    with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: a probability differs"):
-        explain.refuse_others(other, again[0.4])
-    undefined = replace(run, before=before.assign(**{probabilities[0]: np.nan}))
-    with pytest.raises(ValueError, match=r"somewhere do not give its predictions any more: some are undefined"):
-        explain.refuse_others(undefined, again[0.4])
-
-
-def test_distances_are_total_variations() -> None:
-    rows = [
-        ("a", emotion, count, receiver, sender, learned, prior, prior)
-        for emotion, count, shares in (("joy", 3, (1.0, 0.0)), ("fear", 1, (0.0, 1.0)))
-        for receiver in ("AU1", "AU2")
-        for sender, learned, prior in zip(("AU1", "AU2"), shares, (0.75, 0.25), strict=True)
+    kept = kept_networks(made.prepared)
+    assert [(network.training.row, network.training.repeat, network.client) for network in kept] == [
+        (row, 0, 0) for row in KEPT
     ]
-    names = ["algorithm", "emotion", "num_examples", "receiver", "sender", "learned", "prior", "mixed"]
-    (found,) = explain_page.distances_of(pd.DataFrame(rows, columns=names).assign(graph="upper", layer=1)).to_dict(
-        "records"
-    )
-    assert found["learned_prior"] == pytest.approx((3 * 0.25 + 0.75) / 4)
-    assert found["mixed_prior"] == 0
-    assert found["prior_equal"] == pytest.approx(0.25)
-    assert found["between_emotions"] == pytest.approx((3 * 0.25 + 0.75) / 4)
+    facts = json.loads((explained[0] / "data.json").read_text())
+    assert 0 < facts["largest_difference"] < 1e-4
+    assert (facts["run"]["part"], facts["run"]["parts"], facts["run"]["prior_ratio"]) == ("client", 2, 0.4)
+    networks = RunFolder(explained[0]).read_table("networks.csv").set_index("algorithm")
+    assert networks["kept"].to_dict() == dict.fromkeys(KEPT, 1) | {f"Centralised, {prior} prior": 0 for prior in PRIORS}
+    assert networks["trained"].tolist() == [4, 4, 4, 4, 2, 2]
 
 
-def test_the_page_is_one_file_and_says_what_attention_is_not(
-    run: TrainedRun, again: dict[float, list[Reevaluated]], tmp_path: Path
-) -> None:
-    folder = RunFolder(tmp_path)
-    folder.write_table("sensitivity.csv", explain_tables.sensitivity(run, again))
-    table = explain_tables.attention(run, again[0.4])
-    two = table["emotion"].isin(DATASET.class_names[:2]) & table["algorithm"].str.contains("published")
-    folder.write_table("attention.csv", table[two])
-    about = {"command": "fed <b>", **asdict(replace(run.progress, wanted=4)), "frozen": True}
-    facts = {"name": "random", "synthetic": True, "fingerprint": "f", "au_names": list(DATASET.au_names)}
-    facts |= {"run": about | {"prior_ratio": 0.4, "beta": 0.3}, "largest_difference": 1e-6}
-    folder.write_json("data.json", facts)
-    folder.write_json("config.json", {"command": "explain"})
-    folder.write_json("environment.json", {"python": "3", "platform": "p", "git_commit": None, "packages": {}})
-    text = explain_page.write(folder).read_text()
-    for said in ("does\nnot explain", "Jain and Wallace 2019", "Synthetic data.", "1 of 4 rounds", "fed &lt;b&gt;"):
-        assert said in text
-    assert text.count("(synthetic data)") >= 4
-    assert 'src="data:image/png' in text
-    assert 'src="http' not in text
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {
-        "sensitivity",
-        *(f"{name}_0" for name in ("faces", "upper", "lower", "global")),
-    }
+def test_scores_are_those_of_the_tests_of_the_kept_networks(made: Made, explained: tuple[Path, str]) -> None:
+    found = RunFolder(explained[0]).read_table("sensitivity.csv")
+    assert sorted(found["ratio"].unique()) == [0, 0.4, 1]
+    assert list(found["algorithm"].unique()) == KEPT
+    emotions = RunFolder(made.path).read_table("predictions.csv")
+    own = emotions[(emotions["repeat"] == 0) & (emotions["client"] == "0")]
+    expected = scores.score_repeats(own, part="client").query("view == 'pooled'").set_index("algorithm")["uf1"]
+    at_own = found[found["ratio"] == 0.4].set_index("algorithm")
+    np.testing.assert_allclose(at_own.loc[KEPT, "uf1"], expected[KEPT])
+    assert not at_own["changed"].any()
+    test = kept_networks(made.prepared)[0].test
+    labels = DATASET.examples.au[test].astype(bool)
+    for prior in PRIORS:
+        detected = made.au_logits[prior][test] > 0
+        hits, errors = (labels & detected).sum(axis=0), (labels != detected).sum(axis=0)
+        f1 = np.divide(2 * hits, 2 * hits + errors, out=np.full(12, np.nan), where=2 * hits + errors > 0)
+        assert at_own.loc[f"FedAvg, {prior} prior", "au_f1"] == pytest.approx(np.nanmean(f1), abs=1e-6)
 
 
-def test_every_number_is_whole_on_80_columns(
-    run: TrainedRun, again: dict[float, list[Reevaluated]], tmp_path: Path
-) -> None:
-    named = {name: f"{name}, my_own_priors:psychology" for name in ("Local only", "FedAvg", "every algorithm")}
-    tables = (explain_tables.attention(run, again[0.4]), explain_tables.sensitivity(run, again))
-    attention, sensitivity = (table.replace({"algorithm": named}, regex=True) for table in tables)
-    data = {"synthetic": True, "run": {"prior_ratio": 0.4}}
-    found = explain_page.Explained({}, {}, data, attention, sensitivity)
-    output = io.StringIO()
-    Console(file=output, width=80).print(explain_page.terminal_table(found))
-    shown = output.getvalue()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "…" not in shown
-    sheets = explain_page.scores_sheet(found), explain_page.distances_sheet(found)
-    for values in (sheets[0].iloc[:, 2:], sheets[1].iloc[:, 3:]):
-        lines = [" ".join(row) for row in values.to_numpy()]
-        assert all(line in " ".join(shown.split()) for line in lines)
+def test_attention_of_frozen_detectors_is_over_all_test_examples(made: Made, explained: tuple[Path, str]) -> None:
+    table = RunFolder(explained[0]).read_table("attention.csv").astype({"prior": float})
+    titles = [f"every algorithm, {prior} prior" for prior in PRIORS]
+    assert list(table["algorithm"].unique()) == titles
+    keys = ["algorithm", "graph", "layer", "emotion", "receiver"]
+    np.testing.assert_allclose(table.groupby(keys)[["learned", "prior", "mixed"]].sum(), 1, rtol=1e-4)
+    labels = np.asarray(DATASET.examples.emotion)
+    for title, prior in zip(titles, PRIORS, strict=True):
+        own = [one for one in made.prepared.table.trainings if one.row == f"FedAvg, {prior} prior"]
+        rows = table[(table["algorithm"] == title) & (table["graph"] == "global") & (table["layer"] == 1)]
+        for label, emotion in enumerate(DATASET.class_names):
+            counts = np.array([(labels[one.split.test] == label).sum() for one in own])
+            of_repeats = [np.asarray(neighbour_softmax(one.priors.global_)) for one in own]
+            expected = np.einsum("r,rij->ij", counts / counts.sum(), of_repeats)
+            links = rows[rows["emotion"] == emotion]
+            assert set(links["num_examples"]) == {counts.sum()}
+            square = links.pivot(index="receiver", columns="sender", values="prior").fillna(0)
+            np.testing.assert_allclose(square.loc[list(DATASET.au_names), list(DATASET.au_names)], expected, atol=1e-5)
+        share = 0.3 * 0.4
+        np.testing.assert_allclose(
+            rows["mixed"], (1 - share) * rows["learned"] + share * rows["prior"], rtol=1e-4, atol=1e-6
+        )
 
 
-@pytest.fixture
-def mistaken(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """The sentence that the command ends with, run in this process."""
-    monkeypatch.setattr(loading, "load", random_dataset)
-    monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
-
-    def mistaken(*options: object) -> str:
-        assert commandline.guarded(lambda: explain.main([str(option) for option in options])) == 2
-        (said,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Error: ")]
-        return said
-
-    return mistaken
+def neighbour_softmax(prior) -> jax.Array:
+    return jax.nn.softmax(np.where(np.asarray(prior.topology), prior.statistics, -np.inf), axis=-1)
 
 
-def folder_of(path: Path, experiment: str = "fed", checkpoint: bool = True, **network: str) -> Path:
-    settings = replace(SETTINGS, network=replace(SETTINGS.network, **network))
-    (path / "checkpoints" / "1").mkdir(parents=True) if checkpoint else path.mkdir()
-    facts = {"name": DATASET.name, "fingerprint": "another", "synthetic": True}
-    (path / "config.json").write_text(
-        json.dumps({"experiment": experiment, "command": "c", "settings": asdict(settings)})
-    )
-    (path / "data.json").write_text(json.dumps(facts))
-    return path
+def test_the_page_says_of_how_many_networks_it_is_and_what_attention_is_not(explained: tuple[Path, str]) -> None:
+    output, said = explained
+    page = (output / "report.html").read_text()
+    for text in (
+        "4 of\n20 networks are kept",
+        "whichever networks are kept",
+        "does\nnot explain",
+        "Jain and Wallace 2019",
+        "Synthetic data.",
+        "experiments.fed &lt;b&gt;",
+        "networks of 2 clients after 1\nround",
+    ):
+        assert text in page
+    assert 'src="http' not in page
+    names = {path.stem for path in (output / "figures").iterdir()}
+    assert names == {"sensitivity"} | {f"{kind}_{n}" for kind in ("faces", "upper", "lower", "global") for n in (0, 1)}
+    assert "those of the 4 kept of 20 networks; a run with --keep-networks keeps all." in said
+    assert "Attention is not an explanation of cause." in said
+    tables, _, _ = said.partition("Scores are those")
+    assert max(map(len, tables.splitlines())) <= 80
+
+
+def without(name: str) -> Callable[[Path], None]:
+    return lambda run: (run / name).unlink()
+
+
+def changed(name: str, change: Callable[[dict], None]) -> Callable[[Path], None]:
+    def spoil(run: Path) -> None:
+        facts = json.loads((run / name).read_text())
+        change(facts)
+        (run / name).write_text(json.dumps(facts))
+
+    return spoil
+
+
+def settings(**values: object) -> Callable[[Path], None]:
+    return changed("config.json", lambda config: config["settings"].update(values))
+
+
+def network(**values: object) -> Callable[[Path], None]:
+    return changed("config.json", lambda config: config["settings"]["network"].update(values))
+
+
+def damaged(run: Path) -> None:
+    (run / "networks/0-0-0.npz").write_bytes(b"half")
+
+
+def exchanged(run: Path) -> None:
+    (run / "networks/0-0-0.npz").replace(run / "networks/0-4-0.npz")
+
+
+def other_priors(run: Path) -> None:
+    with np.load(run / "priors.npz") as file:
+        numbers = file["priors"]
+    np.savez(run / "priors.npz", priors=numbers[::-1])
+
+
+def shorter(name: str) -> Callable[[Path], None]:
+    def spoil(run: Path) -> None:
+        lines = (run / name).read_text().splitlines()
+        (run / name).write_text("\n".join(lines[:-8]) + "\n")
+
+    return spoil
 
 
 MISTAKES = {
     "another experiment": (
-        {"experiment": "ablate"},
-        r"is a run of experiments.ablate, .*networks of runs of fed and mer",
+        changed("config.json", lambda config: config.update(experiment="pretrain")),
+        r"is a run of experiments.pretrain, and networks are read from runs of fed, mer and ablate",
     ),
-    "no checkpoint": ({"checkpoint": False}, r"has no checkpoint yet"),
-    "no graph": ({"variant": "no-gat"}, r"--network.variant=no-gat, which has no graph attention"),
-    "no data": ({}, r"synthetic/federated/0.0.0, which is not in .*--data-dir"),
+    "not begun": (without("data.json"), r"is not finished, .*python -m experiments.fed --resume="),
+    "not finished": (without("summary.csv"), r"is not finished, .*python -m experiments.fed --resume="),
+    "partly trained": (shorter("metrics.csv"), r"is not finished, .*python -m experiments.fed --resume="),
+    "no graph": (
+        network(variant="no-gat", prior=["published"]),
+        r"--network.variant=no-gat, which has no graph attention",
+    ),
+    "other settings": (settings(seed=1), r"run with another prior|is of another run"),
+    "other data": (
+        changed("data.json", lambda data: data["databases"][0].update(fingerprint="another")),
+        r"was run on data with fingerprint another, but .*its networks cannot be tested on them",
+    ),
+    "no data": (
+        changed("data.json", lambda data: data["databases"][0].update(name="synthetic/federated/9.9.9")),
+        r"run on synthetic/federated/9.9.9, which is not in .*--data-dir",
+    ),
+    "other priors": (other_priors, r"was run with another prior than .* has now"),
+    "one missing": (without("networks/0-0-0.npz"), r"networks/0-0-0.npz is missing; restore it, or run again"),
+    "one damaged": (damaged, r"networks/0-0-0.npz cannot be read .*; restore it, or run again"),
+    "exchanged": (exchanged, r"networks/0-0-0.npz is missing"),
 }
 
 
-@pytest.mark.parametrize(("made", "said"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_one_sentence(mistaken: Callable[..., str], tmp_path: Path, made: dict, said: str) -> None:
-    run_folder = folder_of(tmp_path / "run", **made)
-    message = mistaken(run_folder, "--data-dir", tmp_path / "data")
-    assert pd.Series([message]).str.contains(said).all(), message
-    assert not (run_folder / "explain").exists()
-
-
-def test_other_data_other_places_and_ratios_that_are_none_are_refused(
-    mistaken: Callable[..., str], tmp_path: Path
+@pytest.mark.parametrize(("spoil", "said"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_one_sentence(
+    made: Made,
+    command: Callable[..., int],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    said: str,
 ) -> None:
-    run_folder = folder_of(tmp_path / "run")
-    (tmp_path / "data" / DATASET.name).mkdir(parents=True)
-    assert "was run on data with fingerprint another, but" in mistaken(run_folder, "--data-dir", tmp_path / "data")
-    assert "There is no run folder" in mistaken(tmp_path / "nowhere")
-    assert "no config.json" in mistaken(tmp_path)
-    assert "--ratios: 1.5 is not between 0 and 1" in mistaken(run_folder, "--ratios", "0", "1.5")
-    (run_folder / "explain").mkdir()
-    (run_folder / "explain" / "precious").write_text("mine")
-    assert "exists already; choose another with --output." in mistaken(run_folder)
-    assert (run_folder / "explain" / "precious").read_text() == "mine"
+    run = copied(made.path, tmp_path / "run", spoil)
+    assert command(run) == 2
+    message = the_error(capsys)
+    assert pd.Series([message]).str.contains(said).all(), message
+    assert not (run / "explain").exists()
+
+
+def test_other_places_and_ratios_that_are_none_are_refused(
+    made: Made, command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "precious").write_text("mine")
+    for options, said in (
+        ((tmp_path / "nowhere",), "There is no run folder"),
+        ((tmp_path,), "it has no config.json"),
+        ((made.path, "--ratios", "0", "1.5"), "--ratios=1.5: it must be between 0 and 1"),
+        ((made.path, f"--output={tmp_path}"), "exists already; choose another with --output."),
+    ):
+        assert command(*options) == 2
+        assert said in the_error(capsys)
+    assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_networks_are_tested_with_the_ratio_of_their_run_and_there_must_be_one(made: Made, tmp_path: Path) -> None:
+    assert ratio_of(made.path, made.prepared) == 0.4
+    swept = replace(SETTINGS, sweep=("prior-ratio=0.1,0.2",), algorithms=("local",))
+    with on_random_data(), progress() as stages:
+        prepared = prepare(swept, None, tmp_path, None, stages)
+    with pytest.raises(ValueError, match=r"rows of .* have different prior ratios \(0\.1, 0\.2\), and all networks"):
+        ratio_of(made.path, prepared)
+
+
+def ratio_of(path: Path, prepared: Prepared) -> float:
+    restored = Restored(read(RunFolder(path)), SETTINGS, prepared, {}, kept_networks(prepared))
+    return own_ratio(restored, shapes_of(restored))

@@ -13,13 +13,13 @@ from fedpsyau_jax.federated import (
     ClientData,
     Strategy,
     federated,
-    kept,
+    keep_state,
     local_only,
     local_training,
     masked_mean,
     norm_prox,
     num_examples,
-    reset,
+    reset_state,
     run,
     squared_prox,
 )
@@ -50,7 +50,7 @@ def test_learning_rate_follows_the_steps_since_the_first_round():
     np.testing.assert_allclose(weights, [-sum(range(18)), -sum(range(6))])
 
 
-@pytest.mark.parametrize(("optimizer_state", "restarts"), [(reset, True), (kept, False)])
+@pytest.mark.parametrize(("optimizer_state", "restarts"), [(reset_state, True), (keep_state, False)])
 def test_momentum_is_reset_or_kept(optimizer_state, restarts):
     trace, expected = 0.0, 0.0
     for step in range(6):

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run import commandline
-from experiments.run.folder import RunFolder
+from experiments.run import mistakes
+from experiments.run.folder import RunFolder, require_space
 
 SAVING = """
 import pathlib, resource, sys
 import numpy as np
-from experiments import commandline
+from experiments.run import lifecycle
 from fedpsyau_jax.checkpoint import open_checkpoints
 
 numbers = {"weights": np.random.default_rng(0).random(100_000)}
@@ -27,7 +27,7 @@ def main(arguments):
         checkpoints.save(1, numbers)
         return checkpoints.restore(numbers).step
 
-commandline.exit_with(main)
+lifecycle.exit_with(main)
 """
 
 
@@ -40,9 +40,9 @@ def saved(folder: Path, disk: str) -> tuple[int, list[str]]:
 def test_a_checkpoint_that_does_not_fit_is_one_sentence_and_spoils_none(tmp_path: Path):
     assert saved(tmp_path / "kept", "empty") == (1, [])  # the step
     status, (sentence,) = saved(tmp_path / "kept", "full")
-    assert status == commandline.MISTAKE
+    assert status == mistakes.MISTAKE
     assert sentence.startswith(f"Error: no checkpoint can be written to {tmp_path / 'kept'} (")
-    assert sentence.endswith("make room there, or make it accessible; what was saved before is still good")
+    assert sentence.endswith("make room there, or make it accessible; earlier checkpoints are still valid")
     assert saved(tmp_path / "kept", "empty") == (1, [])
 
 
@@ -60,7 +60,7 @@ def test_a_table_that_does_not_fit_is_named_and_the_old_one_stays(
     folder.write_text("summary.csv", "old")
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        assert commandline.guarded(write) == commandline.MISTAKE
+        assert mistakes.exit_status(write) == mistakes.MISTAKE
     (sentence,) = capsys.readouterr().err.splitlines()
     place = tmp_path / "summary.csv"
     assert sentence == f"Error: {place}: No space left on device; make room there, or give another place"
@@ -72,4 +72,11 @@ def test_a_folder_in_the_place_of_a_table_is_named(tmp_path: Path):
     (tmp_path / "summary.csv").mkdir()
     with pytest.raises(IsADirectoryError) as caught:
         RunFolder(tmp_path).write_text("summary.csv", "new")
-    assert commandline.sentence(caught.value).startswith(f"{tmp_path / 'summary.csv'}: Is a directory; give another")
+    assert mistakes.sentence(caught.value).startswith(f"{tmp_path / 'summary.csv'}: Is a directory; give another")
+
+
+def test_what_would_not_fit_is_refused_before_it_is_written(tmp_path: Path):
+    require_space(RunFolder(tmp_path), 1, "two checkpoints")
+    with pytest.raises(OSError, match=r"two checkpoints take 1000000000000 MB, but \d+ MB are free there") as caught:
+        require_space(RunFolder(tmp_path), 1e18, "two checkpoints")
+    assert mistakes.sentence(caught.value).endswith("make room, or give another place with --output")

@@ -3,8 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from experiments.results import intervals, measures
-from experiments.results import schema as records
+from experiments.results import intervals, measures, schema
 from experiments.results import scores as results
 from experiments.results.intervals import difference_intervals, interval, score_intervals
 
@@ -14,9 +13,9 @@ CLASSES = ["anger", "fear", "surprise"]
 def predictions(subjects, labels, predicted, *, repeat=0, algorithm="FedAvg"):
     subjects = [f"s{subject:03d}" for subject in subjects]
     clips = [f"{subject}_{place:03d}" for place, subject in enumerate(subjects)]
-    keys = {"algorithm": algorithm, "repeat": repeat, "fold": "0"}
+    keys = {"algorithm": algorithm, "repeat": repeat, "fold": "0", "client": "all"}
     probabilities = np.eye(len(CLASSES))[np.asarray(predicted)]
-    return records.class_predictions(keys, clips, subjects, np.asarray(labels), probabilities, CLASSES)
+    return schema.emotion_rows(keys, clips, subjects, np.asarray(labels), probabilities, CLASSES)
 
 
 def random_predictions(seed, num_subjects=12, num_clips=60, **keys):
@@ -46,7 +45,7 @@ def scored_row_by_row(table, taken):
 def test_every_draw_is_the_score_of_its_rows():
     table = pd.concat([random_predictions(0, repeat=0), random_predictions(1, repeat=1)])
     subjects = np.unique(table["subject"])
-    drawn = intervals.draws(len(subjects), seed=3, num_draws=20)
+    drawn = intervals.draw_subjects(len(subjects), seed=3, num_draws=20)
     assert (drawn.sum(axis=1) == len(subjects)).all()
     counts = measures.subject_confusions(table, subjects)
     scores = intervals.scores(counts, measures.EMOTIONS, CLASSES, drawn)
@@ -64,14 +63,14 @@ def au_rows(seed, *, repeat=0, num_subjects=8, num_clips=48):
     clips = [f"{name}_{place:03d}" for place, name in enumerate(who)]
     labels = (marks.random((num_clips, len(AUS))) < (0.5, 0.3, 0.1)).astype(float)
     mask = (marks.random((num_clips, len(AUS))) < 0.7).astype(float)
-    keys = {"algorithm": "AU detector", "repeat": repeat}
-    return records.au_predictions(keys, clips, who, labels, mask, draw.random((num_clips, len(AUS))), AUS)
+    keys = {"algorithm": "AU detector", "repeat": repeat, "fold": "all", "client": "all"}
+    return schema.au_rows(keys, clips, who, labels, mask, draw.random((num_clips, len(AUS))), AUS)
 
 
 def test_every_draw_of_action_units_is_the_score_of_its_rows():
     table = pd.concat([au_rows(seed, repeat=seed) for seed in range(2)])
     subjects = np.unique(table["subject"])
-    drawn = intervals.draws(len(subjects), seed=3, num_draws=20)
+    drawn = intervals.draw_subjects(len(subjects), seed=3, num_draws=20)
     scores = intervals.scores(measures.subject_detections(table, subjects), measures.ACTION_UNITS, AUS, drawn)
     for place in range(20):
         taken = pd.concat([table[table["subject"] == name] for name in np.repeat(subjects, drawn[place])])

@@ -3,9 +3,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fedpsyau_jax.splits.clients import by_example, split_clients
-from fedpsyau_jax.splits.folds import Fold, k_fold, with_validation
-from fedpsyau_jax.splits.leakage import Origins, find_leaks, refuse_leaks, together
+from fedpsyau_jax.splits import (
+    Origins,
+    Split,
+    by_example,
+    find_leaks,
+    k_fold,
+    refuse_leaks,
+    single_client,
+    split_clients,
+    with_validation,
+)
 
 SUBJECTS = np.repeat([f"s{number}" for number in range(8)], 4)
 CLIPS = np.array([f"{subject}_{place % 4}" for place, subject in enumerate(SUBJECTS)])
@@ -19,7 +27,8 @@ def origins():
 
 @pytest.fixture
 def folds():
-    return [with_validation(fold, SUBJECTS, LABELS, 0.25, 0) for fold in k_fold(SUBJECTS, LABELS, 4, 0)]
+    splits = k_fold(SUBJECTS, LABELS, 4, np.random.default_rng(0))
+    return [with_validation(split, SUBJECTS, LABELS, 0.25, np.random.default_rng(0)) for split in splits]
 
 
 def the_leak(folds, origins):
@@ -49,13 +58,14 @@ def test_a_subject_on_two_sides(folds, origins, one, other):
 
 
 def test_a_subject_on_two_sides_on_purpose_is_no_leak(origins):
-    fold = Fold("0", np.arange(0, 32, 2), np.arange(0), np.arange(1, 32, 2))
-    assert "subjects s0, s1, s2 and 5 more in both the train and the test data" in the_leak([fold], origins)[1]
-    assert find_leaks([fold], replace(origins, split_by_subject=False)) == []
+    split = single_client("0", np.arange(0, 32, 2), np.arange(1, 32, 2))
+    assert "subjects s0, s1, s2 and 5 more in both the train and the test data" in the_leak([split], origins)[1]
+    assert find_leaks([split], replace(origins, split_by_subject=False)) == []
 
 
 def test_an_example_on_two_sides(folds, origins):
-    doubled = folds[1]._replace(test=np.sort(np.append(folds[1].test, folds[1].train[3])))
+    own = folds[1]
+    doubled = single_client(own.name, own.train, np.sort(np.append(own.test, own.train[3])), own.validation)
     leaks = [leak for _, leak in find_leaks([doubled], origins)]
     assert leaks[0] == f"example {folds[1].train[3]} in both the train and the test data"
     with pytest.raises(ValueError, match=r"a leak in fold 1: example .* \(and 2 more\)"):  # its subject and its clip
@@ -109,11 +119,11 @@ def test_pretraining_subjects_in_the_test_set(folds, origins):
 
 def test_clients_of_a_federation_are_checked_together(origins):
     clients = split_clients(SUBJECTS, 3, 0.5, np.random.default_rng(0))
-    refuse_leaks([together("0", clients)], origins, "repeat")
+    refuse_leaks([Split("0", tuple(clients))], origins, "repeat")
     traded = [clients[0]._replace(test=clients[1].train), *clients[1:]]
     with pytest.raises(ValueError, match="a leak in repeat 0: examples"):
-        refuse_leaks([together("0", traded)], origins, "repeat")
+        refuse_leaks([Split("0", tuple(traded))], origins, "repeat")
     by_examples = split_clients(SUBJECTS, 3, 0.5, np.random.default_rng(0), by_example)
     with pytest.raises(ValueError, match="a leak in repeat 0: subject"):
-        refuse_leaks([together("0", by_examples)], origins, "repeat")
-    refuse_leaks([together("0", by_examples)], replace(origins, split_by_subject=False), "repeat")
+        refuse_leaks([Split("0", tuple(by_examples))], origins, "repeat")
+    refuse_leaks([Split("0", tuple(by_examples))], replace(origins, split_by_subject=False), "repeat")

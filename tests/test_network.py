@@ -1,6 +1,5 @@
 """The network: shapes, variants, padding, evaluation, and what becomes of it in a federated round."""
 
-import re
 from functools import partial
 from typing import Any
 
@@ -8,17 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fed_on_random_data import random_dataset
 
-from experiments.inputs.configs import FedSettings
-from experiments.training.federation import Federation, algorithm
-from experiments.training.tasks import frozen
-from fedpsyau_jax.federated import FederatedAlgorithm, TrainTest, sequential
 from fedpsyau_jax.losses import classification_loss, detection_loss
 from fedpsyau_jax.models.fedpsyau import VARIANTS, Architecture, Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.models.lrm import SpatialEncoder
 from fedpsyau_jax.priors import published
-from fedpsyau_jax.splits.clients import split_clients
 from fedpsyau_jax.types import Batch, ClientState, Examples, Model
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -29,7 +22,6 @@ FIRST = np.array([True, False, False, False])
 DETECTOR = au_detector(Architecture(), PRIORS, 0.3)
 CLASSIFIER = emotion_classifier(3)
 KEY = jax.random.key(1)
-SETTINGS = FedSettings(clients=2, batch=4)
 
 
 def uniform(*shape: int, seed: int = 0) -> jax.Array:
@@ -221,28 +213,3 @@ def test_dropout_follows_its_key(detector):
     once, again, other = (trained(seed) for seed in (1, 1, 2))
     assert_same(once, again, tolerance=0)
     assert abs(once[0][0] - other[0][0]) > 1e-3
-
-
-def test_federated_rounds_compile_once_and_without_convolutions():
-    """XLA runs a convolution inside a loop, or with a kernel for each client, many times slower than a product."""
-    people = random_dataset("synthetic", "federated")
-    task = frozen(SETTINGS, people, uniform(len(people.subject), 12, 25))
-    splits = split_clients(people.subject, 2, 0.7, np.random.default_rng(0))
-    data = Federation(("local", "fedavg"), [splits], ("one", "two")).data()
-    keys = jax.random.split(jax.random.key(0), 1)
-
-    def rounds(data: TrainTest) -> FederatedAlgorithm:
-        return algorithm(SETTINGS, ("local", "fedavg"), task, task.store, data, sequential, sequential)
-
-    like = jax.eval_shape(lambda keys: rounds(data).init(jax.vmap(task.init)(keys)), keys)
-    state = jax.tree.map(lambda leaf: jnp.full(leaf.shape, 0.01).astype(leaf.dtype), like)
-    step = jax.jit(lambda state, data, keys: rounds(data).step(state, data, keys))
-    program = step.lower(state, data, keys).compile().as_text()
-    operations = set(re.findall(r" ([a-z-]+)\(", program))
-    assert {"while", "dot"} <= operations
-    assert not {"convolution", "custom-call"} & operations
-    for _ in range(3):
-        state, metrics = step(state, data, keys)
-        assert np.isfinite(metrics["loss_sum"]).all()
-    assert step._cache_size() == 1
-    assert state.round.tolist() == [[3], [3]]

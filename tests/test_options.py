@@ -28,11 +28,11 @@ GOOD = ["here", "--clients=3", "--mu", "0.1", "0.2", "--inner.variant=small"]
 MISTAKES = {
     "near": (["--clinets=3"], "unknown option --clinets: did you mean --clients?"),
     "nested": (["--inner.varaint", "full"], "unknown option --inner.varaint: did you mean --inner.variant?"),
-    "far": (["--zzz"], "unknown option --zzz: there is none like it;"),
-    "stray": (["there"], "there belongs to no option;"),
+    "far": (["--zzz"], "unknown option --zzz: no option is similar;"),
+    "stray": (["there"], "there does not belong to an option;"),
     "choice": (["--split=subject"], "--split=subject: choose one of subjects, examples;"),
     "whole number": (["--clients=2.5"], "--clients: 2.5 is not a whole number;"),
-    "number": (["--mu", "0.1", "x"], "--mu: 0.1 x is nothing that it takes;"),
+    "number": (["--mu", "0.1", "x"], "--mu: 0.1 x is not a valid value;"),
     "no value": (["--clients"], "--clients needs a value;"),
 }
 
@@ -55,6 +55,16 @@ def test_a_misspelt_option_is_told_before_what_it_was_to_give():
 
     with pytest.raises(ValueError, match=r"^unknown option --clinets: did you mean --clients\? it"):
         parsed(of_clients, ["--clinets=3"], prog="it")
+
+
+def test_an_unknown_option_is_told_before_a_missing_positional_argument():
+    def of_run(run: tyro.conf.Positional[Path]) -> Path:
+        return run
+
+    with pytest.raises(ValueError, match=r"^unknown option --hlep: did you mean --help\? it"):
+        parsed(of_run, ["--hlep"], prog="it")
+    with pytest.raises(ValueError, match=r"^missing run; it"):
+        parsed(of_run, [], prog="it")
 
 
 def test_a_missing_argument_is_named():

@@ -10,10 +10,9 @@ from fed_on_random_data import own_dataset
 from rich.console import Console
 
 from data.dataset import Dataset, fingerprint
-from experiments.inputs.configs import FedSettings
-from experiments.inputs.database_choice import check_database
-from experiments.inputs.databases import loaded
-from experiments.inputs.own_database import check_dataset
+from experiments.inputs.checks import check_fed, check_mer
+from experiments.inputs.databases import check_dataset, folders_by_name, load_dataset
+from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.run.progress import progress
 
 OWN = "fed_on_random_data:own_dataset"
@@ -31,7 +30,7 @@ def nothing() -> None:
 
 def asked(database: str, **choices: Any) -> Dataset:
     with progress(Console(quiet=True)) as stages:
-        return loaded(FedSettings(database=database, **choices), None, None, stages)
+        return load_dataset(FedSettings(database=database, **choices), None, None, stages)
 
 
 def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
@@ -40,7 +39,7 @@ def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
     assert found.fingerprint == fingerprint(found) == asked("test_own_database:fixed").fingerprint
     assert found.metadata["dropped"] == []
     with pytest.raises(ValueError, match=r"--manual-dir=x: .* leave it out"), progress(Console(quiet=True)) as stages:
-        loaded(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
+        load_dataset(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
 
 
 def test_arrays_come_in_the_types_of_the_experiments() -> None:
@@ -80,10 +79,10 @@ def test_what_is_no_dataset_is_told_in_one_sentence(said: str, dataset: Dataset)
 
 
 MISTAKES = {
-    "casme4": r"--database=casme4: do you mean casme3\? there are synthetic, .*your own as module:function",
+    "casme4": r"--database=casme4: did you mean casme3\? there are synthetic, .*your own as module:function",
     "no_such_module:faces": r"--database=no_such_module:faces: there is no module 'no_such_module'",
-    "test_own_database:fixd": r"do you mean fixed\?",
-    "test_own_database:number": r"number is neither a function that gives a Dataset nor a Dataset",
+    "test_own_database:fixd": r"did you mean fixed\?",
+    "test_own_database:number": r"number is neither a function that returns a Dataset nor a Dataset",
     "test_own_database:failing": r"the function failed \(AttributeError",
     "test_own_database:nothing": r"the function returned NoneType, not a Dataset",
 }
@@ -93,9 +92,38 @@ MISTAKES = {
 def test_a_mistaken_name_is_one_sentence(name: str, said: str) -> None:
     settings = FedSettings(database=name)
     with pytest.raises(ValueError, match=said):
-        asked(name) if settings.is_own else check_database(settings)
+        asked(name) if settings.is_own else check_fed(settings)
 
 
 def test_a_configuration_of_ones_own_database_is_refused() -> None:
     with pytest.raises(ValueError, match=r"--config=A: the database .* has none to choose"):
-        check_database(FedSettings(database=OWN, config="A"))
+        check_mer(MerSettings(database=OWN, config="A"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "configuration", "num_classes"),
+    [
+        (FedSettings(), "federated", 7),
+        (FedSettings(database="casme3"), None, 3),
+        (FedSettings(database="dfme", config="B", classes=3), "B", 3),
+        (FedSettings(database=OWN), None, None),
+        (FedSettings(database=OWN, classes=7), None, 7),
+    ],
+)
+def test_configuration_and_classes_follow_the_database(
+    settings: FedSettings, configuration: str | None, num_classes: int | None
+) -> None:
+    assert (settings.configuration, settings.num_classes) == (configuration, num_classes)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("/data", r"--manual-dir /data: write name=FOLDER"),
+        ("disfa=", r"--manual-dir disfa=: write name=FOLDER"),
+        ("disfa=x", r"--manual-dir disfa=x: disfa is not among --databases synthetic"),
+    ],
+)
+def test_a_copy_without_its_database_is_named(value: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        folders_by_name([value], ["synthetic"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.parity.__main__ import main, relative_error
-from experiments.run.commandline import guarded
+from experiments.run.lifecycle import exit_status
 
 HERE = Path(__file__).parent
 OURS = HERE / "parity" / "dpk_gat_seed0.npz"
@@ -20,7 +20,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[Arrays]
     def run(arrays: Arrays) -> tuple[int, str, str]:
         path = tmp_path / "golden.npz"
         np.savez(path, **arrays)
-        status = guarded(lambda: main(path))
+        status = exit_status(lambda: main(path))
         return status, *capsys.readouterr()
 
     return run
@@ -162,7 +162,7 @@ def test_what_is_no_archive_is_one_sentence_and_status_2(
         path.mkdir()
     elif content is not None:
         path.write_bytes(OURS.read_bytes()[:100_000] if content == "truncated" else content)
-    assert guarded(lambda: main(path)) == 2
+    assert exit_status(lambda: main(path)) == 2
     complaint = capsys.readouterr().err
     assert str(path) in complaint
     assert complaint.count("\n") == 1

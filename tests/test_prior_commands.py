@@ -1,122 +1,96 @@
-"""Several priors in one command: one program, killed and resumed, whole networks, looked into afterwards."""
+"""Several priors in one command: one program for all; afterwards experiments.explain looks into the kept networks."""
 
-import re
 from pathlib import Path
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
+from commands import Command, compilations, contents, one_sentence
 from fed_on_random_data import random_dataset
-from test_fed_command import CHEAP, Command, contents, kill_and_resume
 
-from experiments import explain
-from experiments.inputs import databases as loading
-from experiments.results import attention as explain_tables
-from experiments.run import commandline
 from experiments.run.folder import RunFolder
-from experiments.run.progress import progress
-from experiments.training.reevaluation import reevaluation
-from experiments.training.trained_federations import read_run
 
 pytestmark = pytest.mark.slow
 
-SEVERAL = [*CHEAP, "--repeats=2", "--prior", "published", "co-occurrence"]
-WHOLE = [*SEVERAL, "--train-au", "--rounds=2"]
-ROWS = [f"{algorithm}, {prior} prior" for algorithm in ("FedAvg", "P-FedProx") for prior in SEVERAL[-2:]]
+PRIORS = ("published", "co-occurrence")
+FED = ("--clients=2", "--rounds=2", "--local-epochs=1", "--algorithms", "fedavg", "p-fedprox", "--pretraining.epochs=1")
+MER = ("--folds=2", "--epochs=2", "--validation-share=0.25", "--select")
+RUNS = {
+    "fed": ("fed", *FED, "--repeats=2", "--keep-networks"),
+    "fed, whole networks": ("fed", *FED, "--repeats=1", "--train-au"),
+    "mer": ("mer", *MER, "--au=scratch", "--prior-schedule=decay"),
+}
+ROWS = {
+    "fed": [f"{name}, {prior} prior" for name in ("FedAvg", "P-FedProx") for prior in PRIORS],
+    "mer": [f"AU module from scratch, {prior} prior" for prior in PRIORS],
+}
+KEPT = {"fed": 16, "fed, whole networks": 3, "mer": 3}
 
 
 @pytest.fixture(scope="module")
-def fed(tmp_path_factory: pytest.TempPathFactory) -> Command:
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    """Commands on a folder that looks as if the data had been made in it."""
     command = Command(tmp_path_factory.mktemp("priors"))
-    command.environment["JAX_LOG_COMPILES"] = "1"
+    (command.folder / "data" / random_dataset("synthetic", "federated").name).mkdir(parents=True)
     return command
 
 
-@pytest.fixture(scope="module")
-def several(fed: Command) -> tuple[Path, str]:
-    """A run of two algorithms, priors and repeats each, and what it wrote to standard error."""
-    done = fed(*SEVERAL, f"--output={fed.folder / 'several'}")
+@pytest.fixture(scope="module", params=RUNS)
+def run(command: Command, request: pytest.FixtureRequest) -> tuple[str, Path, str]:
+    """Which run, its folder, and what it wrote to standard error."""
+    name, *options = RUNS[request.param]
+    folder = command.folder / request.param.replace(", ", " ").replace(" ", "-")
+    done = command(name, *options, f"--output={folder}", "--prior", *PRIORS)
     assert done.returncode == 0, done.stderr
-    return fed.folder / "several", done.stderr
+    return request.param, folder, done.stderr
 
 
-@pytest.fixture(scope="module")
-def whole(fed: Command) -> Path:
-    """The same, whole networks."""
-    done = fed(*WHOLE, f"--output={fed.folder / 'whole'}")
-    assert done.returncode == 0, done.stderr
-    return fed.folder / "whole"
-
-
-@pytest.fixture
-def on_random_data(fed: Command, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """This process reads the data of the runs; returns their folder."""
-    monkeypatch.setattr(loading, "load", random_dataset)
-    monkeypatch.setattr(commandline, "cache_compilations", lambda: None)
-    place = fed.folder / "data"
-    (place / random_dataset("synthetic", "federated").name).mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def test_priors_algorithms_and_repeats_compile_one_round(several: tuple[Path, str]) -> None:
-    folder, errors = several
-    assert len(re.findall(r"Finished XLA compilation of jit\(round_\)", errors)) == 1
-    metrics = pd.read_csv(folder / "metrics.csv")
-    assert metrics[["algorithm", "repeat", "round"]].drop_duplicates().shape == (4 * 2 * 6, 3)
-
-
-def test_killed_and_resumed_ends_with_the_same_files(fed: Command, several: tuple[Path, str], tmp_path: Path) -> None:
-    folder = tmp_path / "killed"
-    kill_and_resume(fed, SEVERAL, folder)
-    assert contents(folder) == contents(several[0])
-
-
-def test_whole_networks_train_with_each_prior(whole: Path) -> None:
-    aus, clients = pd.read_csv(whole / "au_predictions.csv"), pd.read_csv(whole / "clients.csv")
+def test_priors_and_repeats_compile_one_round_and_give_other_predictions(run: tuple[str, Path, str]) -> None:
+    kind, folder, errors = run
+    assert compilations(errors, "_round_of_all") == (1 if kind == "mer" else 2)  # AU pretraining is the other one
+    aus = pd.read_csv(folder / "au_predictions.csv")
     groups = dict(list(aus.groupby("algorithm", sort=False)))
-    assert list(groups) == ROWS
-    assert {len(rows) for rows in groups.values()} == {clients["num_test"].sum()}
+    assert list(groups) == ROWS[kind.partition(",")[0]]
     columns = [name for name in aus if name.startswith("probability_")]
-    published, other = (groups[name][columns].to_numpy() for name in ROWS[:2])
-    assert np.isfinite(published).all()
-    assert (published != other).mean() > 0.9
+    first, other = (groups[name][columns].to_numpy() for name in list(groups)[:2])
+    assert np.isfinite(first).all()
+    assert (first != other).mean() > 0.9
 
 
-@pytest.mark.parametrize("kind", ["frozen", "whole"])
-def test_networks_read_back_give_the_predictions_of_their_run(
-    several: tuple[Path, str], whole: Path, on_random_data: Path, kind: str
+def test_explain_shows_what_the_kept_networks_made_of_their_priors(
+    command: Command, run: tuple[str, Path, str]
 ) -> None:
-    folder = RunFolder(several[0] if kind == "frozen" else whole)
-    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
-    with progress() as stages:
-        run = read_run(folder, on_random_data, stages)
-    again = jax.device_get(reevaluation(run)(run.ratio))
-    for table, name in zip(explain_tables.predictions(run, again), ("predictions", "au_predictions"), strict=True):
-        expected = folder.read_table(f"{name}.csv")
-        pd.testing.assert_frame_equal(table, expected, check_dtype=False, rtol=1e-3, atol=1e-5)
-    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
+    kind, folder, _ = run
+    before, rows = contents(folder), ROWS[kind.partition(",")[0]]
+    said = command.shown("explain", str(folder), "--ratios", "0", "1")
+    assert contents(folder) == before
+    output = RunFolder(folder / "explain")
+    facts, networks = output.read_json("data.json"), output.read_table("networks.csv")
+    assert facts["largest_difference"] < 1e-3
+    assert networks["kept"].sum() == KEPT[kind]
+    kept = networks.loc[networks["kept"] > 0, "algorithm"].tolist()
+    scores, ratio = output.read_table("sensitivity.csv"), facts["run"]["prior_ratio"]
+    assert ratio == pytest.approx(0.5 if kind == "mer" else 0.3)
+    assert sorted(scores["ratio"].unique()) == sorted({0, ratio, 1})
+    assert list(scores["algorithm"].unique()) == kept
+    frozen = [f"every algorithm, {prior} prior" for prior in PRIORS]
+    assert list(output.read_table("attention.csv")["algorithm"].unique()) == (frozen if kind == "fed" else kept)
+    if networks["kept"].sum() == networks["trained"].sum():
+        summary = pd.read_csv(folder / "summary.csv").set_index("algorithm")
+        own = scores[scores["ratio"] == ratio].groupby("algorithm")[["uf1", "uar", "au_f1"]].mean()
+        np.testing.assert_allclose(own.loc[rows], summary.loc[rows, list(own)], atol=0.02)
+    assert "not an explanation of cause" in said
+    assert (output.path / "report.html").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize("kind", ["frozen", "whole"])
-def test_the_command_shows_what_they_made_of_their_priors(
-    several: tuple[Path, str],
-    whole: Path,
-    on_random_data: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    kind: str,
-) -> None:
-    folder, output = (several[0] if kind == "frozen" else whole), tmp_path / "explained"
-    options = [str(folder), f"--data-dir={on_random_data}", f"--output={output}", "--ratios", "0", "1"]
-    assert explain.main(options) == 0
-    attention, scores = (pd.read_csv(output / f"{name}.csv") for name in ("attention", "sensitivity"))
-    rows = [f"every algorithm, {prior} prior" for prior in SEVERAL[-2:]] if kind == "frozen" else ROWS
-    assert list(attention["algorithm"].unique()) == rows
-    assert sorted(scores["ratio"].unique()) == [0, 0.3, 1]
-    assert list(scores["algorithm"].unique()) == ROWS
-    summary = pd.read_csv(folder / "summary.csv").set_index("algorithm")["uf1"]
-    own = scores[scores["ratio"] == 0.3].groupby("algorithm")["uf1"].mean()
-    np.testing.assert_allclose(own[ROWS], summary[ROWS], atol=0.02)
-    assert "not an explanation of cause" in capsys.readouterr().out
-    assert (output / "report.html").stat().st_size > 10_000
+def test_explain_stops_where_networks_changed_hands(command: Command, run: tuple[str, Path, str]) -> None:
+    _, folder, _ = run
+    first, second, *_ = sorted((folder / "networks").iterdir())
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    try:
+        said = one_sentence(command("explain", str(folder), f"--output={folder.parent / 'refused'}"))
+    finally:
+        first.write_bytes(content)
+    assert f"{first.name} is of another run, or of another part of this one" in said
+    assert not (folder.parent / "refused").exists()

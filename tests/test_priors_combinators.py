@@ -238,7 +238,7 @@ def test_annotations_that_do_not_fit_are_refused() -> None:
         from_annotations(np.full((3, 2), 0.5))
     with pytest.raises(ValueError, match=r"shape \(3, 3\) and the annotations have 2 AUs"):
         from_annotations(np.ones((3, 2)), topology=np.ones((3, 3), bool))
-    with pytest.raises(ValueError, match="of no clip"):
+    with pytest.raises(ValueError, match="no annotated clips"):
         from_annotations(np.ones((0, 2)))
 
 

@@ -11,8 +11,10 @@ import pytest
 import tyro
 
 import fedpsyau_jax.priors
-from experiments.coordination import CoordinationSettings, Options, check, pairs_table
+from experiments.coordination import Options
+from experiments.inputs.coordination import CoordinationSettings, check
 from experiments.inputs.priors import NAMED
+from experiments.results.coordination import pairs_table
 from fedpsyau_jax.priors import AnnotationTable
 from fedpsyau_jax.priors.coordination import coordination
 

@@ -88,7 +88,7 @@ def test_a_terminal_gets_a_bar_with_round_loss_and_times():
 TRAINS_FOREVER = """
 import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
-from experiments.progress import progress
+from experiments.run.progress import progress
 with progress() as stages, stages.stage("training", 9, unit="round") as training:
     training.advance(loss=1.0)
     print("ready", flush=True)

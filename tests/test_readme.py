@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import tyro
 
-from experiments.fed import Options
-from experiments.inputs.configs import PRESETS
+from experiments.fed import FED
+from experiments.inputs.presets import FED_PRESETS as PRESETS
 from experiments.parity.__main__ import main as parity
+from experiments.run.lifecycle import options_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-FED = (ROOT / "docs" / "fed.md").read_text()
+FED_PAGE = (ROOT / "docs" / "fed.md").read_text()
+Options = options_of(FED)
 
 
 def commands() -> list[list[str]]:
@@ -69,7 +71,7 @@ def test_parity_command_names_its_option_and_a_file() -> None:
 
 def test_installed_extras_and_constraints_exist() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    installs = re.findall(r"pip install (\S+) (\S+) -e (\S+)", README + FED)
+    installs = re.findall(r"pip install (\S+) (\S+) -e (\S+)", README + FED_PAGE)
     assert len(installs) >= 3
     for flag, constraints, project in installs:
         assert flag == "-c"
@@ -78,12 +80,12 @@ def test_installed_extras_and_constraints_exist() -> None:
 
 
 def test_modules_that_are_named_exist() -> None:
-    for name in re.findall(r"python -m ((?:experiments|data|benchmarks|fedpsyau_jax)[\w.]*)", README + FED):
+    for name in re.findall(r"python -m ((?:experiments|data|benchmarks|fedpsyau_jax)[\w.]*)", README + FED_PAGE):
         path = ROOT.joinpath(*name.split("."))
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
 
 
-@pytest.mark.parametrize(("text", "folder"), [(README, ROOT), (FED, ROOT / "docs")], ids=["README", "fed"])
+@pytest.mark.parametrize(("text", "folder"), [(README, ROOT), (FED_PAGE, ROOT / "docs")], ids=["README", "fed"])
 def test_links_lead_somewhere(text: str, folder: Path) -> None:
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if not link.startswith("http")]
     assert links
@@ -102,7 +104,7 @@ def test_files_of_the_layout_exist() -> None:
 
 
 def test_every_option_is_documented_and_none_else() -> None:
-    table = FED.partition("## Options")[2].partition("\n## ")[0]
+    table = FED_PAGE.partition("## Options")[2].partition("\n## ")[0]
     documented = re.findall(r"^\| `(--[\w.-]+)`", table, re.MULTILINE)
     assert sorted(documented) == sorted(option_names(Options()))
 
@@ -110,7 +112,7 @@ def test_every_option_is_documented_and_none_else() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_documented_defaults_are_the_defaults(preset: str) -> None:
     column = {"quick": 2, "paper": 3}[preset]
-    for line in FED.splitlines():
+    for line in FED_PAGE.splitlines():
         if not line.startswith("| `--"):
             continue
         cells = [cell.strip() for cell in line.split("|")]
@@ -131,7 +133,7 @@ def test_documented_defaults_are_the_defaults(preset: str) -> None:
 
 def test_option_names_in_the_text_exist() -> None:
     known = {*option_names(Options()), "--help", "--golden"}
-    named = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*", README + FED))
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*", README + FED_PAGE))
     assert named <= known, named - known
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments import compare, fed, mer, pretrain
-from experiments.run import commandline
+from experiments.run import lifecycle
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
 
 SMALL = "--network.variant=no-transformer-no-gat"
@@ -28,7 +28,7 @@ class Place:
     def run(self, module, name: str, *options: str) -> Path:
         path = self.folder / name
         arguments = [*options, SMALL, f"--data-dir={self.folder / 'data'}", f"--output={path}"]
-        assert commandline.guarded(lambda: module.main(arguments)) == 0
+        assert lifecycle.exit_status(lambda: module.main(arguments)) == 0
         assert (path / "report.html").exists()
         return path
 
@@ -36,7 +36,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commandline, "cache_compilations", lambda: None)
+        patch.setattr(lifecycle, "cache_compilations", lambda: None)
         yield Place(tmp_path_factory.mktemp("real"))
 
 
@@ -70,7 +70,7 @@ def test_casme3_leaving_one_subject_out(place: Place, detector: Path, casme3: Pa
     assert {"p_negative", "p_positive", "p_surprise"} <= set(predictions)
     again = place.run(mer, "casme3-longer", "--database=casme3", *options, "--epochs=2")
     compared = place.folder / "compared"
-    assert commandline.guarded(lambda: compare.main([str(path), str(again), f"--output={compared}"])) == 0
+    assert lifecycle.exit_status(lambda: compare.main([str(path), str(again), f"--output={compared}"])) == 0
     assert len(pd.read_csv(compared / "differences.csv")) == 1
 
 

@@ -1,22 +1,23 @@
 import base64
+import io
+import json
 import re
 from html.parser import HTMLParser
 
-import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import finished_pretraining, finished_run
+from rich.console import Console
 
 from experiments import report as report_command
-from experiments.pages import report
+from experiments.pages import report, sentences
 from experiments.results import baselines
-from experiments.results import schema as records
-from experiments.results import scores as results
-from experiments.run import commandline
-from experiments.run import folder as runfolder
+from experiments.results.read import read
+from experiments.run.folder import RunFolder
+from experiments.run.mistakes import exit_status
 
-CLASSES = ["anger", "fear & co", "surprise"]
 ALGORITHMS = ["FedAvg", "P-FedProx"]
-NUM_REPEATS, NUM_CLIENTS, NUM_ROUNDS, NUM_TEST = 2, 2, 3, 12
+PRIORS = ("AU detector, published prior", "AU detector, uniform prior")
 
 
 class Page(HTMLParser):
@@ -42,89 +43,34 @@ class Page(HTMLParser):
         self.text += text
 
 
-def made_up_tables(part):
-    draw = np.random.default_rng(0)
-    classes, aus, splits = [], [], []
-    for repeat in range(NUM_REPEATS):
-        for client in map(str, range(1, NUM_CLIENTS + 1)):
-            labels = draw.integers(0, 3, NUM_TEST)
-            present = draw.integers(0, 2, (NUM_TEST, 2))
-            subjects = [f"00{client}"] * NUM_TEST
-            clips = [f"{client}_{index}" for index in range(NUM_TEST)]
-            where = {"repeat": repeat, part: client}
-            splits.append(records.client_split(where, [f"00{client}"], labels, labels, CLASSES))
-            for algorithm in ALGORITHMS:
-                keys = {"algorithm": algorithm, **where}
-                probabilities = draw.dirichlet(np.ones(3), NUM_TEST)
-                classes.append(records.class_predictions(keys, clips, subjects, labels, probabilities, CLASSES))
-                detected = draw.random((NUM_TEST, 2))
-                ones = np.ones((NUM_TEST, 2))
-                aus.append(records.au_predictions(keys, clips, subjects, present, ones, detected, ["AU1", "AU2"]))
-    return pd.concat(classes), pd.concat(aus), pd.DataFrame(splits)
+def written(path):
+    folder = RunFolder(path)
+    return folder, report.write(folder).read_text()
 
 
-def made_up_rounds():
-    shape = (len(ALGORITHMS), NUM_REPEATS, NUM_CLIENTS)
-    ones, confusion = np.ones(shape), np.random.default_rng(1).integers(0, 5, (*shape, 3, 3))
-    return pd.concat(
-        records.round_metrics(
-            round_,
-            ALGORITHMS,
-            ["1", "2"],
-            train_loss_sum=ones / round_,
-            num_train=ones,
-            test_loss_sum=ones,
-            confusion=confusion,
-        )
-        for round_ in range(1, NUM_ROUNDS + 1)
-    )
+def text_of(html):
+    return " ".join(Page(html).text.split())
 
 
-def made_up_run(path, *, part="client", synthetic=True, settings=None):
-    folder = runfolder.create(path)
-    predictions, aus, splits = made_up_tables(part)
-    trained_on = ("repeat",) if part == "client" else ("repeat", part)
-    summary = results.summarise(
-        [
-            results.score_repeats(predictions, aus, part=part),
-            baselines.majority(predictions, splits, part=part, trained_on=trained_on),
-            baselines.chance(predictions, aus, part=part),
-        ]
-    )
-    facts = records.data_facts(
-        "made up",
-        ["001", "002"],
-        np.array([0, 1]),
-        CLASSES,
-        ["AU1", "AU2"],
-        synthetic=synthetic,
-        fingerprint="f1",
-        drops=[{"clip": "x", "reason": "<b>onset == apex</b>"}],
-    )
-    config = {
-        "experiment": "fed",
-        "command": "python -m experiments.fed",
-        "settings": settings or {"seed": 3},
-    }
-    folder.write_json("config.json", config)
-    folder.write_json("environment.json", runfolder.environment())
-    folder.write_json("data.json", facts)
-    folder.write_table("clients.csv", splits)
-    folder.write_table("metrics.csv", made_up_rounds())
-    folder.write_table("predictions.csv", predictions)
-    folder.write_table("au_predictions.csv", aus)
-    folder.write_table("summary.csv", summary)
-    return folder
+def printed(folder, width=80):
+    output = io.StringIO()
+    report.show(folder, Console(file=output, width=width))
+    return output.getvalue()
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    folder = made_up_run(tmp_path_factory.mktemp("runs") / "finished")
-    return folder, report.write(folder).read_text()
+    return written(finished_run(tmp_path_factory.mktemp("runs") / "finished"))
 
 
-def test_the_page_is_one_well_formed_file(finished):
-    _, html = finished
+@pytest.fixture(scope="module")
+def pretraining(tmp_path_factory):
+    return written(finished_pretraining(tmp_path_factory.mktemp("runs") / "pretraining", algorithms=PRIORS))
+
+
+@pytest.mark.parametrize("which", ["finished", "pretraining"])
+def test_the_page_is_one_well_formed_file(which, request):
+    _, html = request.getfixturevalue(which)
     page = Page(html)
     addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href")]
     assert addresses
@@ -133,10 +79,17 @@ def test_the_page_is_one_well_formed_file(finished):
     assert not re.search(r"url\(|@import", html)
 
 
-def test_figures_are_the_saved_ones(finished):
-    folder, html = finished
+FIGURES = {
+    "finished": {"scores", "differences", "curves", "confusion", "clients", "classes", "action_units"},
+    "pretraining": {"scores", "differences", "curves", "action_units"},
+}
+
+
+@pytest.mark.parametrize(("which", "names"), FIGURES.items(), ids=FIGURES)
+def test_figures_are_the_saved_ones(which, names, request):
+    folder, html = request.getfixturevalue(which)
     saved = {file.stem: file.read_bytes() for file in (folder.path / "figures").glob("*.png")}
-    assert set(saved) == {"curves", "confusion", "clients", "classes", "action_units"}
+    assert set(saved) == names
     embedded = [base64.b64decode(code) for code in re.findall(r"base64,([^\"]+)", html)]
     assert sorted(embedded) == sorted(saved.values())
     assert all(image.startswith(b"\x89PNG") for image in embedded)
@@ -149,20 +102,25 @@ def test_texts_are_escaped(finished):
     assert "fear &amp; co" in html
 
 
-def test_every_title_says_that_the_data_are_synthetic(finished):
-    _, html = finished
+@pytest.mark.parametrize("which", ["finished", "pretraining"])
+def test_every_title_says_that_the_data_are_synthetic(which, request):
+    _, html = request.getfixturevalue(which)
     for heading in re.findall(r"<(?:title|h1)>(.*?)</", html):
         assert "synthetic data" in heading
     assert "<h2>Results (synthetic data)</h2>" in html
 
 
-def test_the_results_table_holds_the_summary(finished):
+def test_the_results_table_holds_the_summary_and_the_intervals(finished):
     folder, html = finished
     summary = folder.read_table("summary.csv").set_index("algorithm")
-    for algorithm in (*ALGORITHMS, baselines.MAJORITY, baselines.CHANCE):
-        row = re.search(rf"<tr[^>]*><td>{algorithm}</td>(.*?)</tr>", html, re.DOTALL).group(1)
+    bounds = folder.read_table("intervals.csv").set_index(["algorithm", "metric"])
+    for algorithm in (*ALGORITHMS, baselines.MAJORITY, baselines.CHANCE, baselines.AU_SET_ORACLE):
+        row = re.search(rf"<tr[^>]*><td>{re.escape(algorithm)}</td>(.*?)</tr>", html, re.DOTALL).group(1)
         for column in ("uf1", "uar", "accuracy", "uf1_mean_over_clients", "uf1_worst_client"):
             assert f"<td>{summary.loc[algorithm, column]:.3f}".replace("<td>0.", "<td>.") in row
+        for metric in ("uf1", "au_f1") if algorithm in ALGORITHMS else ():
+            low, high = bounds.loc[(algorithm, metric), ["low", "high"]]
+            assert f"[{low:.3f}, {high:.3f}]".replace("0.", ".") in row
 
 
 def test_the_page_is_made_again_from_the_folder_alone(finished, capsys):
@@ -173,47 +131,94 @@ def test_the_page_is_made_again_from_the_folder_alone(finished, capsys):
     assert (folder.path / "report.html").read_text() == html
 
 
-@pytest.mark.parametrize("missing", ["summary.csv", "data.json"])
+@pytest.mark.parametrize("missing", ["summary.csv", "data.json", "intervals.csv", "rows.csv"])
 def test_a_missing_file_is_one_sentence_and_exit_status_2(finished, tmp_path, capsys, missing):
     folder, _ = finished
     for file in folder.path.glob("*.*"):
         if file.name != missing:
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    assert commandline.guarded(lambda: report_command.main(tmp_path)) == 2
+    assert exit_status(lambda: report_command.main(tmp_path)) == 2
     assert capsys.readouterr().err.strip().endswith(f"it has no {missing}; give the folder of a run.")
 
 
 def test_cross_validation_on_real_data_that_was_stopped(tmp_path):
-    settings = {"rounds": 9, "split": "examples", "optimizer": {"lr": 0.1}}
-    html = report.write(made_up_run(tmp_path / "run", part="fold", synthetic=False, settings=settings)).read_text()
-    text = " ".join(Page(html).text.split())
+    settings = {"epochs": 9, "split": "examples", "optimizer": {"lr": 0.1}}
+    path = finished_run(tmp_path / "run", experiment="mer", synthetic=False, scored="validation", **settings)
+    folder, html = written(path)
+    text = text_of(html)
     assert "synthetic data" not in text.lower()
-    assert "3 of 9 rounds were run" in text
+    assert "3 of 9 epochs were run" in text
     assert "in training and in test, as published" in text
     assert "optimizer.lr" in text
     assert "UF1 mean over folds" in text
-    assert (tmp_path / "run" / "figures" / "folds.png").exists()
+    assert (folder.path / "figures" / "folds.png").exists()
 
 
 def test_limits_say_what_one_repeat_is_worth(finished):
     folder, _ = finished
-    run = report.read(folder)
-    one = report.Run(**{**vars(run), "predictions": run.predictions[run.predictions["repeat"] == 0]})
-    assert any("confidence interval" in sentence for sentence in report.limits(run))
-    assert any(sentence.startswith("One repeat") for sentence in report.limits(one))
+    run = read(folder)
+    first = run.au_predictions[run.au_predictions["repeat"] == 0]
+    one = type(run)(**{**vars(run), "au_predictions": first})
+    assert any("confidence interval" in sentence for sentence in sentences.limits(run))
+    assert any(sentence.startswith("One repeat") for sentence in sentences.limits(one))
+
+
+def test_a_pretraining_says_what_its_scores_are(pretraining):
+    folder, html = pretraining
+    text = text_of(html)
+    assert "all AUs everywhere" in text
+    assert "Validation subjects were not trained on" in text
+    assert "shown in training" in text
+    assert "--au-init" in text
+    assert "Who was validated on; all others of these databases were trained on" in text
+    shown = printed(folder)
+    assert "Validation F1 of each action unit (synthetic data)" in shown
+    for name in ("mean", "AU1", "AU4", "AU12", "AU detector", "all AUs everywhere"):
+        assert name in shown
+    scores = folder.read_table("au_scores.csv")
+    for value in scores["f1"]:
+        assert f"{value:.3f}".removeprefix("0") in shown
+
+
+def test_the_page_and_the_terminal_say_which_rows_differ(tmp_path):
+    folder, html = written(finished_run(tmp_path / "run", skill=[0.2, 0.95]))
+    row = folder.read_table("differences.csv").iloc[0]
+    expected = f"P-FedProx is above FedAvg in UF1 by {-row['uf1']:.3f}".replace("0.", ".")
+    assert expected in text_of(html)
+    assert expected in printed(folder)
+    assert str(folder.path / "report.html") in printed(folder)
 
 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
         ("metrics.csv", "a,b\n1,2\n"),
-        ("clients.csv", "repeat\n0\n"),
+        ("splits.csv", "repeat\n0\n"),
         ("class_scores.csv", "algorithm,class,f1,recall\n"),
+        ("summary.csv", "algorithm,kind\nFedAvg,trained\n"),
+        ("predictions.csv", "algorithm,repeat\n"),
     ],
 )
 def test_tables_of_something_else_are_one_sentence(tmp_path, capsys, name, content):
-    folder = made_up_run(tmp_path / "run")
+    folder = RunFolder(finished_run(tmp_path / "run"))
     folder.write_text(name, content)
-    assert commandline.guarded(lambda: report_command.main(folder.path)) == 2
-    (told,) = capsys.readouterr().err.splitlines()
-    assert told.startswith(f"Error: {folder.path}: its files are not those of a finished run (")
+    assert exit_status(lambda: report_command.main(folder.path)) == 2
+    (message,) = capsys.readouterr().err.splitlines()
+    assert message.startswith(f"Error: {folder.path}")
+
+
+def test_a_report_of_a_run_without_scores_is_refused(tmp_path, capsys):
+    folder = RunFolder(finished_run(tmp_path / "run"))
+    config = json.loads((folder.path / "config.json").read_text())
+    folder.write_json("config.json", config | {"experiment": "explain"})
+    assert exit_status(lambda: report_command.main(folder.path)) == 2
+    assert "is a run of experiments.explain, which has no table of scores" in capsys.readouterr().err
+
+
+def test_many_rows_are_shown_by_some_of_each_kind(tmp_path):
+    names = [f"FedProx, mu {number}" for number in range(9)] + ["FedAvg"]
+    rows = pd.DataFrame({"algorithm": names, "name": ["fedprox"] * 9 + ["fedavg"], "prior": "p", "variant": "full"})
+    folder = RunFolder(finished_run(tmp_path / "run", rows=rows))
+    shown = report.first_rows(read(folder))
+    assert shown == [*names[:7], "FedAvg"]
+    assert "the first 8 of 10 rows" in written(folder.path)[1]

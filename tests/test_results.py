@@ -1,15 +1,11 @@
-import io
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 from sklearn.metrics import f1_score, recall_score
 
-from experiments.pages import tables
-from experiments.results import baselines
-from experiments.results import schema as records
+from experiments.results import baselines, schema
 from experiments.results import scores as results
 
 CLASSES = ["anger", "fear", "surprise"]
@@ -17,16 +13,20 @@ AUS = ["AU1", "AU2"]
 
 
 def predictions(algorithm, repeat, client, labels, predicted, class_names=CLASSES):
-    keys = {"algorithm": algorithm, "repeat": repeat, "client": client}
+    keys = {"algorithm": algorithm, "repeat": repeat, "fold": "all", "client": client}
     clips = [f"clip{client}{index}" for index in range(len(labels))]
     probabilities = np.eye(len(class_names))[predicted]
-    return records.class_predictions(keys, clips, clips, np.array(labels), probabilities, class_names)
+    return schema.emotion_rows(keys, clips, clips, np.array(labels), probabilities, class_names)
 
 
 def au_predictions(algorithm, repeat, client, labels, mask, probabilities):
-    keys = {"algorithm": algorithm, "repeat": repeat, "client": client}
+    keys = {"algorithm": algorithm, "repeat": repeat, "fold": "all", "client": client}
     clips = [f"clip{client}{index}" for index in range(len(labels))]
-    return records.au_predictions(keys, clips, clips, np.array(labels), np.array(mask), np.array(probabilities), AUS)
+    return schema.au_rows(keys, clips, clips, np.array(labels), np.array(mask), np.array(probabilities), AUS)
+
+
+def split_row(keys, train):
+    return schema.split_row(keys, ["s1"], np.array(train), np.array([]), np.array([0]), CLASSES)
 
 
 def scores_of(repeats, algorithm, view, metric, repeat=0):
@@ -88,7 +88,7 @@ def test_action_units_are_pooled_and_unlabelled_ones_left_out(two_clients):
 
 def test_a_label_that_is_no_class_is_named(two_clients):
     two_clients["label"] = two_clients["label"].replace("fear", "boredom")
-    with pytest.raises(ValueError, match="'boredom' in column 'label' is none of the classes anger, fear"):
+    with pytest.raises(ValueError, match="'boredom' in column 'label' is none of anger, fear"):
         results.score_repeats(two_clients)
 
 
@@ -113,7 +113,7 @@ def test_majority_is_that_of_the_training_split_of_each_repeat():
     table = pd.concat([predictions(name, r, "1", [0, 0, 0, 1], [2] * 4) for r in range(2) for name in ("a", "b")])
     splits = pd.DataFrame(
         [
-            records.client_split({"repeat": r, "client": c}, ["s1"], np.array(train), np.array([0]), CLASSES)
+            split_row({"repeat": r, "fold": "all", "client": c}, train)
             for r, c, train in [(0, "1", [1, 1, 1]), (0, "2", [0, 0]), (1, "1", [0, 0]), (1, "2", [1])]
         ]
     )
@@ -149,68 +149,49 @@ def test_chance_is_the_expected_score_of_random_classes():
     pd.testing.assert_frame_equal(chance, baselines.chance(table, aus))
 
 
-def test_round_metrics_pool_counts_and_losses():
-    confusion = np.zeros((1, 1, 2, 3, 3), int)
-    confusion[0, 0, 0] = np.diag([2, 1, 0])
-    confusion[0, 0, 1, 0, 1] = 3
-    table = records.round_metrics(
-        4,
-        ["FedAvg"],
-        ["1", "2"],
-        train_loss_sum=np.array([[[10.0, 2.0]]]),
-        num_train=np.array([[[10, 1]]]),
-        test_loss_sum=np.array([[[3.0, 6.0]]]),
-        confusion=confusion,
-    ).set_index("client")
-    assert table["train_loss"].to_dict() == pytest.approx({"1": 1.0, "2": 2.0, "pooled": 12 / 11})
-    assert table["test_loss"].to_dict() == pytest.approx({"1": 1.0, "2": 2.0, "pooled": 1.5})
-    assert table["num_test"].to_dict() == {"1": 3, "2": 3, "pooled": 6}
-    assert table["accuracy"].to_dict() == pytest.approx({"1": 1.0, "2": 0.0, "pooled": 0.5})
-    assert table.loc["pooled", "uf1"] == pytest.approx(np.mean([4 / 7, 2 / 5]))
-    assert set(table["round"]) == {4}
-
-
-def test_a_round_without_evaluation_has_no_test_scores():
-    counts = np.zeros((1, 1, 1, 3, 3), int)
-    one = np.ones((1, 1, 1))
-    table = records.round_metrics(
-        1, ["a"], ["1"], train_loss_sum=one, num_train=one, test_loss_sum=0 * one, confusion=counts
-    )
-    assert table[["test_loss", "uf1", "uar", "accuracy"]].isna().all(axis=None)
-    assert (table["train_loss"] == 1).all()
-
-
-def test_long_names_fold_and_every_score_stays_whole_on_80_columns(two_clients):
-    name = "FedAvg, my_own_priors:psychology prior"
-    scores = results.score_repeats(two_clients.assign(algorithm=name))
-    summary = results.summarise([pd.concat([scores.assign(repeat=repeat) for repeat in (0, 1)])])
-    output = io.StringIO()
-    Console(file=output, width=80).print(tables.terminal_table(summary, synthetic=True))
-    shown = output.getvalue()
-    assert max(map(len, shown.splitlines())) <= 80
-    assert "…" not in shown
-    assert shown.count("±.000") == 5
-    assert [word for word in shown.split() if word in name.split()] == name.split()
-
-
-def test_an_example_without_emotion_is_refused():
-    with pytest.raises(ValueError, match="without an emotion"):
-        predictions("a", 0, "1", [0, -1], [0, 0])
-
-
-def test_table_shows_the_baselines_last_and_a_dash_for_what_is_undefined(two_clients):
-    repeats = [
-        results.reference("AU-set oracle", {"uf1": 0.5}),
-        results.score_repeats(two_clients),
+def test_the_folds_of_a_repeat_have_a_majority_each():
+    table = pd.concat([predictions("a", 0, "all", [0], [2]).assign(fold=fold, clip=fold) for fold in "AB"])
+    splits = [
+        split_row({"repeat": 0, "fold": fold, "client": "all"}, train) for fold, train in [("A", [0]), ("B", [1])]
     ]
-    output = io.StringIO()
-    table = tables.terminal_table(results.summarise(repeats), synthetic=True)
-    Console(file=output, width=80).print(table)
-    lines = output.getvalue().splitlines()
-    assert "(synthetic data)" in lines[0]
-    trained = next(line for line in lines if "FedAvg" in line)
-    oracle = next(line for line in lines if "oracle" in line)
-    assert trained.split() == ["FedAvg", ".722±-", ".722±-", ".667±-", ".556±-", ".333±-"]
-    assert oracle.split()[2:] == [".500±-", "-", "-", "-", "-"]
-    assert lines.index(trained) < lines.index(oracle)
-    assert "AU F1" not in output.getvalue()
+    repeats = baselines.majority(table, pd.DataFrame(splits), part="fold")
+    assert scores_of(repeats, baselines.MAJORITY, "pooled", "accuracy") == 0.5
+    assert scores_of(repeats, baselines.MAJORITY, "worst_fold", "accuracy") == 0.0
+
+
+def test_the_au_set_oracle_names_the_most_frequent_class_of_each_set_of_the_tested_examples():
+    table = pd.concat([predictions(name, 0, "1", [0, 0, 1, 1, 2], [2] * 5) for name in ("a", "b")])
+    present = [[1, 0], [1, 0], [1, 0], [0, 0], [0, 0]]
+    mask = [[1, 1], [1, 1], [1, 1], [1, 1], [1, 0]]  # the last one differs in what is labelled alone
+    aus = pd.concat([au_predictions(name, 0, "1", present, mask, np.zeros((5, 2))) for name in ("a", "b")])
+    oracle = baselines.au_set_oracle(table, aus)
+    assert scores_of(oracle, baselines.AU_SET_ORACLE, "pooled", "accuracy") == pytest.approx(4 / 5)
+    everything_labelled = baselines.au_set_oracle(table, aus.assign(mask_AU2=1))
+    assert scores_of(everything_labelled, baselines.AU_SET_ORACLE, "pooled", "accuracy") == pytest.approx(3 / 5)
+    assert "in sample" in baselines.AU_SET_ORACLE
+
+
+def test_the_au_set_oracle_is_that_of_each_repeat():
+    def table(repeat, labels):
+        who = predictions("a", repeat, "1", labels, [0, 0])
+        return who, au_predictions("a", repeat, "1", [[1, 0], [1, 0]], np.ones((2, 2)), np.zeros((2, 2)))
+
+    emotions, aus = (pd.concat(both) for both in zip(table(0, [0, 0]), table(1, [1, 2]), strict=True))
+    oracle = baselines.au_set_oracle(emotions, aus)
+    assert scores_of(oracle, baselines.AU_SET_ORACLE, "pooled", "accuracy", repeat=0) == 1.0
+    assert scores_of(oracle, baselines.AU_SET_ORACLE, "pooled", "accuracy", repeat=1) == 0.5
+
+
+def test_a_single_client_has_no_views_of_its_own():
+    repeats = results.score_repeats(predictions("a", 0, "1", [0, 1], [0, 1]))
+    assert repeats["view"].tolist() == ["pooled"]
+
+
+def test_action_units_alone_have_a_score():
+    aus = pd.concat([au_predictions("a", r, "1", [[1, 0]], [[1, 1]], [[0.9, 0.2]]) for r in range(2)])
+    summary = results.summarise(results.score_repeats(None, aus))
+    assert summary["au_f1"].item() == 1.0
+    assert summary[["uf1", "uar", "accuracy"]].isna().all(axis=None)
+    everywhere = results.score_repeats(None, baselines.all_present(aus), kind="baseline")
+    assert everywhere["algorithm"].unique().tolist() == [baselines.ALL_PRESENT]
+    assert everywhere["au_f1"].tolist() == [0.5, 0.5]

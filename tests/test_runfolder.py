@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from experiments.run import environment
 from experiments.run import folder as runfolder
 
 
@@ -79,24 +80,25 @@ def test_figures_get_their_folder_and_checkpoints_are_absolute(folder, monkeypat
 
 
 def test_environment_names_versions_and_devices():
-    environment = json.loads(json.dumps(runfolder.environment()))
-    assert environment["packages"]["numpy"] == np.__version__
-    assert sum(environment["devices"].values()) >= 1
-    assert environment["python"].startswith("3.")
+    facts = json.loads(json.dumps(environment.environment()))
+    assert facts["packages"]["numpy"] == np.__version__
+    assert sum(facts["devices"].values()) >= 1
+    assert set(facts) == set(runfolder.ENVIRONMENT)
+    assert facts["python"].startswith("3.")
 
 
 def test_git_commit_is_that_of_the_checkout_itself(tmp_path, monkeypatch):
     for variable in ("GIT_DIR", "GIT_WORK_TREE"):
         monkeypatch.delenv(variable, raising=False)
     identity = ("-c", "user.name=n", "-c", "user.email=n@example.org")
-    runfolder._git(tmp_path, "init")
-    assert runfolder._git_commit(tmp_path) is None  # no commit yet
+    environment._git(tmp_path, "init")
+    assert environment._git_commit(tmp_path) is None  # no commit yet
     (tmp_path / "code.py").write_text("1")
-    runfolder._git(tmp_path, "add", "code.py")
-    runfolder._git(tmp_path, *identity, "commit", "-m", "first")
-    commit = runfolder._git_commit(tmp_path)
-    assert commit == runfolder._git(tmp_path, "rev-parse", "HEAD")
+    environment._git(tmp_path, "add", "code.py")
+    environment._git(tmp_path, *identity, "commit", "-m", "first")
+    commit = environment._git_commit(tmp_path)
+    assert commit == environment._git(tmp_path, "rev-parse", "HEAD")
     (tmp_path / "code.py").write_text("2")
-    assert runfolder._git_commit(tmp_path) == f"{commit} + changes"
+    assert environment._git_commit(tmp_path) == f"{commit} + changes"
     (tmp_path / "installed").mkdir()
-    assert runfolder._git_commit(tmp_path / "installed") is None
+    assert environment._git_commit(tmp_path / "installed") is None

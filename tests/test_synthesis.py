@@ -21,9 +21,11 @@ from fedpsyau_jax.synthesis.population import (
     subject_numbers,
 )
 from fedpsyau_jax.synthesis.warp import backward_field, smooth_motion
-from fedpsyau_jax.vision.crop import crop_points, face_box
+from fedpsyau_jax.vision.crop import crop_points
 from fedpsyau_jax.vision.sample import Settings, flow_image
 from fedpsyau_jax.vision.stabilise import as_filmed
+
+FACE_SQUARE = Settings().square
 
 STILL_HEAD = replace(FEDERATED.conditions, shift=0.0, turn=0.0, zoom=0.0)
 
@@ -44,7 +46,7 @@ def grey(frame: np.ndarray) -> np.ndarray:
 
 def motion_error(take: Take, settings: Settings) -> float:
     """Root mean square of (measured - true muscle motion) at the inner landmarks, aligned-face pixels."""
-    box = face_box(take.onset_landmarks)
+    box = FACE_SQUARE(take.onset_landmarks)
     points = crop_points(take.onset_landmarks, box, 128)[17:]
     measured = flow_image(grey(take.onset), grey(take.apex), take.onset_landmarks, settings)
     columns, rows = np.rint(points).astype(int).clip(0, 127).T
@@ -95,7 +97,7 @@ def test_backward_field_undoes_the_motion():
 
 def test_a_known_expression_is_recovered_by_the_flow():
     take = film(face(), [Action(12, 0.35), Action(1, 0.35)], STILL_HEAD, np.random.default_rng(0))
-    size = float(np.sqrt((take.muscle_motion[17:] ** 2).sum(1).mean()) * 128 / face_box(take.onset_landmarks).side)
+    size = float(np.sqrt((take.muscle_motion[17:] ** 2).sum(1).mean()) * 128 / FACE_SQUARE(take.onset_landmarks).side)
     assert size > 0.5
     assert motion_error(take, Settings()) < 0.5 * size
 
@@ -114,7 +116,7 @@ def test_frames_are_pictures_with_a_face_at_the_landmarks():
     assert take.onset.shape == take.apex.shape == (256, 256, 3)
     assert take.onset.dtype == np.uint8
     np.testing.assert_array_equal(take.muscle_motion, 0)
-    box = face_box(take.onset_landmarks)
+    box = FACE_SQUARE(take.onset_landmarks)
     assert box.left > 0
     assert box.left + box.side < 256
     picture = grey(take.onset).astype(float)

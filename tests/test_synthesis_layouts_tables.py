@@ -42,7 +42,8 @@ def test_every_quirk_is_planted_once_and_leaves_one_meaning(layout: Layout, tmp_
     for row in truth.dropped:
         assert row.apex in (None, row.onset)
         assert row.true_apex != row.onset
-    assert len(truth.dropped) == sum(quirk in layout.quirks for quirk in ("onset is apex", "no apex"))
+    without = sum(quirk in layout.quirks for quirk in ("onset is apex", "no apex"))
+    assert len(truth.dropped) == (len(truth.rows) if layout.name == "casme3-c" else without)
 
 
 def test_casme3_cells_are_text_but_for_planted_numbers(tmp_path: Path):
@@ -54,7 +55,7 @@ def test_casme3_cells_are_text_but_for_planted_numbers(tmp_path: Path):
             assert line[2:5] == (row.onset, row.apex, row.offset)
         elif row.quirk == "apex as a number":
             assert line[2:5] == (str(row.onset), row.apex, str(row.offset))
-        else:
+        elif row.quirk != "onset 3647":
             assert line[2] == str(row.onset)
     assert cells(with_quirk(truth, "whole number"))[5] == 4
     assert cells(with_quirk(truth, "Others"))[7] == "Others"
@@ -95,7 +96,7 @@ def test_a_full_casme3_table_has_the_published_counts(tmp_path: Path):
     assert (len(three), len({line[0] for line in three})) == (699, 88)
     recordings = Counter(line[:2] for line in lines)
     assert sum(count > 1 for count in recordings.values()) == 191
-    assert sum(int(line[2]) == int(line[3]) for line in lines) == 56
+    assert sum(int(line[2]) == int(line[3]) for line in lines) == 55
     assert sum(line[4] == "0" for line in lines) == 2
 
 
@@ -125,7 +126,7 @@ def test_samm_has_its_header_below_prose(tmp_path: Path):
     assert {len(row.onset_file.stem.split("_")[1]) for row in truth.rows} == {4, 5}
     bracketed = with_quirk(truth, "alternative in brackets")
     assert cells(bracketed)[8] == "(R6 or R12)+R15"
-    assert (bracketed.action_units, bracketed.ambiguous) == ({6: "R", 15: "R"}, True)
+    assert (bracketed.action_units, bracketed.uncertain, bracketed.ambiguous) == ({15: "R"}, (6, 12), True)
     assert isinstance(cells(with_quirk(truth, "subject as a number"))[0], int)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedpsyau_jax.synthesis.anatomy import mean_shape
-from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.crop import crop, crop_points, eye_square
 from fedpsyau_jax.vision.flow import MissingTVL1Error, tvl1
 from fedpsyau_jax.vision.landmarks import network_landmarks, read_landmarks
 from fedpsyau_jax.vision.patches import cut_patches, patch_corners
@@ -60,9 +60,9 @@ def test_numbers_of_a_landmark_file_may_be_divided_by_commas(between: str):
     np.testing.assert_array_equal(points, np.column_stack([np.arange(68) + 0.5, np.full(68, 20)]))
 
 
-def test_face_box_is_a_square_of_eight_units():
+def test_the_eyes_square_is_a_square_of_eight_units():
     points = face_points()
-    box = face_box(points)
+    box = eye_square(points)
     unit = np.linalg.norm(points[42] - points[39]) / 2
     centre = (points[39] + points[42]) / 2
     assert box.side == pytest.approx(8 * unit)
@@ -73,7 +73,7 @@ def test_face_box_is_a_square_of_eight_units():
 def test_crop_puts_a_mark_where_crop_points_says():
     picture = np.zeros((256, 256), np.uint8)
     cv2.circle(picture, (150, 140), 3, 255, -1)
-    box = face_box(face_points())
+    box = eye_square(face_points())
     face = crop(picture, box, 128).astype(float)
     y, x = np.mgrid[:128, :128]
     found = np.array([(face * x).sum(), (face * y).sum()]) / face.sum()
@@ -83,16 +83,16 @@ def test_crop_puts_a_mark_where_crop_points_says():
 def test_crop_repeats_the_border_and_keeps_the_scale():
     picture = np.tile(np.arange(256, dtype=np.uint8), (256, 1))
     points = face_points(origin=(20.0, 110.0))
-    face = crop(picture, face_box(points), 128).astype(int)
+    face = crop(picture, eye_square(points), 128).astype(int)
     assert face.shape == (128, 128)
     assert (face[:, :5] == 0).all()
     step = np.diff(face[64, 80:]).mean()
-    assert step == pytest.approx(face_box(points).side / 128, rel=0.02)
+    assert step == pytest.approx(eye_square(points).side / 128, rel=0.02)
 
 
 def test_coinciding_eye_corners_are_no_face():
     with pytest.raises(ValueError, match="coincide"):
-        face_box(np.zeros((68, 2)))
+        eye_square(np.zeros((68, 2)))
 
 
 def test_patch_windows_agree_with_the_released_ones():
@@ -159,7 +159,7 @@ def test_min_max_spans_the_range_and_forgets_amplitude():
 
 
 def test_head_motion_finds_a_similarity():
-    picture, points = texture(seed=3), crop_points(face_points(), face_box(face_points()), 128)
+    picture, points = texture(seed=3), crop_points(face_points(), eye_square(face_points()), 128)
     true = cv2.getRotationMatrix2D((64, 64), 1.2, 1.01)
     true[:, 2] += (1.3, -0.8)
     found = head_motion(picture, moved(picture, true), points)

@@ -10,7 +10,6 @@ import pytest
 from fedpsyau_jax.synthesis.filming import Take, film
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 from fedpsyau_jax.vision import detection
-from fedpsyau_jax.vision.crop import face_box
 from fedpsyau_jax.vision.detection import (
     DlibLandmarker,
     MissingFacesExtraError,
@@ -19,6 +18,9 @@ from fedpsyau_jax.vision.detection import (
     dlib_landmarker,
     landmarker_named,
 )
+from fedpsyau_jax.vision.sample import Settings
+
+FACE_SQUARE = Settings().square
 
 needs_faces = pytest.mark.skipif(
     not (find_spec("dlib") and find_spec("face_recognition_models")), reason="the extra `faces` is not installed"
@@ -46,7 +48,7 @@ def test_synthetic_faces_are_found_at_their_landmarks():
         found = landmarker(grey(take.onset))
         assert found.shape == (68, 2)
         assert error(found, take.onset_landmarks) < 0.06
-        assert face_box(found).side == pytest.approx(face_box(take.onset_landmarks).side, rel=0.2)
+        assert FACE_SQUARE(found).side == pytest.approx(FACE_SQUARE(take.onset_landmarks).side, rel=0.2)
 
 
 def test_of_several_faces_the_most_certain_is_taken(monkeypatch: pytest.MonkeyPatch):
@@ -113,7 +115,7 @@ def test_figures_of_detection():
     eyes = np.linalg.norm(true[:, 45] - true[:, 36], axis=1)[:, None]
     errors = np.linalg.norm(found - true, axis=2) / eyes
     parts = {"jaw": slice(0, 17), "brows, eyes, nose": slice(17, 48), "mouth": slice(48, 68)}
-    boxes = [(face_box(ours), face_box(real)) for ours, real in zip(found, true, strict=True)]
+    boxes = [(FACE_SQUARE(ours), FACE_SQUARE(real)) for ours, real in zip(found, true, strict=True)]
     print(f"\n{len(found)} faces of {len(takes)}")
     print(
         *(f"{name}: {100 * errors[:, part].mean():.1f} % of the eye distance" for name, part in parts.items()), sep="\n"

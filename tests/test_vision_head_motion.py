@@ -8,9 +8,11 @@ import pytest
 
 from fedpsyau_jax.synthesis.filming import Conditions, Take, film
 from fedpsyau_jax.synthesis.population import FEDERATED, clips, filming_generator, portrait
-from fedpsyau_jax.vision.crop import crop_points, face_box
+from fedpsyau_jax.vision.crop import crop_points
 from fedpsyau_jax.vision.sample import Settings, flow_image
 from fedpsyau_jax.vision.stabilise import as_filmed
+
+FACE_SQUARE = Settings().square
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
@@ -32,12 +34,12 @@ def takes(factor: float, num_subjects: int, clips_of_each: int) -> list[Take]:
 
 def muscle_motion(take: Take) -> np.ndarray:
     """At the inner landmarks, pixels of a 128-pixel face."""
-    return take.muscle_motion[17:] * 128 / face_box(take.onset_landmarks).side
+    return take.muscle_motion[17:] * 128 / FACE_SQUARE(take.onset_landmarks).side
 
 
 def error(take: Take, settings: Settings) -> float:
     """Root mean square of (measured - true muscle motion) at the inner landmarks."""
-    points = crop_points(take.onset_landmarks, face_box(take.onset_landmarks), 128)[17:]
+    points = crop_points(take.onset_landmarks, FACE_SQUARE(take.onset_landmarks), 128)[17:]
     measured = flow_image(grey(take.onset), grey(take.apex), take.onset_landmarks, settings)
     columns, rows = np.rint(points).astype(int).clip(0, 127).T
     return float(np.sqrt(((measured[rows, columns, :2] - muscle_motion(take)) ** 2).sum(1).mean()))

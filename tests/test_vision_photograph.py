@@ -9,11 +9,13 @@ import pytest
 from fedpsyau_jax.synthesis.filming import Conditions, Take, film
 from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.portrait import Portrait
-from fedpsyau_jax.vision.crop import crop_points, face_box
+from fedpsyau_jax.vision.crop import crop_points
 from fedpsyau_jax.vision.detection import DlibLandmarker, dlib_landmarker
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.sample import Settings, flow_image, make_sample
 from fedpsyau_jax.vision.stabilise import as_filmed
+
+FACE_SQUARE = Settings().square
 
 pytest.importorskip("dlib")
 pytest.importorskip("skimage")
@@ -43,7 +45,7 @@ def grey(frame: np.ndarray) -> np.ndarray:
 
 def motion_and_error(take: Take, settings: Settings) -> tuple[float, float]:
     """Root mean square of the true muscle motion, and of (measured - true), at the inner landmarks."""
-    box = face_box(take.onset_landmarks)
+    box = FACE_SQUARE(take.onset_landmarks)
     points = crop_points(take.onset_landmarks, box, 128)[17:]
     measured = flow_image(grey(take.onset), grey(take.apex), take.onset_landmarks, settings)
     columns, rows = np.rint(points).astype(int).clip(0, 127).T
@@ -57,7 +59,7 @@ def test_landmarks_of_the_photograph_are_on_the_face(landmarker: DlibLandmarker)
     left_eye, right_eye = points[36:42].mean(0), points[42:48].mean(0)
     np.testing.assert_allclose([left_eye, right_eye], [(203, 101), (247, 103)], atol=4)
     assert points[33, 1] < points[51, 1] < points[57, 1] < points[8, 1]
-    box = face_box(points)
+    box = FACE_SQUARE(points)
     assert (box.left < points[17:, 0]).all()
     assert (points[17:, 0] < box.left + box.side).all()
     assert (points[17:, 1] < box.top + box.side).all()

@@ -1,1 +1,1 @@
-"""CAS(ME)^3 Part A: builder and layout."""
+"""CAS(ME)^3, Parts A and C: builder and layout."""

@@ -1,4 +1,4 @@
-"""CAS(ME)^3 Part A: see ``layout.py`` for where the files lie."""
+"""CAS(ME)^3, Parts A and C: see ``layout.py`` for where the files lie."""
 
 import tensorflow_datasets as tfds
 
@@ -7,11 +7,14 @@ from data.copy_builder import CopyBuilder, CopyConfig
 
 
 class Builder(CopyBuilder):
-    """CAS(ME)^3 Part A."""
+    """CAS(ME)^3."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 (tfds reads class attributes)
-    BUILDER_CONFIGS = [CopyConfig(name="part_a", description="Part A, depth unused.")]  # noqa: RUF012
+    BUILDER_CONFIGS = [  # noqa: RUF012
+        CopyConfig(name="part_a", description="Part A, depth unused."),
+        CopyConfig(name="part_c", description="Part C, the mock crime; no apex is annotated."),
+    ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT.expected
     layout = LAYOUT
     labelled_action_units = LAYOUT.labelled

@@ -1,18 +1,22 @@
 """CK+: sequences from a neutral to a peak frame, annotated by text files beside them."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from data.action_units import ActionUnits
 from data.annotations import Annotation, Dropped, Table
-from data.frames import Footage, Tree, number_of
+from data.frames import Footage, Tree, footage_in, fullest, number_of
 from data.labels import SEVEN
 from data.sheets import TableError, content_of
 from data.survey import Layout
+from data.text import decoded
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
-_PICTURES, _UNITS, _EMOTIONS = "cohn-kanade-images", "FACS", "Emotion"
+_PICTURES = ("cohn-kanade-images", "extended-cohn-kanade-images")
+_UNITS, _EMOTIONS = ("FACS", "FACS_labels"), ("Emotion", "Emotion_labels")
+_SUBJECT = re.compile(r"S\d{3}", re.IGNORECASE)
 _NEUTRAL = 0
 _FPS = 30
 
@@ -24,12 +28,12 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     (neutral), no emotion. The FACS file is named after the last frame: if that is not there, it is missing.
     """
     del config, table
-    pictures, units = tree.near(_PICTURES), tree.near(_UNITS)
-    if pictures is None or units is None:
-        missing = _PICTURES if pictures is None else _UNITS
-        raise TableError(f"{tree.root}: no folder {missing}")
+    subjects = {names: _subjects(tree, names) for names in (_PICTURES, _UNITS)}
+    for names, found in subjects.items():
+        if not found:
+            raise TableError(f"{tree.root}: no folder {names[0]} that holds S005/001 and the like")
     digest = hashlib.sha256()
-    every = (clip for place in (pictures, units) for subject in tree.folders(place) for clip in tree.folders(subject))
+    every = (clip for found in subjects.values() for subject in found for clip in tree.folders(subject))
     keys = sorted({(clip.parent.name.upper(), clip.name) for clip in every})
     rows, problems = list[Annotation | Dropped](), list[str]()
     for number, key in enumerate(keys, 1):
@@ -39,15 +43,26 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
             problems.append(str(error))
     annotations = tuple(row for row in rows if isinstance(row, Annotation))
     dropped = tuple(row for row in rows if isinstance(row, Dropped))
-    return [Table(units, digest.hexdigest(), annotations, dropped, tuple(problems))]
+    return [Table(subjects[_UNITS][0].parent, digest.hexdigest(), annotations, dropped, tuple(problems))]
+
+
+def _subjects(tree: Tree, names: Sequence[str]) -> list[Path]:
+    """The subjects' folders in all folders of some names, which may lie in one another as archives unpack."""
+    places = [place for name in names for place in tree.named(name)]
+    return [folder for place in places for folder in tree.folders(place) if _SUBJECT.fullmatch(folder.name)]
+
+
+def _pictures(tree: Tree, subject: str, filename: str) -> Footage | None:
+    folders = (folder for name in _PICTURES for folder in tree.nears(name, subject, filename))
+    return fullest(footage_in(tree, folder, whole=True) for folder in folders)
 
 
 def _sequence(tree: Tree, row: int, subject: str, filename: str, digest: "hashlib._Hash") -> Annotation | Dropped:
-    clip, folder = f"{subject}_{filename}", tree.near(_PICTURES, subject, filename)
-    frames = sorted(tree.numbered(folder)) if folder else []
+    clip, shown = f"{subject}_{filename}", _pictures(tree, subject, filename)
+    frames = sorted(shown.frames) if shown else []
     if len(frames) == 1:
         return Dropped(row, clip, "a sequence needs two pictures")
-    coded, felt = (_text_file(tree.near(place, subject, filename), tree) for place in (_UNITS, _EMOTIONS))
+    coded, felt = (_text_file(tree, names, subject, filename) for names in (_UNITS, _EMOTIONS))
     try:
         units, name = _units(coded, digest), _emotion(felt, digest)
     except TableError:
@@ -73,24 +88,23 @@ def _emotion(path: Path | None, digest: "hashlib._Hash") -> str | None:
     return None if kind == _NEUTRAL else SEVEN[kind - 1]
 
 
-def _text_file(folder: Path | None, tree: Tree) -> Path | None:
-    """The one text file of a folder; of several, the last frame's."""
-    files = [] if folder is None else [path for path in tree.children(folder) if path.suffix.lower() == ".txt"]
+def _text_file(tree: Tree, names: Sequence[str], subject: str, filename: str) -> Path | None:
+    """The one text file of a sequence in a folder of some names; of several, the last frame's."""
+    folders = (folder for name in names for folder in tree.nears(name, subject, filename))
+    files = [path for folder in folders for path in tree.children(folder) if path.suffix.lower() == ".txt"]
     return min(files, key=lambda path: (-(number_of(path.stem) or 0), path.name), default=None)
 
 
 def _numbers(path: Path | None, digest: "hashlib._Hash") -> list[list[float]]:
     content = content_of(path) if path else b""
     digest.update(content)
-    return [[float(cell) for cell in line.split()] for line in content.decode("ascii").splitlines() if line.strip()]
+    return [[float(cell) for cell in line.split()] for line in decoded(content).text.splitlines() if line.strip()]
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``cohn-kanade-images/S005/001/``."""
-    folder = tree.near(_PICTURES, annotation.subject, annotation.filename)
-    if folder is None:
-        return f"folder {_PICTURES}/{annotation.subject}/{annotation.filename}"
-    return Footage(folder, tree.numbered(folder), whole=True)
+    """``cohn-kanade-images/S005/001/``, that folder at any depth."""
+    subject, filename = annotation.subject, annotation.filename
+    return _pictures(tree, subject, filename) or f"folder {_PICTURES[0]}/{subject}/{filename}"
 
 
 LAYOUT = Layout(

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from data.annotations import Annotation, Columns, Dropped, Table, matching
-from data.frames import Footage, Tree, first_footage
+from data.emotion_numbers import ALPHABETICAL
+from data.frames import Footage, Tree, footage_in, fullest
 from data.sheets import TableError
 from data.survey import Layout
 from data.tables import find_tables, the_table
@@ -20,6 +22,7 @@ FULL = Columns(
     fps=None,
     file="dfme_data_coding*",
     fallback=(("emotion", 6),),
+    emotion_numbers=ALPHABETICAL,
 )
 CHALLENGE = FULL._replace(
     database="the DFME challenge",
@@ -27,6 +30,7 @@ CHALLENGE = FULL._replace(
     fallback=(),
 )
 CHALLENGE_FOLDERS = ("train_data", "test_data_A", "test_data_B")
+_TABLE_NAMES = ("train", "testa|dataa", "testb|datab")
 _FRAME_FOLDERS = ("micro", "micro_static_aligned_croped")
 
 
@@ -58,7 +62,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     if config == "challenge":
         if table:
             return [the_table(tree, CHALLENGE, table)]
-        (first, *others), unfit = find_tables(tree, CHALLENGE)
+        (first, *others), unfit = find_tables(tree, CHALLENGE, everywhere=True)
         problems = (*first.problems, *_shared([first, *others]), *_unlisted(tree, [first, *others], unfit))
         return [first._replace(problems=problems, passed_over=(*first.passed_over, *unfit)), *others]
     whole = the_table(tree, FULL, table)
@@ -76,7 +80,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
 
 def _check_release(tree: Tree, config: str) -> None:
     """Two releases annotate in the same columns, but their folders tell which one this is."""
-    challenge = any(tree.find(name) for name in CHALLENGE_FOLDERS)
+    challenge = any(tree.named(name) for name in CHALLENGE_FOLDERS)
     full = _is_full_release(tree)
     if config == "challenge" and full and not challenge:
         raise TableError(f"{tree.root}: the full release, not the challenge; choose --config all, A, B or C")
@@ -97,28 +101,46 @@ def _unlisted(tree: Tree, tables: Sequence[Table], unfit: Sequence[str]) -> Iter
     """Sets of the challenge that no table annotates: theirs is missing, or is one of those passed over."""
     clips = {row.filename.lower() for table in tables for row in table.annotations}
     for name in CHALLENGE_FOLDERS:
-        folder = tree.find(name)
-        inside = [path.name.lower() for path in tree.folders(folder)] if folder else []
-        if inside and clips.isdisjoint(inside):
-            yield "\n".join([f"{folder}: no table lists any of its {len(inside)} clips", *unfit])
+        inside = _clips_in(tree, name)
+        if inside and clips.isdisjoint(folder.name.lower() for folder in inside):
+            place = inside[0].parent
+            yield "\n".join([f"{place}: no table lists any of its {len(inside)} clips", *unfit])
+
+
+def _clips_in(tree: Tree, name: str) -> list[Path]:
+    """The clips' folders of a set of the challenge, which may lie in a folder of its own name."""
+    return [clip for folder in tree.named(name) for clip in tree.folders(folder) if clip.name.lower() != name.lower()]
+
+
+def missing_set(tree: Tree, table: Table) -> str:
+    """Which set of the challenge is not there, if none of a table's clips is.
+
+    The table's name says whose it is (``training``, ``testA_full_with_AU``), else it is one of those not there.
+    """
+    absent = [name for name in CHALLENGE_FOLDERS if not _clips_in(tree, name)]
+    letters = "".join(re.findall("[a-z]", table.path.stem.lower()))
+    named = [name for name, word in zip(CHALLENGE_FOLDERS, _TABLE_NAMES, strict=True) if re.search(word, letters)]
+    meant = [name for name in absent if name in named] or absent
+    return f"folder {' or '.join(meant)}" if meant else ""
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``train_data/{clip}/`` and its like, or ``USTC_MEv4_part*/micro/{emotion}/{clip}/``."""
+    """``train_data/{clip}/`` and its like, or ``USTC_MEv4_part*/micro/{emotion}/{clip}/``, at any depth."""
     clip, parts = annotation.filename, _part_folders(tree, annotation)
-    challenge = (tree.find(*parents, clip) for parents in [*((name,) for name in CHALLENGE_FOLDERS), ()])
+    challenge = (folder for name in CHALLENGE_FOLDERS for folder in tree.nears(name, clip))
     kinds = (tree.find(name, start=part) for part in parts for name in _FRAME_FOLDERS)
     full = (tree.find(clip, start=emotion) for kind in kinds if kind for emotion in tree.folders(kind))
-    found = first_footage(tree, challenge, whole=True) or first_footage(tree, full, whole=True)
-    if not found and not parts and _is_full_release(tree):
-        return "folder USTC_MEv4_part{}_*{}".format(*_part_name(annotation))
-    return found or f"folder train_data/{clip} or USTC_MEv4_part*/micro/*/{clip}"
+    bare = [] if _is_full_release(tree) else tree.named(clip)
+    found = fullest(footage_in(tree, folder, whole=True) for folder in chain(challenge, full, bare) if folder)
+    if found or not _is_full_release(tree):
+        return found or f"folder {clip} of {', '.join(CHALLENGE_FOLDERS)}"
+    part = "USTC_MEv4_part{}_*{}".format(*_part_name(annotation))
+    return f"folder {part}/micro/*/{clip}" if parts else f"folder {part}"
 
 
 def _part_folders(tree: Tree, annotation: Annotation) -> list[Path]:
     letter, tail = _part_name(annotation)
-    named = re.compile(rf".*part{letter}_.*{tail}", re.IGNORECASE)
-    return [path for path in tree.folders(tree.root) if named.fullmatch(path.name)]
+    return tree.matching(rf".*part{letter}_.*{tail}")
 
 
 def _part_name(annotation: Annotation) -> tuple[str, str]:
@@ -128,7 +150,7 @@ def _part_name(annotation: Annotation) -> tuple[str, str]:
 
 
 def _is_full_release(tree: Tree) -> bool:
-    return any(re.match(r"USTC_MEv4_part[A-D]_", path.name, re.IGNORECASE) for path in tree.folders(tree.root))
+    return bool(tree.matching(r"USTC_MEv4_part[A-D]_.*"))
 
 
 LAYOUT = Layout(
@@ -142,4 +164,5 @@ LAYOUT = Layout(
     read=read,
     locate=locate,
     labelled=frozenset(ACTION_UNITS),
+    missing_part=missing_set,
 )

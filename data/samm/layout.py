@@ -1,6 +1,7 @@
 """SAMM: a table whose header is on a later row."""
 
 from data.annotations import Annotation, Columns, matching
+from data.fixes import SAMM
 from data.frames import Footage, Tree, in_subject_folder
 from data.survey import Layout
 from data.tables import only_table
@@ -15,6 +16,7 @@ COLUMNS = Columns(
     fps=200,
     file="*micro*",
     sheet="MICRO_ONLY",
+    fixes=SAMM,
 )
 
 

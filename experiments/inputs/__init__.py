@@ -1,1 +1,1 @@
-"""What the user chooses: settings, databases, priors, detectors."""
+"""Inputs of a run: settings, databases, priors, detectors, splits."""

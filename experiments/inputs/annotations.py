@@ -1,4 +1,4 @@
-"""Annotations for the study of coordination: of a database, of its table alone, or of a plain table."""
+"""Annotations for the test of coordination: from a database, from its annotation table, or from a plain table."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -13,9 +13,9 @@ from data.dataset import load
 from data.pipeline import au_targets
 from data.progress import Progress
 from data.sheets import TableError, sha256
-from experiments.inputs.own_database import own_database
+from experiments.inputs import plugins
+from experiments.inputs.databases import own_database
 from experiments.inputs.plain_table import plain_table
-from experiments.inputs.plugins import near
 from experiments.inputs.priors import annotations_of
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable
 
@@ -25,30 +25,28 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "samm": ("COLUMNS",),
     "dfme": ("CHALLENGE", "FULL"),
 }
-PLAIN = "one with a column `subject` and columns AU1, AU2, ... of 0, 1 or nothing"
-ONE_SUBJECT = "all clips show one subject: what is found holds for this person, and says nothing about others."
+PLAIN = "one with a column `subject` and one of AUs, or columns AU1, AU2, ... of 0, 1 or nothing"
+ONE_SUBJECT = "all clips show one subject: the findings hold for this person only."
 
 
 class Source(NamedTuple):
-    """Annotations and what data.json says of them."""
+    """Annotations, and their description for data.json."""
 
     table: AnnotationTable
     facts: dict[str, Any]
 
 
 def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progress: Progress) -> Source:
-    """The annotations of a database, as it is built or of the user's own; of the synthetic one, its federation's.
+    """The annotations of a database by name, or of the user's own; for ``synthetic``, of its ``federated`` part.
 
     Raises:
-        ValueError: there is no such database, or it cannot be had.
+        ValueError: there is no such database, or it cannot be loaded.
     """
-    if ":" in name:
+    plugins.refuse_unknown("--database", name, DATABASES)
+    if plugins.is_plugin(name):
         dataset = own_database(name, None)
-    elif name in DATABASES:
-        dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     else:
-        choices = f"{', '.join(DATABASES)}, and your own as module:function"
-        raise ValueError(f"--database={name}: {near(name, DATABASES)}there are {choices}")
+        dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     table = annotations_of(dataset)
     hashes = {str(path): digest for path, digest in dataset.metadata.get("tables", {}).items()}
     facts = _facts(dataset.name, table, dataset.metadata.get("dropped", []), dataset.synthetic)
@@ -56,11 +54,11 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
 
 
 def of_table(path: Path, database: str | None) -> Source:
-    """The annotations of a table without its pictures.
+    """The annotations of a table; no pictures are needed.
 
     Args:
-        path: the table of a database, as it circulates, or a plain table.
-        database: whose table; None to find out.
+        path: the table of a database, in a form in which it is distributed, or a plain table.
+        database: which database; None to detect it.
 
     Raises:
         ValueError: it is neither.
@@ -84,10 +82,10 @@ def of_table(path: Path, database: str | None) -> Source:
 
 
 def _known(path: Path, database: str | None) -> tuple[str, Table]:
-    """The database whose table this is, and the table read."""
+    """The name of the database that this table belongs to, and the table."""
     names = [database] if database else list(TABLE_COLUMNS)
     if database and database not in TABLE_COLUMNS:
-        raise ValueError(f"--database={database} has no one table: name its folder with --manual-dir")
+        raise ValueError(f"--database={database} has no single table: give its folder with --manual-dir")
     complaints = []
     for name in names:
         for columns in _columns(name):
@@ -115,14 +113,14 @@ def _with_action_units(table: Table) -> Table:
 
 
 def _plain(path: Path) -> Source | None:
-    """A plain table; None if it is none."""
-    if (found := plain_table(path)) is None:
+    """The annotations of a plain table; None if the file is not one."""
+    if (plain := plain_table(path)) is None:
         return None
-    facts = _facts(path.name, found.table, []) | _hashes(path)
-    if found.passed_over:
-        names = ", ".join(found.passed_over)
-        facts["cautions"].append(f"columns that name no action unit of FACS are passed over: {names}.")
-    return Source(found.table, facts)
+    facts = _facts(path.name, plain.table, []) | _hashes(path)
+    if plain.passed_over:
+        names = ", ".join(plain.passed_over)
+        facts["cautions"].append(f"columns that name no action unit of FACS are ignored: {names}.")
+    return Source(plain.table, facts)
 
 
 def _facts(name: str, table: AnnotationTable, dropped: Sequence[Mapping[str, Any]], synthetic: bool = False) -> dict:

@@ -1,19 +1,27 @@
-"""What a detector is pretrained on: several databases as one, divided by subject."""
+"""The pretraining data of a detector: several databases joined, and split by subject."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
 from data.dataset import Dataset
-from fedpsyau_jax.splits.clients import by_subject
-from fedpsyau_jax.types import Examples, Int
+from fedpsyau_jax.splits import Split, by_subject, single_client
+from fedpsyau_jax.types import Examples
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """AU-labelled examples of several databases as one; subjects and clips are named as ``named`` does."""
+    """AU-labelled examples of several databases, joined.
+
+    Attributes:
+      datasets: the databases, with all of their examples.
+      examples: those with at least one labelled AU.
+      subject: [examples] subject, as database/subject.
+      clip: [examples] clip, as database/clip.
+      database: [examples] name of the database.
+    """
 
     datasets: list[Dataset]
     examples: Examples
@@ -22,17 +30,17 @@ class Corpus:
     database: np.ndarray
 
 
-def named(database: str, names: Iterable[str]) -> list[str]:
-    """Subjects or clips with their database: two databases may have namesakes, who are two people.
+def with_database(database: str, names: Iterable[str]) -> list[str]:
+    """Prefix subjects or clips with their database, as the same name in two databases means two people.
 
-    >>> named("disfa", ["SN001"])
+    >>> with_database("disfa", ["SN001"])
     ['disfa/SN001']
     """
     return [f"{database}/{name}" for name in names]
 
 
-def joined(datasets: list[Dataset]) -> Corpus:
-    """Several databases as one, their examples without any labelled AU left out.
+def join(datasets: list[Dataset]) -> Corpus:
+    """Join several databases, without examples that have no labelled AU.
 
     Raises:
       ValueError: no AU is labelled at all.
@@ -41,8 +49,8 @@ def joined(datasets: list[Dataset]) -> Corpus:
     names = [one.name.partition("/")[0] for one in datasets]
     database = np.repeat(names, [len(one.clip) for one in datasets])
     pairs = list(zip(names, datasets, strict=True))
-    subject = np.concatenate([named(name, one.subject) for name, one in pairs])
-    clip = np.concatenate([named(name, one.clip) for name, one in pairs])
+    subject = np.concatenate([with_database(name, one.subject) for name, one in pairs])
+    clip = np.concatenate([with_database(name, one.clip) for name, one in pairs])
     labelled = np.flatnonzero(examples.au_mask.any(axis=1))
     if not len(labelled):
         raise ValueError("no action unit is labelled in these databases: nothing can be learned from them")
@@ -53,28 +61,30 @@ def joined(datasets: list[Dataset]) -> Corpus:
     )
 
 
-def split(
-    corpus: Corpus, validation_share: float, seed: Sequence[int]
-) -> tuple[Int[np.ndarray, "train_examples"], Int[np.ndarray, "validation_examples"]]:
-    """Examples to train on and to validate on; in each database whole subjects.
+def split(corpus: Corpus, validation_share: float, generator: np.random.Generator, name: str = "all") -> Split:
+    """Split examples into training and validation (the split's test), by whole subjects in each database.
 
     Args:
-      corpus: what there is.
-      validation_share: of the subjects, in (0, 1); at least one of each database is on either side.
-      seed: of the draw.
+      corpus: all examples.
+      validation_share: share of the subjects, in (0, 1); at least one subject of each database is on each side.
+      generator: source of randomness.
+      name: of the split.
+
+    Returns:
+      A split with one client, whose subjects are the validation subjects.
 
     Raises:
-      ValueError: a database has a single subject.
+      ValueError: a database has only one subject.
     """
-    generator = np.random.default_rng(seed)
-    trained_on = np.zeros(len(corpus.subject), bool)
-    for name in dict.fromkeys(corpus.database):
-        own = np.flatnonzero(corpus.database == name)
-        if len(names := np.unique(corpus.subject[own])) < 2:
-            alone = names[0].removeprefix(f"{name}/")
+    is_train = np.zeros(len(corpus.subject), bool)
+    for database in dict.fromkeys(corpus.database):
+        rows = np.flatnonzero(corpus.database == database)
+        if len(subjects := np.unique(corpus.subject[rows])) < 2:
+            alone = subjects[0].removeprefix(f"{database}/")
             raise ValueError(
-                f"{name} has labelled action units of the single subject {alone}, who cannot be trained and "
+                f"{database} has labelled action units of the single subject {alone}, who cannot be trained and "
                 "validated on: leave it out of --databases, or give a copy with more subjects"
             )
-        trained_on[own] = by_subject(own, corpus.subject[own], 1 - validation_share, generator)
-    return np.flatnonzero(trained_on), np.flatnonzero(~trained_on)
+        is_train[rows] = by_subject(rows, corpus.subject[rows], 1 - validation_share, generator)
+    people = tuple(np.unique(corpus.subject[~is_train]).tolist())
+    return single_client(name, np.flatnonzero(is_train), np.flatnonzero(~is_train), subjects=people)

@@ -1,8 +1,9 @@
-"""Pretrained AU detectors in folders: written by experiments.pretrain, read by ``--au-init``."""
+"""Pretrained AU detectors in run folders: written by experiments.pretrain, read for ``--au-init``."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,31 +11,47 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.configs import NetworkSettings
+from experiments.inputs.settings import AblateSettings, NetworkSettings, RecognitionSettings
+from experiments.inputs.sweep import points
 from experiments.run.folder import RunFolder
-from experiments.training.tasks import Detector
 from fedpsyau_jax.checkpoint import open_checkpoints
 from fedpsyau_jax.models.fedpsyau import au_detector
-from fedpsyau_jax.priors import published
+from fedpsyau_jax.priors import Priors, published
 from fedpsyau_jax.types import Batch, ClientState, Examples
 
 FACTS, WEIGHTS = "detector.json", "detector"
-BEGAN_WITH = "au_init.json"
-"""In the folder of a run that has ``--au-init``: which detectors these were."""
-WEIGHTS_BELONG_TO = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
-SEEN_THROUGH = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
-"""Settings of a network that a detector's weights, and one that stays as it is, belong to; and their options."""
+USED = "au_init.json"
+"""File of a run with ``--au-init`` that records which detectors it uses."""
+DECIDES_WEIGHTS = {"variant": "network.variant", "attention": "network.attention", "masking": "network.masking"}
+DECIDES_FEATURES = {"prior": "prior", "prior_ratio": "network.prior-ratio"}
+"""Settings of a network, with their options, that must be those of the pretraining: always; if it is frozen."""
 
 
-class DetectorSource(NamedTuple):
-    """Where the AU detectors of a run come from.
+class Detector(NamedTuple):
+    """An AU detector: its unpacked weights, and the priors that it was trained with."""
 
-    ``subjects``: who was trained on; ``weights(prior, meanwhile)``: those of the detector to see through the prior of
-    this name; where it has to be trained, ``meanwhile`` is called when only training is left to do.
+    client: ClientState
+    priors: Priors
+
+
+@dataclass(frozen=True)
+class PretrainedDetectors:
+    """Detectors of ``--au-init``, each with the prior that it was pretrained with.
+
+    Attributes:
+      weights: by name of the prior of the network that uses them.
+      subjects: all subjects of the pretraining, validation included, as database/subject.
+      fingerprint: SHA-256 over weights, priors and subjects.
     """
 
-    subjects: Sequence[str]
-    weights: Callable[[str, Callable[[], object]], ClientState]
+    weights: Mapping[str, ClientState]
+    subjects: tuple[str, ...]
+    fingerprint: str
+
+    def subjects_of(self, database: str) -> list[str]:
+        """The pretraining subjects of one database, on whom nothing may be tested."""
+        seen = [name.partition("/") for name in self.subjects]
+        return [subject for name, _, subject in seen if name == database]
 
 
 def save_detectors(
@@ -44,21 +61,20 @@ def save_detectors(
     subjects: Sequence[str],
     databases: Sequence[str],
 ) -> None:
-    """Write detectors with what must be known to use them: their network, and whom they have seen.
+    """Write detectors with the facts that are needed to use them: their network and their subjects.
 
     Args:
       folder: of the run.
-      detectors: of each prior of the network, its weights, as the network itself has them, and the priors that it was
-        trained with.
-      network: which network.
-      subjects: everybody whose pictures decided their weights, validation included, as database/subject.
-      databases: their names.
+      detectors: one for each prior of the network.
+      network: the network of all detectors.
+      subjects: all subjects of the pretraining, validation included, as database/subject.
+      databases: names of the databases.
     """
     for place, detector in zip(_places(network.prior), detectors, strict=True):
         with open_checkpoints(folder.path / place, keep=1) as checkpoints:
             checkpoints.save(0, detector.client)
     facts = {
-        "network": {name: getattr(network, name) for name in (*WEIGHTS_BELONG_TO, *SEEN_THROUGH)},
+        "network": {name: getattr(network, name) for name in (*DECIDES_WEIGHTS, *DECIDES_FEATURES)},
         "databases": list(databases),
         "subjects": sorted(subjects),
         "priors": [np.asarray(leaf).tolist() for detector in detectors for leaf in jax.tree.leaves(detector.priors)],
@@ -66,55 +82,114 @@ def save_detectors(
     folder.write_json(FACTS, facts)
 
 
-def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> None:
-    """Refuse a detector that does not fit.
+def read_detectors(path: Path, network: NetworkSettings, *, frozen: bool = False) -> PretrainedDetectors:
+    """Read the detectors for a network.
 
     Args:
       path: folder of a run of experiments.pretrain.
-      network: that it is to be used in.
-      frozen: whether it stays as it is: then it has to see through the prior that it was pretrained with.
+      network: the network that uses them.
+      frozen: whether they stay frozen: then the prior must be that of the pretraining.
+
+    Returns:
+      For each prior of the network the detector that was pretrained with it; if a single one was pretrained, that one
+      for all.
 
     Raises:
-      ValueError: no detector there, or one of another network; or there are several, and none for a prior.
+      ValueError: there is no detector, it is of another network, or it cannot be read.
     """
-    trained = _facts(path)["network"]
-    belongs = WEIGHTS_BELONG_TO | (SEEN_THROUGH if frozen else {})
-    if len(priors := _priors(trained)) > 1:
-        belongs = {name: option for name, option in belongs.items() if name != "prior"}
+    facts = _facts(path)
+    _check(path, facts, network, frozen=frozen)
+    priors = _priors(facts)
+    place_of = dict(zip(priors, _places(priors), strict=True))
+    places = {name: place_of[name] if len(priors) > 1 else WEIGHTS for name in network.prior}
+    weights = {place: _weights(path, place, network) for place in dict.fromkeys(places.values())}
+    return PretrainedDetectors(
+        {name: weights[place] for name, place in places.items()},
+        tuple(map(str, facts["subjects"])),
+        _fingerprint(facts, list(weights.values())),
+    )
+
+
+def read_au_init(settings: RecognitionSettings) -> PretrainedDetectors | None:
+    """The detectors of ``--au-init`` for all networks of some settings; None without ``--au-init``.
+
+    Raises:
+      ValueError: there are no detectors, or they do not fit the network.
+    """
+    if settings.au_init is None:
+        return None
+    path, frozen = Path(settings.au_init), settings.au_detector == "frozen"
+    first, *others = _networks(settings)
+    for network in others:
+        check_detector(path, network, frozen=frozen)
+    return read_detectors(path, first, frozen=frozen)
+
+
+def _networks(settings: RecognitionSettings) -> list[NetworkSettings]:
+    """The distinct networks of the table."""
+    networks = [point.network for _, point in points(settings)]
+    if isinstance(settings, AblateSettings):
+        networks = [replace(network, variant=variant) for network in networks for variant in settings.variants]
+    return list(dict.fromkeys(networks))
+
+
+def check_detector(path: Path, network: NetworkSettings, *, frozen: bool) -> None:
+    """Refuse detectors that do not fit a network, without reading their weights; see ``read_detectors``.
+
+    Raises:
+      ValueError: there is no detector, or it is of another network, or there are several but none for a prior.
+    """
+    _check(path, _facts(path), network, frozen=frozen)
+
+
+def refuse_replaced(folder: RunFolder, au_init: str | None, detectors: PretrainedDetectors | None) -> None:
+    """Record which detectors a run uses; in a resumed run, check that they are the same.
+
+    Args:
+      folder: of the run.
+      au_init: folder of the detectors.
+      detectors: as they are now; None if the run has none.
+
+    Raises:
+      ValueError: they have changed.
+    """
+    if detectors is None:
+        return
+    now = detectors.fingerprint
+    if not folder.has(USED):
+        folder.write_json(USED, {"folder": au_init, "fingerprint": now})
+    elif (before := str(folder.read_facts(USED, "fingerprint")["fingerprint"])) != now:
+        raise ValueError(
+            f"{folder.path} began with a detector with fingerprint {before[:12]}, but --au-init={au_init} has "
+            f"{now[:12]} now: put the old one back, or start a new run"
+        )
+
+
+def detector_like(network: NetworkSettings) -> ClientState:
+    """Shapes and dtypes of a detector's unpacked weights."""
+    model = au_detector(network.architecture(), published(), 1.0)
+    patches, aus, flow = jnp.zeros((1, 65, 5, 5, 3)), jnp.zeros((1, 12)), jnp.zeros((1, 28, 28, 3))
+    examples = Examples(flow, patches, aus, aus, jnp.zeros(1, jnp.int32))
+    return jax.eval_shape(model.init, jax.random.key(0), Batch(examples, jnp.ones(1)))
+
+
+def _check(path: Path, facts: Mapping[str, Any], network: NetworkSettings, *, frozen: bool) -> None:
+    trained = facts["network"]
+    decisive = DECIDES_WEIGHTS | (DECIDES_FEATURES if frozen else {})
+    if len(priors := _priors(facts)) > 1:
+        decisive = {name: option for name, option in decisive.items() if name != "prior"}
         if missing := [name for name in network.prior if name not in priors]:
             raise ValueError(
                 f"--au-init={path}: its detectors were pretrained with --prior {' '.join(priors)}, none with "
                 f"{missing[0]}: choose among them, or pretrain with it too"
             )
-    for name, option in belongs.items():
-        had, wanted = (_words(value) for value in (trained.get(name, "unknown"), getattr(network, name)))
+    for name, option in decisive.items():
+        had, wanted = (_as_written(value) for value in (trained.get(name, "unknown"), getattr(network, name)))
         if had != wanted:
             raise ValueError(
                 f"--au-init={path}: it was pretrained with --{option} {had}, but this run has {wanted}: choose the "
-                f"same, {'do not freeze it, ' if name in SEEN_THROUGH else ''}or give another detector"
+                f"same, {'do not freeze it, ' if name in DECIDES_FEATURES else ''}or give another detector"
             )
-
-
-def detectors_from(path: Path, network: NetworkSettings) -> dict[str, ClientState]:
-    """Read detectors.
-
-    Args:
-      path: folder of a run of experiments.pretrain.
-      network: that they are to be used in.
-
-    Returns:
-      By prior of the network, the detector that was pretrained with the one of this name; where a single one was
-      pretrained, that one for all.
-
-    Raises:
-      ValueError: no detector there, one of another network, or one that cannot be read.
-    """
-    check_detector(path, network, frozen=False)
-    priors = _priors(_facts(path)["network"])
-    of_prior = dict(zip(priors, _places(priors), strict=True))
-    places = {name: of_prior[name] if len(priors) > 1 else WEIGHTS for name in network.prior}
-    weights = {place: _weights(path, place, network) for place in dict.fromkeys(places.values())}
-    return {name: weights[place] for name, place in places.items()}
 
 
 def _weights(path: Path, place: str, network: NetworkSettings) -> ClientState:
@@ -126,63 +201,9 @@ def _weights(path: Path, place: str, network: NetworkSettings) -> ClientState:
     return restored.state
 
 
-def _priors(trained: Mapping[str, Any]) -> list[str]:
-    """Names of the priors that a network of detector.json was pretrained with, a detector for each."""
-    return [str(name) for name in trained.get("prior", ())]
-
-
-def _places(priors: Sequence[str]) -> list[str]:
-    """Folders of the weights of each prior's detector."""
-    return [WEIGHTS] if len(priors) == 1 else [f"{WEIGHTS}s/{number}" for number in range(len(priors))]
-
-
-def detector_subjects(path: Path, database: str) -> list[str]:
-    """Whom of a database a detector has seen: they must not be among those whom anything is tested on.
-
-    Args:
-      path: folder of a run of experiments.pretrain.
-      database: its name; subjects of others are other people, whatever they are called.
-
-    Raises:
-      ValueError: no detector there.
-    """
-    seen = [str(name).partition("/") for name in _facts(path)["subjects"]]
-    return [subject for name, _, subject in seen if name == database]
-
-
-def refuse_replaced(folder: RunFolder, au_init: str | None, network: NetworkSettings) -> None:
-    """Write down which detector a run begins with; in a resumed run, see that it is still the same.
-
-    Args:
-      folder: of the run.
-      au_init: folder of the detector; None where the run has none.
-      network: that it is used in.
-
-    Raises:
-      ValueError: it is another one, or none.
-    """
-    if au_init is None:
-        return
-    now = fingerprint(Path(au_init), network)
-    if not folder.has(BEGAN_WITH):
-        folder.write_json(BEGAN_WITH, {"folder": au_init, "fingerprint": now})
-    elif (before := str(folder.read_facts(BEGAN_WITH, "fingerprint")["fingerprint"])) != now:
-        raise ValueError(
-            f"{folder.path} began with a detector with fingerprint {before[:12]}, but --au-init={au_init} has "
-            f"{now[:12]} now: put the old one back, or start a new run"
-        )
-
-
-def fingerprint(path: Path, network: NetworkSettings) -> str:
-    """SHA-256 over weights, priors and subjects of the detectors that a network takes.
-
-    Raises:
-      ValueError: no detector there, one of another network, or one that cannot be read.
-    """
-    facts = _facts(path)
+def _fingerprint(facts: Mapping[str, Any], clients: Sequence[ClientState]) -> str:
     digest = hashlib.sha256(json.dumps([facts["subjects"], facts["priors"]]).encode())
-    different = {id(client): client for client in detectors_from(path, network).values()}
-    for leaf in jax.tree.leaves(list(different.values())):
+    for leaf in jax.tree.leaves(clients):
         digest.update(np.asarray(leaf).tobytes())
     return digest.hexdigest()
 
@@ -196,22 +217,24 @@ def _facts(path: Path) -> dict[str, Any]:
     kinds = {"network": dict, "databases": list, "subjects": list, "priors": list}
     if missing := [n for n, kind in kinds.items() if not isinstance(facts, dict) or not isinstance(facts.get(n), kind)]:
         raise ValueError(f"--au-init={path}: its {FACTS} does not say {' and '.join(sorted(missing))}; pretrain again")
-    if namesakes := [name for name in facts["subjects"] if str(name).partition("/")[0] not in facts["databases"]]:
+    if unplaced := [name for name in facts["subjects"] if str(name).partition("/")[0] not in facts["databases"]]:
         raise ValueError(
-            f"--au-init={path}: its {FACTS} does not say of which database {namesakes[0]} is, so nobody could tell "
+            f"--au-init={path}: its {FACTS} does not say of which database {unplaced[0]} is, so nobody could tell "
             "whether it was trained on those who are tested; pretrain again"
         )
     return facts
 
 
-def _words(value: Any) -> str:
-    """A setting as the user writes it."""
+def _priors(facts: Mapping[str, Any]) -> list[str]:
+    """Name of the prior that each detector was pretrained with."""
+    return [str(name) for name in facts["network"].get("prior", ())]
+
+
+def _places(priors: Sequence[str]) -> list[str]:
+    """Folders of the weights of each prior's detector."""
+    return [WEIGHTS] if len(priors) == 1 else [f"{WEIGHTS}s/{number}" for number in range(len(priors))]
+
+
+def _as_written(value: Any) -> str:
+    """A setting as on the command line."""
     return " ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-def detector_like(network: NetworkSettings) -> ClientState:
-    """Shapes and dtypes of a detector's weights, as the network itself has them."""
-    model = au_detector(network.architecture(), published(), 1.0)
-    patches, aus, flow = jnp.zeros((1, 65, 5, 5, 3)), jnp.zeros((1, 12)), jnp.zeros((1, 28, 28, 3))
-    examples = Examples(flow, patches, aus, aus, jnp.zeros(1, jnp.int32))
-    return jax.eval_shape(model.init, jax.random.key(0), Batch(examples, jnp.ones(1)))

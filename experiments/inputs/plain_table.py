@@ -1,4 +1,4 @@
-"""Plain annotation tables: a column of subjects, and one of 0 and 1 for each action unit; text or a workbook."""
+"""Plain annotation tables (text or workbook): subjects, and one column of AU lists or one 0/1 column for each AU."""
 
 import re
 from collections.abc import Sequence
@@ -7,38 +7,97 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.action_units import ActionUnits, parse_action_units
+from data.choosing import AmbiguousError, chosen_columns
+from data.headings import headings
 from data.sheets import TableError, columns, grids_of, is_blank
+from data.whose_table import database_of
 from fedpsyau_jax.priors import AnnotationTable
 from fedpsyau_jax.priors.action_units import NAMES, UPPER_NAMES
 
 UNKNOWN = ("na", "n/a", "nan", "null")
-"""Words for a label that nobody knows, as other programs write it."""
+"""Words that other programs write for an unknown label."""
 _LAST_HEADER_ROW = 60
 
 
+Line = tuple[int, Sequence[object]]
+
+
 class PlainTable(NamedTuple):
-    """Annotations, and columns that are named like an AU but are none of FACS."""
+    """Annotations, and the ignored columns, whose names look like an AU but are none of FACS."""
 
     table: AnnotationTable
     passed_over: tuple[str, ...]
 
 
 def plain_table(path: Path) -> PlainTable | None:
-    """The sheet that has the most columns for action units, the first of equal ones; None if none has any.
+    """Read a plain table, from the sheet with the most AU columns (the first in a tie); None if no sheet has any.
 
-    Columns are ``subject`` (or near it) and AU1, AU2, ... in any order.
+    Columns are ``subject`` (or a similar heading) and AU1, AU2, ... in any order; or ``subject`` and one column of AUs
+    like ``4+R12`` or ``AU4, AU7``, from the sheet with the most rows, unless it is the table of a database.
 
     Raises:
-        TableError: there are such columns, but they are no annotations; the message names file and row.
+        TableError: there are such columns, but their cells are not annotations; the message names file and row.
         OSError: the file cannot be read.
     """
+    grids = grids_of(path)
     headers = [
         (grid, number, named)
-        for _, grid in grids_of(path)
+        for _, grid in grids
         for number, line in enumerate(grid[:_LAST_HEADER_ROW])
         if (named := [(place, au) for place, cell in enumerate(line) if (au := _action_unit(cell)) is not None])
     ]
-    return _below(path, *max(headers, key=lambda header: len(header[2]))) if headers else None
+    whole = [header for header in headers if "subject" in columns(header[0][header[1]])]
+    with_lists = [entry for _, grid in grids if (entry := _subject_and_aus(path, grid))]
+    if whole or (headers and not with_lists):  # a cell of AUs may look like a heading
+        return _below(path, *max(whole or headers, key=lambda header: len(header[2])))
+    if not with_lists or database_of(path):
+        return None
+    return _of_cells(path, *max(with_lists, key=lambda entry: len(entry[0])))
+
+
+def _subject_and_aus(path: Path, grid: Sequence[Sequence[object]]) -> tuple[list[Line], int, int] | None:
+    """Numbered lines below a header with subject and AUs, and the indices of these two columns."""
+    for number, line in enumerate(grid[:_LAST_HEADER_ROW], 1):
+        places = {name: indices for name, indices in headings(line).items() if name in ("subject", "au")}
+        if len(places) == 2:
+            try:
+                chosen = chosen_columns(line, grid[number:], places, {})
+            except AmbiguousError as error:
+                raise TableError(f"{path}, row {number}: {error}; keep one of them") from error
+            rows = [(below, row) for below, row in enumerate(grid[number:], number + 1) if not all(map(is_blank, row))]
+            return rows, chosen["subject"], chosen["au"]
+    return None
+
+
+def _of_cells(path: Path, rows: Sequence[Line], subject: int, place: int) -> PlainTable:
+    if not rows:
+        raise TableError(f"{path}: nothing is below its header")
+    who = np.array([_who(path, number, row, subject) for number, row in rows])
+    units = [_units(path, number, row[place] if place < len(row) else None) for number, row in rows]
+    named = frozenset[int]().union(*(one.present | one.uncertain for one in units if one))
+    aus = sorted(named & NAMES.keys(), key=lambda au: (au not in UPPER_NAMES, au))
+    if len(aus) < 2:
+        raise TableError(f"{path}: its rows name {len(aus)} action units of FACS; pairs need at least two")
+    mask = np.array([[float(one is not None and au not in one.uncertain) for au in aus] for one in units])
+    shown = np.array([[float(one is not None and au in one.present) for au in aus] for one in units])
+    table = AnnotationTable(shown * mask, mask, np.full(len(rows), -1), who, tuple(aus))
+    return PlainTable(table, tuple(f"AU{au}" for au in sorted(named - NAMES.keys()) if au))
+
+
+def _who(path: Path, number: int, row: Sequence[object], subject: int) -> str:
+    if subject >= len(row) or is_blank(row[subject]):
+        raise TableError(f"{path}, row {number}: no subject; name the person who is seen, or delete the row")
+    return re.sub(r"^(\d+)\.0$", r"\1", str(row[subject]).strip())
+
+
+def _units(path: Path, number: int, cell: object) -> ActionUnits | None:
+    if str(cell).strip().lower() in UNKNOWN:
+        return None
+    try:
+        return parse_action_units(cell)
+    except ValueError as error:
+        raise TableError(f"{path}, row {number}: {error}; write AUs as 4+R12, or nothing if unknown") from error
 
 
 def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Sequence[tuple[int, int]]) -> PlainTable:
@@ -50,8 +109,7 @@ def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Seq
     for number, row in rows:
         if not all(map(is_blank, row[len(line) :])):
             raise TableError(f"{path}, row {number}: it has more cells than the header; give every column a name")
-        if subject >= len(row) or is_blank(row[subject]):
-            raise TableError(f"{path}, row {number}: no subject; name who is seen, or delete the row")
+        _who(path, number, row, subject)
     if not rows:
         raise TableError(f"{path}: nothing is below its header")
     marks = np.array([[_mark(path, number, row, place, au) for au, place in places.items()] for number, row in rows])
@@ -62,7 +120,7 @@ def _below(path: Path, grid: Sequence[Sequence[object]], header: int, named: Seq
 
 
 def _places(path: Path, named: Sequence[tuple[int, int]]) -> dict[int, int]:
-    """AU -> its column, the upper face first."""
+    """AU -> index of its column, the upper face first."""
     aus = [au for _, au in named]
     if twice := [au for au in aus if aus.count(au) > 1]:
         raise TableError(f"{path}: AU{twice[0]} has {aus.count(twice[0])} columns; keep one")
@@ -74,12 +132,12 @@ def _places(path: Path, named: Sequence[tuple[int, int]]) -> dict[int, int]:
 
 
 def _action_unit(cell: object) -> int | None:
-    found = re.fullmatch(r"au[ _-]?0*(\d+)", str(cell).strip().lower())
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"au[ _-]?0*(\d+)", str(cell).strip().lower())
+    return int(match[1]) if match else None
 
 
 def _mark(path: Path, number: int, row: Sequence[object], place: int, au: int) -> float:
-    """0, 1, or NaN where nobody knows."""
+    """0, 1, or NaN if unknown."""
     cell = row[place] if place < len(row) else None
     if is_blank(cell) or str(cell).strip().lower() in UNKNOWN:
         return np.nan

@@ -1,16 +1,14 @@
 """Priors by name, for ``--prior``: one of the table below, or ``module:function`` of your own."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.inputs import plugins
 from experiments.inputs.corpus import Corpus
-from experiments.inputs.plugins import attribute, near, told
 from fedpsyau_jax.priors import (
     AnnotationTable,
     Prior,
@@ -22,6 +20,7 @@ from fedpsyau_jax.priors import (
     uniform,
 )
 
+OPTION = "--prior"
 PriorsOfTable = Callable[[AnnotationTable], Priors]
 ROUNDING = 1e-4
 
@@ -33,14 +32,14 @@ def cooccurrence(table: AnnotationTable) -> Priors:
 
 
 def shuffled(table: AnnotationTable, seed: int = 0) -> Priors:
-    """The published priors with their edges shuffled: the control; see ``shuffle_edges``."""
+    """The published priors with shuffled edges, as a control; see ``shuffle_edges``."""
     del table
     keys = jax.random.split(jax.random.key(seed), 3)
     return Priors(*(shuffle_edges(prior, key) for prior, key in zip(published(), keys, strict=True)))
 
 
 def no_topology(table: AnnotationTable) -> Priors:
-    """Every AU may attend to every other, and goes with each equally often."""
+    """Every AU may attend to every other, with uniform statistics."""
     del table
     return Priors(*(uniform(np.ones_like(prior.topology)) for prior in published()))
 
@@ -55,62 +54,51 @@ NAMED: Mapping[str, PriorsOfTable] = {
 
 
 def prior_named(text: str) -> PriorsOfTable:
-    """What a value of ``--prior`` means: a function from (training) annotations to the network's priors.
+    """The function from (training) annotations to the network's priors that a value of ``--prior`` names.
 
     Args:
         text: a name of ``NAMED``; ``shuffled:SEED``; or ``module:name``, where name is a function
             ``AnnotationTable -> Prior or Priors``, or a Prior or Priors.
 
     Returns:
-        a function that checks what comes out: shapes, topologies of true and false, rows that sum to 1.
+        A function that checks its result: shapes, boolean topologies, rows that sum to 1.
 
     Raises:
-        ValueError: no such name, module or function; from the function returned, a prior that is none.
+        ValueError: no such name, module or function; from the function returned, an invalid prior.
 
     >>> prior_named("published")(None).upper.topology.shape  # needs no annotations
     (6, 6)
     """
-    module_name, colon, name = text.partition(":")
-    if not colon:
-        if text not in NAMED:
-            choices = ", ".join(NAMED)
-            raise ValueError(f"--prior={text}: {near(text, NAMED)}there are {choices}, and your own as module:function")
-        return NAMED[text]
+    module_name, _, name = text.partition(":")
     if module_name == "shuffled" and name.isdecimal():
         return partial(shuffled, seed=int(name))
-    return _of_ones_own(text)
+    plugins.refuse_unknown(OPTION, text, NAMED)
+    return _own(text) if plugins.is_plugin(text) else NAMED[text]
 
 
 def annotations_of(dataset: Dataset | Corpus) -> AnnotationTable:
-    """What the annotators of one or several datasets wrote."""
+    """The annotations of a dataset or a corpus."""
     examples = dataset.examples
     aus, mask, emotion = (np.asarray(values) for values in (examples.au, examples.au_mask, examples.emotion))
     return AnnotationTable(aus, mask, emotion, dataset.subject)
 
 
-def _of_ones_own(text: str) -> PriorsOfTable:
-    found = attribute("--prior", text)
-    if not isinstance(found, Prior | Priors) and (not callable(found) or inspect.isclass(found)):
-        name = text.partition(":")[2]
-        raise ValueError(f"--prior={text}: {name} is neither a function of an AnnotationTable nor a Prior")
-    return _checked(text, found)
+def _own(text: str) -> PriorsOfTable:
+    """A function for the user's own priors, which checks them."""
+    otherwise = "neither a function of an AnnotationTable nor a Prior"
+    value = plugins.function_or_value(OPTION, text, (Prior, Priors), otherwise)
 
+    def checked(table: AnnotationTable) -> Priors:
+        priors = value if isinstance(value, Prior | Priors) else plugins.call(OPTION, text, value, table)
+        if not isinstance(priors, Prior | Priors):
+            raise ValueError(f"{OPTION}={text}: the function returned {type(priors).__name__}, not a Prior or Priors")
+        return check_priors(priors, f"{OPTION}={text}")
 
-def _checked(text: str, made_by: Any) -> PriorsOfTable:
-    def priors(table: AnnotationTable) -> Priors:
-        try:
-            made = made_by if isinstance(made_by, Prior | Priors) else made_by(table)
-        except Exception as error:
-            raise ValueError(f"--prior={text}: the function failed ({told(error)})") from error
-        if not isinstance(made, Prior | Priors):
-            raise ValueError(f"--prior={text}: the function returned {type(made).__name__}, not a Prior or Priors")
-        return check_priors(made, f"--prior={text}")
-
-    return priors
+    return checked
 
 
 def check_priors(made: Prior | Priors, where: str) -> Priors:
-    """The network's priors, if they are priors.
+    """Check priors and convert them to those of the network's three graphs.
 
     Raises:
         ValueError: what is wrong; the sentence starts with ``where``.

@@ -1,4 +1,4 @@
-"""Studies of coordination side by side: which pairs of action units they find, and on which they disagree."""
+"""Tests of coordination side by side: which pairs of action units they find, and on which they disagree."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,24 +8,43 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.pages import comparison as comparison_page
 from experiments.pages import coordination as coordination_report
 from experiments.pages import page
 from experiments.pages.coordination import Study
 from experiments.pages.figures import PALETTE, titled_figure
-from experiments.pages.tables import number, title, with_interval
+from experiments.pages.tables import number, print_table, title, with_interval
 from experiments.results.damage import MEND
+from experiments.results.protocol import refuse_different
 from experiments.run.folder import RunFolder
+from experiments.run.progress import progress
 
 KEYS = ["first", "second", "face_part"]
 SHOWN = ["phi", "odds_ratio", "odds_ratio_low", "odds_ratio_high", "q", "finding"]
-FOUND = ("together", "apart")
 FACTS = {"name", "synthetic", "fingerprint", "au_names", "num_samples", "num_subjects"}
 COLUMNS = {*KEYS, *SHOWN, "num_clips"}
 
 
+def compare(folders: Mapping[str, RunFolder], output: RunFolder, *, allow: bool) -> None:
+    """Compare studies of coordination: write the tables and the page, and show the pairs.
+
+    Args:
+      folders: of the studies, by label.
+      output: where to.
+      allow: whether they may be of other annotations, or at another level.
+
+    Raises:
+      ValueError: a file of a study is damaged, or they differ in more than is allowed.
+    """
+    studies = {label: read(folder) for label, folder in folders.items()}
+    protocols = {label: protocol(study) for label, study in studies.items()}
+    differing = refuse_different(protocols, allow=allow)
+    with progress() as stages, stages.stage("pairs side by side"):
+        write(output, folders, studies, differing)
+    show(studies, differing, Console())
+
+
 def read(folder: RunFolder) -> Study:
-    """Read a study.
+    """Read the folder of a test of coordination.
 
     Raises:
       ValueError: it is not finished, or a file of it is damaged; the sentence names it.
@@ -75,7 +94,7 @@ def side_by_side(studies: Mapping[str, Study]) -> pd.DataFrame:
 def edges(studies: Mapping[str, Study], joined: pd.DataFrame) -> pd.DataFrame:
     """Pairs that some run found and another did not, or the other way round, as text."""
     findings = joined[[f"finding_{label}" for label in studies]]
-    some = findings.isin(FOUND).any(axis=1) & (joined["findings_differ"] == 1)
+    some = findings.isin(coordination_report.FOUND).any(axis=1) & (joined["findings_differ"] == 1)
     return as_text(studies, joined[some])
 
 
@@ -85,19 +104,10 @@ def as_text(studies: Mapping[str, Study], joined: pd.DataFrame) -> pd.DataFrame:
     for label in studies:
         columns = [f"{column}_{label}" for column in ("phi", "odds_ratio", "odds_ratio_low", "odds_ratio_high")]
         values = joined[[*columns, f"finding_{label}"]].itertuples(index=False)
-        text[f"{label}: phi"] = [signed(value) for value in joined[f"phi_{label}"]]
+        text[f"{label}: phi"] = [number(value) for value in joined[f"phi_{label}"]]
         text[f"{label}: odds ratio"] = [with_interval(*odds) for _, *odds, _ in values]
         text[f"{label}: finding"] = joined[f"finding_{label}"].fillna("not tested")
     return text
-
-
-def signed(value: float) -> str:
-    """A number between -1 and 1.
-
-    >>> signed(-0.25), signed(float("nan"))
-    ('-.250', '-')
-    """
-    return f"-{number(-value)}" if value < 0 else number(value)
 
 
 def scatter(studies: Mapping[str, Study], joined: pd.DataFrame) -> Figure:
@@ -134,9 +144,9 @@ def write(
     folder.write_table("comparison.csv", joined)
     synthetic = any(study.synthetic for study in studies.values())
     drawn = {"phi": scatter(studies, joined)} if len(studies) > 1 else {}
-    text = page.rendered(
+    text = page.render(
         "coordination_comparison",
-        page.written(folder, drawn),
+        page.write_figures(folder, drawn),
         title=title("Coordination of action units: comparison of runs", synthetic=synthetic),
         differ=edges(studies, joined),
         pairs=as_text(studies, joined),
@@ -150,11 +160,11 @@ def write(
 def show(studies: Mapping[str, Study], differing: Sequence[str], console: Console) -> None:
     """Print how many pairs each study found, and on which they disagree."""
     synthetic = any(study.synthetic for study in studies.values())
-    comparison_page.print_table(console, counts(studies), title("Pairs of action units", synthetic=synthetic))
+    print_table(console, counts(studies), title("Pairs of action units", synthetic=synthetic))
     differ = edges(studies, side_by_side(studies))
     if len(differ):
         found = differ[["pair", *(f"{label}: finding" for label in studies)]]
-        comparison_page.print_table(console, found, "Pairs found in one run and not in another")
+        print_table(console, found, "Pairs found in one run and not in another")
     elif len(studies) > 1:
         console.print("All runs find the same pairs.")
     for phrase in differing:

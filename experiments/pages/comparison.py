@@ -5,59 +5,50 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich import box
+from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
-from experiments.pages import figures, forest, page
-from experiments.pages.tables import title, with_interval
+from experiments.pages import figures, page
+from experiments.pages.interval_plots import difference_names, difference_plot, pair_names, row_names, score_plot
+from experiments.pages.sentences import differing_rows
+from experiments.pages.tables import interval_columns, print_table, title
+from experiments.results.comparison import metric_headings
+from experiments.results.read import FinishedRun
 from experiments.results.schema import POOLED
 from experiments.run.folder import RunFolder
-
-NAMES = ("run", "algorithm", "difference", "score", "pair")
-NAME_WIDTH = 8
-"""Columns that may be folded, and how narrow; scores are never."""
-ANY_WIDTH = 10_000
 
 
 def write(
     folder: RunFolder,
-    compared: pd.DataFrame,
-    pairs: pd.DataFrame,
-    metrics: Mapping[str, pd.DataFrame],
+    runs: Sequence[FinishedRun],
+    scores: pd.DataFrame,
+    differences: pd.DataFrame,
     facts: Mapping[str, Any],
-    shown: Mapping[str, str],
-    *,
-    synthetic: bool,
 ) -> Path:
-    """Draw the figures and write the page.
+    """Write the tables, draw the figures and write the page.
 
     Args:
         folder: where to.
-        compared: as comparison.csv.
-        pairs: as differences.csv.
-        metrics: the metrics.csv of each run, by its label.
+        runs: that are compared.
+        scores: as comparison.csv.
+        differences: as differences.csv.
         facts: as comparison.json.
-        shown: metrics, and their headings.
-        synthetic: whether some of the data are.
 
     Returns:
         Path of the page.
     """
-    drawn = {"scores": forest.scores(compared, shown, heading=title(scores_of(shown), synthetic=synthetic))}
-    if len(pairs):
-        heading = title("Paired differences", synthetic=synthetic)
-        drawn["differences"] = forest.differences(pairs, shown, heading=heading)
-    if lines := curves(compared, metrics):
-        baselines = compared[compared["kind"] == "baseline"]
-        drawn["curves"] = figures.curves(pd.concat(lines), baselines, synthetic=synthetic)
-    text = page.rendered(
+    folder.write_json("comparison.json", facts)
+    folder.write_table("comparison.csv", scores)
+    folder.write_table("differences.csv", differences)
+    synthetic = any(run.synthetic for run in runs)
+    text = page.render(
         "comparison",
-        page.written(folder, drawn),
+        page.write_figures(folder, draw(runs, scores, differences, synthetic=synthetic)),
         title=title("FED-PsyAU: comparison of runs", synthetic=synthetic),
-        scores=score_table(compared, shown),
-        differences=difference_table(pairs, shown),
-        detection=of_detection(shown),
+        scores=score_sheet(runs, scores),
+        differences=difference_sheet(runs, differences),
+        verdict=verdict(runs, differences),
+        detection=is_detection(runs),
         facts=facts,
         synthetic=synthetic,
     )
@@ -65,95 +56,105 @@ def write(
     return folder.path / "report.html"
 
 
-def curves(compared: pd.DataFrame, metrics: Mapping[str, pd.DataFrame]) -> list[pd.DataFrame]:
-    """Pooled rows of metrics.csv, named as in the figures; none where there are more lines than colours."""
-    trained = compared[compared["kind"] == "trained"]
-    names = dict(zip(zip(trained["run"], trained["algorithm"], strict=True), forest.row_names(trained), strict=True))
-    if len(names) > len(figures.PALETTE):
-        return []
-    lines = []
-    for label, table in metrics.items():
-        if {"round", "client"} <= set(table):
-            pooled = table[table["client"] == POOLED]
-            lines.append(pooled.assign(algorithm=[names[label, algorithm] for algorithm in pooled["algorithm"]]))
-    return lines
-
-
-def of_detection(shown: Mapping[str, str]) -> bool:
-    """Whether action units are scored and not emotions: so many scores that each has a row."""
-    return "uf1" not in shown
-
-
-def scores_of(shown: Mapping[str, str]) -> str:
-    """Heading of the scores."""
-    return "Validation scores of action units" if of_detection(shown) else "Test scores"
-
-
-def score_table(compared: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
-    """The comparison as text."""
-    names = pd.DataFrame({"run": compared["run"], "algorithm": compared["algorithm"]})
-    return _as_text(compared, shown, names, forest.row_names(compared))
-
-
-def difference_table(pairs: pd.DataFrame, shown: Mapping[str, str]) -> pd.DataFrame:
-    """The differences as text."""
-    names = forest.pair_names(pairs)
-    return _as_text(pairs, shown, pd.DataFrame({"difference": names}), names)
-
-
 def show(
-    compared: pd.DataFrame,
-    pairs: pd.DataFrame,
+    runs: Sequence[FinishedRun],
+    scores: pd.DataFrame,
+    differences: pd.DataFrame,
     facts: Mapping[str, Any],
-    shown: Mapping[str, str],
     console: Console,
-    *,
-    synthetic: bool,
 ) -> None:
-    """Print the tables, and what to keep in mind."""
-    print_table(console, score_table(compared, shown), title(scores_of(shown), synthetic=synthetic))
-    if len(pairs):
-        print_table(console, difference_table(pairs, shown), title("Paired differences", synthetic=synthetic))
+    """Print the tables, which rows differ, and what to keep in mind; arguments as of ``write``."""
+    synthetic = any(run.synthetic for run in runs)
+    print_table(console, score_sheet(runs, scores), title(heading_of(runs), synthetic=synthetic))
+    if len(differences):
+        heading = title("Paired differences", synthetic=synthetic)
+        print_table(console, difference_sheet(runs, differences), heading)
     console.print("Pooled scores, mean over repeats [95 % bootstrap interval by subject].", style="dim")
+    for sentence in [*facts["identical"], verdict(runs, differences)]:
+        if sentence:
+            console.print(sentence, highlight=False, soft_wrap=True)
     for phrase in facts["differing"]:
         console.print(f"Warning: {phrase}.", style="yellow", highlight=False, soft_wrap=True)
     for sentence in facts["unpaired"]:
         console.print(sentence, style="yellow", highlight=False, soft_wrap=True)
 
 
-def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
-    """Print a table; one wider than the terminal has its intervals below the scores, and is never cut off."""
-    anything = console.options.update_width(ANY_WIDTH)
-    table = _terminal_table(text, heading)
-    if console.measure(table, options=anything).maximum > console.width:
-        table = _terminal_table(text.map(lambda cell: cell.replace(" [", "\n[")), heading)
-    least = console.measure(table, options=anything).minimum
-    console.print(table, width=max(console.width, least), crop=False)
+def draw(
+    runs: Sequence[FinishedRun], scores: pd.DataFrame, differences: pd.DataFrame, *, synthetic: bool
+) -> dict[str, Figure]:
+    """The figures by file name without ending; no curves where there are more rows than colours."""
+    metrics = shown_metrics(runs, scores)
+    plots = {"scores": score_plot(scores, metrics, heading=title(heading_of(runs), synthetic=synthetic))}
+    if len(differences):
+        heading = title("Paired differences", synthetic=synthetic)
+        plots["differences"] = difference_plot(differences, metrics, heading=heading)
+    if lines := curves(runs, scores):
+        baselines = scores[scores["kind"] == "baseline"]
+        part, unit = (
+            " or ".join(dict.fromkeys(words)) for words in zip(*((r.part, r.unit) for r in runs), strict=True)
+        )
+        plots["curves"] = figures.curves(pd.concat(lines), baselines, part, unit, synthetic=synthetic)
+    return plots
 
 
-def _as_text(
-    table: pd.DataFrame, shown: Mapping[str, str], names: pd.DataFrame, whole_names: Sequence[str]
+def curves(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> list[pd.DataFrame]:
+    """Pooled rows of metrics.csv, named as in the figures; none where there are more lines than colours."""
+    trained = scores[scores["kind"] == "trained"]
+    names = dict(zip(zip(trained["run"], trained["algorithm"], strict=True), row_names(trained), strict=True))
+    if len(names) > len(figures.PALETTE):
+        return []
+    lines = []
+    for run in runs:
+        pooled = run.metrics[run.metrics["fold"] == POOLED]
+        lines.append(pooled.assign(algorithm=[names[run.label, algorithm] for algorithm in pooled["algorithm"]]))
+    return lines
+
+
+def is_detection(runs: Sequence[FinishedRun]) -> bool:
+    """Whether action units are scored and not emotions: so many scores that each has a row."""
+    return all(run.predictions is None for run in runs)
+
+
+def heading_of(runs: Sequence[FinishedRun]) -> str:
+    """Heading of the scores."""
+    return "Validation scores of action units" if is_detection(runs) else "Test scores"
+
+
+def shown_metrics(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> dict[str, str]:
+    """Metrics that any row has, and their headings; the first one is what rows are told apart by."""
+    return {metric: heading for metric, heading in metric_headings(runs).items() if scores[metric].notna().any()}
+
+
+def score_sheet(runs: Sequence[FinishedRun], scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores as text."""
+    names = pd.DataFrame({"run": scores["run"], "algorithm": scores["algorithm"]})
+    return _sheet(runs, scores, shown_metrics(runs, scores), names, row_names(scores))
+
+
+def difference_sheet(runs: Sequence[FinishedRun], differences: pd.DataFrame) -> pd.DataFrame:
+    """The differences as text."""
+    names = difference_names(differences)
+    metrics = {
+        metric: heading for metric, heading in metric_headings(runs).items() if differences[metric].notna().any()
+    }
+    return _sheet(runs, differences, metrics, pd.DataFrame({"difference": names}), names)
+
+
+def verdict(runs: Sequence[FinishedRun], differences: pd.DataFrame) -> str:
+    """Which rows differ beyond the intervals of their differences."""
+    metric, heading = next(iter(metric_headings(runs).items()))
+    return differing_rows(differences, pair_names(differences), metric, heading)
+
+
+def _sheet(
+    runs: Sequence[FinishedRun],
+    table: pd.DataFrame,
+    metrics: Mapping[str, str],
+    names: pd.DataFrame,
+    whole_names: Sequence[str],
 ) -> pd.DataFrame:
     """Scores with their intervals: a column each, or a row each where they are many."""
-    text = {heading: _with_interval(table, metric) for metric, heading in shown.items()}
-    if of_detection(shown):
+    text = interval_columns(table, metrics)
+    if is_detection(runs):
         return pd.DataFrame(text, index=list(whole_names)).T.rename_axis("score").reset_index()
     return names.assign(**text)
-
-
-def _terminal_table(text: pd.DataFrame, heading: str) -> Table:
-    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for column in text.columns:
-        named = column in NAMES
-        width = max(len(line) for cell in [*text[column], ""] for line in str(cell).splitlines() or [""])
-        least = NAME_WIDTH if named else width
-        table.add_column(str(column), overflow="fold", justify="left" if named else "right", min_width=least)
-    for row in text.itertuples(index=False):
-        table.add_row(*row)
-    return table
-
-
-def _with_interval(table: pd.DataFrame, metric: str) -> list[str]:
-    """Values of a metric with their intervals."""
-    columns = table[[metric, f"{metric}_low", f"{metric}_high"]]
-    return [with_interval(*values) for values in columns.itertuples(index=False)]

@@ -1,4 +1,4 @@
-"""The page of a study of coordination: one HTML file, images inside, made from the tables of its folder alone."""
+"""The page of a test of coordination: one HTML file, images inside, made from the tables of its folder alone."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from rich.console import Console
 
 from experiments.pages import coordination_figures as figures
 from experiments.pages import page, tables
 from experiments.run.folder import RunFolder
 
-FINDINGS = ("together", "apart", "undecided", "too rare")
+FOUND = ("together", "apart")
+FINDINGS = (*FOUND, "undecided", "too rare")
 VERDICTS = ("supported", "contradicted", "undecided", "too rare")
 PARTS = ("upper", "lower", "across")
-PUBLISHED = "published"
 
 
 @dataclass(frozen=True)
 class Study:
-    """Everything a folder says about its study."""
+    """Everything that the folder of a test of coordination holds."""
 
     config: dict[str, Any]
     environment: dict[str, Any]
@@ -43,20 +44,18 @@ class Study:
     @property
     def of_priors(self) -> dict[str, pd.DataFrame]:
         """Agreement with each prior, by its name."""
-        names = self.config["settings"].get("prior", [PUBLISHED])
+        names = self.config["settings"]["prior"]
         return {name: self.agreement[self.agreement["prior"] == name] for name in names}
 
 
 def read(folder: RunFolder) -> Study:
-    """Read a study.
+    """Read the folder of a finished test.
 
     Raises:
         ValueError: a file is missing or broken; the sentence names it.
     """
     config, environment, data = (folder.read_json(f"{name}.json") for name in ("config", "environment", "data"))
     pairs, agreement = folder.read_table("pairs.csv"), folder.read_table("agreement.csv")
-    if "prior" not in agreement:  # an earlier version compared with the published one only
-        agreement = agreement.rename(columns={PUBLISHED: "linked"}).assign(prior=PUBLISHED)
     return Study(config, environment, data, pairs, agreement)
 
 
@@ -68,17 +67,41 @@ def write(folder: RunFolder) -> Path:
     """
     study = read(folder)
     drawn = draw(study)
-    images = page.written(folder, drawn)
+    images = page.write_figures(folder, drawn)
     for name, figure in drawn.items():
         folder.write_bytes(f"figures/{name}.svg", figures.svg(figure))
     folder.write_text("report.html", render(study, images))
     return folder.path / "report.html"
 
 
+def show(folder: RunFolder, page_path: Path, console: Console | None = None) -> None:
+    """Print the pairs found, the verdicts on each prior, warnings, and where the page is.
+
+    Raises:
+        ValueError: a file of the folder is missing or broken; the sentence names it.
+    """
+    console = console or Console(soft_wrap=True, highlight=False)
+    study = read(folder)
+    for sentence in study.data["cautions"]:
+        console.print(f"Warning: {sentence}", style="yellow", markup=False)
+    pairs, level = study.pairs, study.config["settings"]["level"]
+    plural = "" if len(pairs) == 1 else "s"
+    console.print(f"{len(pairs)} pair{plural} at a false-discovery rate of {level:g}:", markup=False)
+    for finding in FINDINGS:
+        these = pairs[pairs["finding"] == finding]
+        names = ", ".join(f"{first}-{second}" for first, second in these[["first", "second"]].to_numpy())
+        listed = f": {names}" if names and finding in FOUND else ""
+        console.print(f"  {len(these)} {finding}{listed}", markup=False)
+    for prior, agreement in study.agreement.groupby("prior", sort=False):
+        counts = [f"{(agreement['verdict'] == verdict).sum()} {verdict}" for verdict in VERDICTS]
+        console.print(f"{len(agreement)} edges, against the {prior} prior: {', '.join(counts)}", markup=False)
+    console.print(str(page_path), markup=False)
+
+
 def draw(study: Study) -> dict[str, Figure]:
     """The figures by file name without ending."""
     pairs, synthetic = study.pairs, study.synthetic
-    found = pairs["finding"].isin(["together", "apart"])
+    found = pairs["finding"].isin(FOUND)
     marked = _matrix(study, pairs.assign(found=found.astype(float)), "found", "found").to_numpy() == 1
     conditional = _matrix(study, pairs, "second_given_first", "first_given_second")
     phi = _matrix(study, pairs, "phi", "phi")
@@ -99,13 +122,13 @@ def draw(study: Study) -> dict[str, Figure]:
 
 def render(study: Study, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    return page.rendered(
+    return page.render(
         "coordination",
         images,
         title=tables.title("Coordination of action units", synthetic=study.synthetic),
         study=study,
         level=study.config["settings"]["level"],
-        found=pairs_sheet(study.pairs[study.pairs["finding"].isin(["together", "apart"])]),
+        found=pairs_sheet(study.pairs[study.pairs["finding"].isin(FOUND)]),
         pairs=pairs_sheet(study.pairs),
         by_part=_counts(study.pairs, "face_part", "finding", FINDINGS),
         priors=[

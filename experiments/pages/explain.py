@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Group
+from rich.console import Console, Group
 
 from experiments.pages import explain_figures as figures
 from experiments.pages import page, tables
@@ -33,6 +33,7 @@ class Explained:
     data: dict[str, Any]
     attention: pd.DataFrame
     sensitivity: pd.DataFrame
+    networks: pd.DataFrame
 
     @property
     def synthetic(self) -> bool:
@@ -44,6 +45,22 @@ class Explained:
         """The prior ratio of the run."""
         return float(self.data["run"]["prior_ratio"])
 
+    @property
+    def num_kept(self) -> int:
+        """How many networks were tested again."""
+        return int(self.networks["kept"].sum())
+
+    @property
+    def num_trained(self) -> int:
+        """How many networks the run trained."""
+        return int(self.networks["trained"].sum())
+
+    @property
+    def tested(self) -> str:
+        """Which tests scores are of."""
+        part = self.data["run"]["part"]
+        return f"pooled over {part}s" if self.num_kept == self.num_trained else "kept networks only"
+
 
 def read(folder: RunFolder) -> Explained:
     """Read the results.
@@ -52,8 +69,13 @@ def read(folder: RunFolder) -> Explained:
         ValueError: a file is missing or broken; the sentence names it.
     """
     config, environment, data = (folder.read_json(f"{name}.json") for name in ("config", "environment", "data"))
-    attention = folder.read_table("attention.csv")
-    return Explained(config, environment, data, attention, folder.read_table("sensitivity.csv"))
+    attention, *tables = (folder.read_table(f"{name}.csv") for name in ("attention", "sensitivity", "networks"))
+    return Explained(config, environment, data, attention.assign(prior=_numbers(attention)), *tables)
+
+
+def _numbers(attention: pd.DataFrame) -> "pd.Series[float]":
+    """Column prior as numbers: in other tables of a run it is a name, and read as text."""
+    return pd.to_numeric(attention["prior"])
 
 
 def write(folder: RunFolder) -> Path:
@@ -64,14 +86,30 @@ def write(folder: RunFolder) -> Path:
     """
     found = read(folder)
     folder.write_table("distances.csv", distances_of(found.attention))
-    folder.write_text("report.html", render(found, page.written(folder, draw(found))))
+    folder.write_text("report.html", render(found, page.write_figures(folder, draw(found))))
     return folder.path / "report.html"
+
+
+def show(folder: RunFolder, page_path: Path, console: Console) -> None:
+    """Print both tables, of how many networks they are, and where the page is."""
+    found = read(folder)
+    console.print(terminal_table(found))
+    left_out = found.data["run"]["without_attention"]
+    if left_out:
+        sentence = f"Left out, as they have no graph attention: {'; '.join(left_out)}."
+        console.print(sentence, soft_wrap=True, highlight=False)
+    if found.num_kept < found.num_trained:
+        kept = f"Scores are those of the {found.num_kept} kept of {found.num_trained} networks"
+        console.print(f"{kept}; a run with --keep-networks keeps all.", soft_wrap=True, highlight=False)
+    console.print(f"Attention is not an explanation of cause. Page: {page_path}", soft_wrap=True, highlight=False)
 
 
 def draw(found: Explained) -> dict[str, Figure]:
     """The figures by file name without ending; those of attention show the first layer, by number of the algorithm."""
-    part = found.data["run"]["part"]
-    drawn = {"sensitivity": figures.sensitivity(found.sensitivity, found.ratio, part, synthetic=found.synthetic)}
+    scores = found.sensitivity
+    drawn = {}
+    if len(scores):
+        drawn["sensitivity"] = figures.sensitivity(scores, found.ratio, found.tested, synthetic=found.synthetic)
     first = found.attention[found.attention["layer"] == 1]
     for number, (algorithm, links) in enumerate(first.groupby("algorithm", sort=False)):
         heading = f"Attention, {algorithm}"
@@ -85,16 +123,16 @@ def draw(found: Explained) -> dict[str, Figure]:
 
 def render(found: Explained, images: Mapping[str, bytes]) -> str:
     """The page as HTML."""
-    return page.rendered(
+    return page.render(
         "explain",
         images,
         title=tables.title("What the networks made of their prior", synthetic=found.synthetic),
         found=found,
         scores=scores_sheet(found),
         distances=distances_sheet(found),
-        algorithms=list(enumerate(found.attention["algorithm"].unique())),
-        graphs=list(found.attention["graph"].unique()),
-        strength=f"{found.data['run']['beta'] * found.ratio:.3g}",
+        networks=networks_sheet(found),
+        graphs={name: list(rows["graph"].unique()) for name, rows in found.attention.groupby("algorithm", sort=False)},
+        strengths=strengths(found),
         titled=lambda what: tables.title(what, synthetic=found.synthetic),
     )
 
@@ -146,9 +184,28 @@ def scores_sheet(found: Explained) -> pd.DataFrame:
             for ratio in tested:
                 values = group.loc[_at(group, ratio), metric]
                 heading = f"ratio {ratio:.3g}{' (the run)' if ratio == found.ratio else ''}"
-                row[heading] = str(tables.Cell(tables.number(values.mean()), tables.number(values.std())))
+                cell = tables.Cell(tables.number(values.mean()), tables.number(values.std()))
+                row[heading] = cell.mean if cell.sd == tables.UNDEFINED else str(cell)
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def networks_sheet(found: Explained) -> pd.DataFrame:
+    """How many networks of each row of the table are kept, as text."""
+    return found.networks.astype(str).rename(columns={"kept": "networks kept", "trained": "trained"})
+
+
+def strengths(found: Explained) -> str:
+    """The share of the attention that is the prior's, for each beta of the run.
+
+    >>> one = {"prior_ratio": 0.3, "betas": {"full": 0.3, "global-only": 0.5}}
+    >>> nothing = pd.DataFrame()
+    >>> strengths(Explained({}, {}, {"run": one}, nothing, nothing, nothing))
+    'beta 0.3 (full), a share of 0.09; beta 0.5 (global-only), a share of 0.15'
+    """
+    betas = found.data["run"]["betas"]
+    names = {name: f" ({name})" if len(betas) > 1 else "" for name in betas}
+    return "; ".join(f"beta {beta:g}{names[name]}, a share of {beta * found.ratio:.3g}" for name, beta in betas.items())
 
 
 def _at(scores: pd.DataFrame, ratio: float) -> "pd.Series[bool]":
@@ -170,7 +227,7 @@ def terminal_table(found: Explained) -> Group:
         tables.title(heading, synthetic=found.synthetic)
         for heading in ("Scores by prior ratio", "Distance of attentions, 0 to 1")
     )
-    return Group(
-        tables.text_table(scores_sheet(found), scores, num_names=2),
-        tables.text_table(distances_sheet(found), distances, num_names=3),
-    )
+    sheets = [tables.text_table(distances_sheet(found), distances, num_names=3)]
+    if len(found.sensitivity):
+        sheets = [tables.text_table(scores_sheet(found), scores, num_names=2), *sheets]
+    return Group(*sheets)

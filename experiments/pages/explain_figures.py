@@ -27,13 +27,13 @@ HEAT_MAPS = {
 }
 
 
-def sensitivity(scores: pd.DataFrame, own_ratio: float, part: str, *, synthetic: bool) -> Figure:
+def sensitivity(scores: pd.DataFrame, own_ratio: float, tested: str, *, synthetic: bool) -> Figure:
     """Scores against the prior ratio: mean over repeats, band of one sd; that of the run is marked.
 
     Args:
         scores: as sensitivity.csv.
         own_ratio: prior ratio of the run.
-        part: what is pooled over, "client" or "fold".
+        tested: which tests scores are of, such as "pooled over clients".
         synthetic: whether the data are.
     """
     shown = [metric for metric in SHOWN_METRICS if scores[metric].notna().any()]
@@ -45,7 +45,7 @@ def sensitivity(scores: pd.DataFrame, own_ratio: float, part: str, *, synthetic:
             line_with_band(axes, rows.groupby("ratio")[metric], str(algorithm), colour)
         axes.axvline(own_ratio, color="#222222", ls=":", lw=1.3, label=f"ratio of the run, {own_ratio:.3g}")
         axes.set_xlabel("prior ratio")
-        axes.set_ylabel(f"test {METRICS[metric]} (pooled over {part}s)")
+        axes.set_ylabel(f"test {METRICS[metric]} ({tested})")
         axes.set_ylim(0, max(1.15 * scores[metric].max(), 0.05))
     panels[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure

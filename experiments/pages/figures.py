@@ -26,33 +26,36 @@ BASELINE_DASHES = ("--", ":", "-.", (0, (1, 4)))
 BASELINE_COLOUR = "#666666"
 
 
-def curves(metrics: pd.DataFrame, summary: pd.DataFrame, *, synthetic: bool) -> Figure:
+def curves(metrics: pd.DataFrame, summary: pd.DataFrame, part: str, unit: str, *, synthetic: bool) -> Figure:
     """Training loss and pooled UF1 by round or epoch: mean over repeats, band of one sd.
 
-    A federation's UF1 is that of the test examples, with the baselines dashed; a cross-validation's that of its
-    validation examples; without any, the loss is alone.
+    UF1 is that of the validation or test examples, whichever are scored while training; beside test scores the
+    baselines are dashed; where nothing is scored, the loss is alone.
 
     Args:
         metrics: as metrics.csv, with its "pooled" rows.
         summary: as summary.csv; its baselines are drawn.
+        part: what is pooled over: "client" or "fold".
+        unit: "round" or "epoch".
         synthetic: whether the data are.
     """
-    time, part, split = ("epoch", "fold", "validation") if "epoch" in metrics else ("round", "client", "test")
     figure = titled_figure(11, 4.2, title("Training", synthetic=synthetic))
-    pooled = metrics[metrics[part] == POOLED]
-    shown = {"train_loss": f"training loss (all {part}s)", "uf1": f"{split} UF1 (pooled over {part}s)"}
-    shown = {column: label for column, label in shown.items() if pooled[column].notna().any()}
-    panels = dict(zip(shown, figure.subplots(1, len(shown), squeeze=False)[0], strict=True))
+    pooled = metrics[metrics["fold"] == POOLED]
+    scored = " or ".join(sorted(pooled["scored"].dropna().unique()))
+    several = metrics.loc[metrics["fold"] != POOLED, ["fold", "client"]].drop_duplicates().shape[0] > 1
+    where = f" (all {part}s together)" if several else ""
+    labels = {"train_loss": f"training loss{where}", "uf1": f"{scored} UF1{where}"}
+    labels = {column: label for column, label in labels.items() if pooled[column].notna().any()}
+    panels = dict(zip(labels, figure.subplots(1, len(labels), squeeze=False)[0], strict=True))
     for column, axes in panels.items():
         for colour, (algorithm, rows) in coloured(pooled.groupby("algorithm", sort=False)):
-            line_with_band(axes, rows.dropna(subset=[column]).groupby(time)[column], str(algorithm), colour)
-        axes.set_xlabel(time)
-        axes.set_ylabel(shown[column])
+            line_with_band(axes, rows.dropna(subset=[column]).groupby("round")[column], str(algorithm), colour)
+        axes.set_xlabel(unit)
+        axes.set_ylabel(labels[column])
+        axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if "uf1" in panels:
-        if split == "test":
-            _draw_baselines(panels["uf1"].axhline, summary, "uf1")
-        panels["uf1"].set_ylim(bottom=0)
+    if "uf1" in panels and scored == "test":
+        _draw_baselines(panels["uf1"].axhline, summary, "uf1")
     *_, last = panels.values()
     last.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure
@@ -80,14 +83,14 @@ def confusion_matrices(predictions: pd.DataFrame, *, synthetic: bool) -> Figure:
     return figure
 
 
-def client_scores(predictions: pd.DataFrame, summary: pd.DataFrame, *, synthetic: bool, part: str = "client") -> Figure:
-    """UF1 of each client alone, one dot per client and repeat, with their mean.
+def part_scores(predictions: pd.DataFrame, summary: pd.DataFrame, part: str, *, synthetic: bool) -> Figure:
+    """UF1 of each client (or fold) alone, one dot per client and repeat, with their mean.
 
     Args:
         predictions: as predictions.csv.
         summary: as summary.csv; its baselines are drawn where they have a mean over clients.
-        synthetic: whether the data are.
         part: "client" or "fold".
+        synthetic: whether the data are.
     """
     groups = list(score_parts(predictions, part=part).groupby("algorithm", sort=False))
     figure = titled_figure(9, 1.6 + 0.55 * len(groups), title(f"UF1 of each {part}", synthetic=synthetic))
@@ -106,10 +109,10 @@ def client_scores(predictions: pd.DataFrame, summary: pd.DataFrame, *, synthetic
 
 
 def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str = "test") -> Figure:
-    """F1 of each class or action unit: grouped bars per algorithm; whiskers: intervals, else one sd over repeats.
+    """F1 of each class or action unit: grouped bars per algorithm; whiskers: intervals.
 
     Args:
-        scores: as ``results.score_classes`` or ``results.score_aus``, perhaps with columns f1_low and f1_high.
+        scores: as class_scores.csv or au_scores.csv.
         by: "class" or "au".
         synthetic: whether the data are.
         split: whose scores they are.
@@ -124,35 +127,11 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str =
         centres = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
         f1 = rows.set_index(by).loc[names]
         axes.bar(centres, f1["f1"], width * 0.92, color=colour, label=algorithm)
-        low, high = (
-            (f1["f1_low"], f1["f1_high"]) if "f1_low" in f1 else (f1["f1"] - f1["f1_sd"], f1["f1"] + f1["f1_sd"])
-        )
-        axes.vlines(centres, low, high, colors="#222222", lw=1)
+        axes.vlines(centres, f1["f1_low"], f1["f1_high"], colors="#222222", lw=1)
     axes.set_xticks(range(len(names)), names)
     axes.set_ylim(0, 1)
     axes.set_ylabel(f"{split} F1")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
-    return figure
-
-
-def training_loss(metrics: pd.DataFrame, *, synthetic: bool) -> Figure:
-    """Training loss by epoch: a line for each repeat; of several algorithms, their means over repeats, band of one sd.
-
-    Args:
-        metrics: columns algorithm, epoch, repeat, train_loss.
-        synthetic: whether the data are.
-    """
-    figure = titled_figure(7, 3.4, title("Training", synthetic=synthetic))
-    axes = figure.subplots()
-    several = metrics["algorithm"].nunique() > 1
-    for colour, (name, rows) in coloured(metrics.groupby("algorithm" if several else "repeat", sort=False)):
-        label = str(name) if several else f"repeat {name}"
-        line_with_band(axes, rows.groupby("epoch")["train_loss"], label, colour)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("training loss")
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9)
     return figure
 
 
@@ -183,6 +162,8 @@ def line_with_band(axes: Axes, by_round: Any, label: str, colour: str) -> None:
 
 
 def _draw_baselines(draw_line: Callable[..., object], summary: pd.DataFrame, column: str) -> None:
+    if column not in summary:
+        return
     baselines = summary[summary["kind"] == "baseline"].dropna(subset=[column])
     for (_, row), dashes in zip(baselines.iterrows(), itertools.cycle(BASELINE_DASHES), strict=False):
         draw_line(row[column], color=BASELINE_COLOUR, ls=dashes, lw=1.3, label=row["algorithm"])

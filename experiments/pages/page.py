@@ -19,7 +19,7 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def written(folder: RunFolder, drawn: Mapping[str, Figure]) -> dict[str, bytes]:
+def write_figures(folder: RunFolder, drawn: Mapping[str, Figure]) -> dict[str, bytes]:
     """Write figures as ``figures/NAME.png``; returns these images, to be put into a page."""
     images = {name: figures.png(figure) for name, figure in drawn.items()}
     for name, image in images.items():
@@ -27,8 +27,8 @@ def written(folder: RunFolder, drawn: Mapping[str, Figure]) -> dict[str, bytes]:
     return images
 
 
-def rendered(name: str, images: Mapping[str, bytes], **values: Any) -> str:
-    """A template of ``experiments/templates`` with its values.
+def render(name: str, images: Mapping[str, bytes], **values: Any) -> str:
+    """Fill in a template of ``experiments/pages/templates``.
 
     Args:
         name: of the template, without endings.
@@ -39,10 +39,10 @@ def rendered(name: str, images: Mapping[str, bytes], **values: Any) -> str:
     return TEMPLATES.get_template(f"{name}.html.jinja").render(images=encoded, **values)
 
 
-def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     """Nested settings as dotted names."""
     pairs: list[tuple[str, Any]] = []
     for name, value in settings.items():
         nested = isinstance(value, Mapping)
-        pairs += flat(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
+        pairs += flatten(value, f"{prefix}{name}.") if nested else [(prefix + name, value)]
     return pairs

@@ -1,24 +1,33 @@
-"""Tables to read: the summary in the terminal and, cell for cell the same, in HTML."""
+"""Tables to read: the scores of a run in the terminal and, cell for cell the same, in HTML."""
 
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
+from experiments.results.intervals import LEVEL
 from experiments.results.scores import METRICS
 
 UNDEFINED = "-"
 WIDEST_HEADING = 11
+NAMES = ("run", "algorithm", "difference", "score", "pair")
+NAME_WIDTH = 8
+"""Columns that may be folded, and how narrow; scores are never."""
+ANY_WIDTH = 10_000
+INTERVAL = f"{100 * LEVEL:g} % bootstrap interval by subject"
 
 
 class Cell(NamedTuple):
-    """A mean and its standard deviation over repeats as text, "-" where there is none."""
+    """A mean, its standard deviation over repeats and its interval as text, "-" and "" where there is none."""
 
     mean: str
     sd: str
+    interval: str = ""
 
     def __str__(self) -> str:
         """``.512±.031``, or a single "-" where nothing is defined."""
@@ -52,10 +61,13 @@ def title(what: str, *, synthetic: bool) -> str:
 def number(value: float) -> str:
     """Three decimals without the leading zero; "-" for NaN.
 
-    >>> number(0.51234), number(1.0), number(float("nan"))
-    ('.512', '1.000', '-')
+    >>> number(0.51234), number(1.0), number(-0.25), number(float("nan"))
+    ('.512', '1.000', '-.250', '-')
     """
-    return UNDEFINED if np.isnan(value) else f"{value:.3f}".removeprefix("0")
+    if np.isnan(value):
+        return UNDEFINED
+    digits = f"{abs(value):.3f}".removeprefix("0")
+    return f"-{digits}" if value < 0 and digits.strip(".0") else digits
 
 
 def with_interval(estimate: float, low: float, high: float) -> str:
@@ -64,36 +76,60 @@ def with_interval(estimate: float, low: float, high: float) -> str:
     >>> with_interval(0.5123, 0.43, 0.59), with_interval(-0.02, float("nan"), float("nan"))
     ('.512 [.430, .590]', '-.020')
     """
-    value, *bounds = (f"-{number(-v)}" if v < 0 else number(v) for v in (estimate, low, high))
-    return value if UNDEFINED in bounds else f"{value} [{', '.join(bounds)}]"
+    bounds = interval_text(low, high)
+    return f"{number(estimate)} {bounds}" if bounds else number(estimate)
 
 
-def summary_sheet(summary: pd.DataFrame) -> Sheet:
-    """The columns of a summary that are shown: every metric pooled, and UF1 of the other views."""
-    shown = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
-    shown |= {
+def interval_text(low: float, high: float) -> str:
+    """An interval; nothing where there is none.
+
+    >>> interval_text(0.43, 0.59), interval_text(float("nan"), float("nan"))
+    ('[.430, .590]', '')
+    """
+    return "" if np.isnan(low) or np.isnan(high) else f"[{number(low)}, {number(high)}]"
+
+
+def summary_sheet(summary: pd.DataFrame, intervals: pd.DataFrame) -> Sheet:
+    """The columns of a summary that are shown: every metric pooled, and UF1 of the other views.
+
+    Args:
+      summary: as summary.csv.
+      intervals: as intervals.csv.
+    """
+    headings = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
+    headings |= {
         column: f"{METRICS['uf1']} {column.removeprefix('uf1_').replace('_', ' ')}"
         for column in summary.columns
-        if column.startswith("uf1_") and not column.endswith("sd")
+        if column.startswith("uf1_") and not column.endswith("sd") and summary[column].notna().any()
     }
+    bounds = intervals.set_index(["algorithm", "metric"])[["low", "high"]]
+    texts = {key: interval_text(low, high) for key, low, high in bounds.itertuples()}
     rows = [
-        Row(row["algorithm"], row["kind"], [_cell(row, column) for column in shown]) for _, row in summary.iterrows()
+        Row(row["algorithm"], row["kind"], [_cell(row, column, texts) for column in headings])
+        for _, row in summary.iterrows()
     ]
-    return Sheet(list(shown.values()), rows)
+    return Sheet(list(headings.values()), rows)
 
 
-def terminal_table(summary: pd.DataFrame, *, synthetic: bool) -> Table:
-    """The summary for the terminal: mean±sd over repeats, baselines below a line."""
-    sheet = summary_sheet(summary)
+def terminal_table(summary: pd.DataFrame, intervals: pd.DataFrame, part: str, *, synthetic: bool) -> Table:
+    """The summary for the terminal: scores with their intervals below them, baselines below a line.
+
+    Args:
+      summary: as summary.csv.
+      intervals: as intervals.csv.
+      part: what scores are pooled over: "client" or "fold".
+      synthetic: whether the data are.
+    """
+    sheet = summary_sheet(summary, intervals)
     repeats = int(summary["num_repeats"].max())
-    part = "fold" if "uf1_mean_over_folds" in summary else "client"
+    spread = f"mean±sd over {repeats} repeats" if repeats > 1 else "one repeat"
     table = Table(
         title=title("Test scores", synthetic=synthetic),
-        caption=f"pooled over {part}s unless the column says otherwise; mean±sd over repeats ({repeats})",
+        caption=f"pooled over {part}s unless the column says otherwise; {spread}; [{INTERVAL}]",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        collapse_padding=True,
+        padding=0,
     )
     table.add_column("algorithm", overflow="fold")
     for heading in sheet.headings:
@@ -101,9 +137,37 @@ def terminal_table(summary: pd.DataFrame, *, synthetic: bool) -> Table:
     for kind, style in (("trained", None), ("baseline", "dim")):
         for row in sheet.rows:
             if row.kind == kind:
-                table.add_row(row.name, *map(str, row.cells), style=style)
+                table.add_row(row.name, *(terminal_cell(cell, repeats) for cell in row.cells), style=style)
         table.add_section()
     return table
+
+
+def terminal_cell(cell: Cell, repeats: int) -> str:
+    """A score, its sd if there are several repeats, and its interval on a line of its own.
+
+    >>> terminal_cell(Cell(".512", ".031", "[.430, .590]"), 5), terminal_cell(Cell(".512", "-"), 1)
+    ('.512±.031\\n[.430,.590]', '.512')
+    """
+    score = str(cell) if repeats > 1 else cell.mean
+    return f"{score}\n{cell.interval.replace(', ', ',')}" if cell.interval else score
+
+
+def au_sheet(summary: pd.DataFrame, au_scores: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
+    """F1 of each action unit, below their mean, as text with sd and interval: a column for each algorithm.
+
+    Args:
+      summary: as summary.csv.
+      au_scores: as au_scores.csv.
+      intervals: as intervals.csv.
+    """
+    bounds = intervals[intervals["metric"] == "au_f1"].set_index("algorithm")[["low", "high"]]
+    means = summary.set_index("algorithm").join(bounds)[["au_f1", "au_f1_sd", "low", "high"]]
+    repeats = int(summary["num_repeats"].max())
+    columns = {}
+    for algorithm, scores in au_scores.groupby("algorithm", sort=False):
+        rows = np.vstack([means.loc[[algorithm]], scores[["f1", "f1_sd", "f1_low", "f1_high"]]]).astype(float)
+        columns[str(algorithm)] = [_text(*row, repeats=repeats) for row in rows.tolist()]
+    return pd.DataFrame({"score": ["mean", *au_scores["au"].unique()], **columns})
 
 
 def text_table(text: pd.DataFrame, heading: str, num_names: int) -> Table:
@@ -124,5 +188,54 @@ def text_table(text: pd.DataFrame, heading: str, num_names: int) -> Table:
     return table
 
 
-def _cell(row: pd.Series, column: str) -> Cell:
-    return Cell(number(row[column]), number(row[f"{column}_sd"]))
+def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
+    """Print a table; one wider than the terminal has its intervals below the scores, and is never cut off."""
+    anything = console.options.update_width(ANY_WIDTH)
+    table = _fitting_table(text, heading)
+    if console.measure(table, options=anything).maximum > console.width:
+        table = _fitting_table(text.map(lambda cell: cell.replace(" [", "\n[")), heading)
+    least = console.measure(table, options=anything).minimum
+    console.print(table, width=max(console.width, least), crop=False)
+
+
+def interval_columns(table: pd.DataFrame, headings: Mapping[str, str]) -> dict[str, list[str]]:
+    """Metrics with their intervals as text, by their headings.
+
+    Args:
+      table: with the columns ``<metric>``, ``<metric>_low`` and ``<metric>_high``.
+      headings: of the metrics.
+    """
+    return {
+        heading: [
+            with_interval(*row) for row in table[[metric, f"{metric}_low", f"{metric}_high"]].itertuples(index=False)
+        ]
+        for metric, heading in headings.items()
+    }
+
+
+def wide(scores: pd.DataFrame, score: str, rows: Sequence[str]) -> pd.DataFrame:
+    """One column per algorithm, in the order of appearance; scores as text, with their intervals if they have them."""
+    bounds = [scores.get(f"{score}{end}", scores[score] * np.nan) for end in ("_low", "_high")]
+    text = [with_interval(*values) for values in zip(scores[score], *bounds, strict=True)]
+    return scores.assign(text=text).set_index([*rows, "algorithm"])["text"].unstack(sort=False).reset_index()
+
+
+def _fitting_table(text: pd.DataFrame, heading: str) -> Table:
+    table = Table(title=heading, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for column in text.columns:
+        named = column in NAMES
+        width = max(len(line) for cell in [*text[column], ""] for line in str(cell).splitlines() or [""])
+        least = NAME_WIDTH if named else width
+        table.add_column(str(column), overflow="fold", justify="left" if named else "right", min_width=least)
+    for row in text.itertuples(index=False):
+        table.add_row(*row)
+    return table
+
+
+def _cell(row: pd.Series, column: str, intervals: Mapping[tuple[str, str], str]) -> Cell:
+    return Cell(number(row[column]), number(row[f"{column}_sd"]), intervals.get((row["algorithm"], column), ""))
+
+
+def _text(mean: float, sd: float, low: float, high: float, *, repeats: int) -> str:
+    cell = Cell(number(mean), number(sd), interval_text(low, high))
+    return f"{str(cell) if repeats > 1 else cell.mean} {cell.interval}".strip()

@@ -28,7 +28,7 @@ from experiments.parity.parts import (
     region_features,
 )
 from experiments.parity.whole import gradients, whole
-from experiments.run import commandline
+from experiments.run import lifecycle
 from fedpsyau_jax.options import parsed
 
 GROUPS: dict[Group, tuple[str, ...]] = {
@@ -178,4 +178,4 @@ def main(golden: Annotated[Path, tyro.conf.arg(metavar="FILE.npz")]) -> int:
 
 
 if __name__ == "__main__":
-    commandline.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.parity"))
+    lifecycle.exit_with(lambda arguments: parsed(main, arguments, prog="python -m experiments.parity"))

@@ -1,47 +1,35 @@
-"""What a score must beat: the majority class of the training split, and chance."""
-
-from collections.abc import Sequence
+"""Scores to beat: the majority class, chance, and what action units alone can tell. No baseline is trained."""
 
 import numpy as np
 import pandas as pd
 
-from experiments.results import scores as results
+from experiments.results.scores import Counts, au_names, class_names, count, score_repeats, views
 from fedpsyau_jax import metrics
-from fedpsyau_jax.types import Examples
 
 MAJORITY = "majority class"
 CHANCE = "chance"
 AU_SET_ORACLE = "AU-set oracle (in sample)"
+ALL_PRESENT = "all AUs everywhere"
 NUM_DRAWS = 2000
-CLASS_SCORES = {"uf1": metrics.uf1, "uar": metrics.uar, "accuracy": metrics.accuracy}
 
 
-def majority(
-    predictions: pd.DataFrame,
-    splits: pd.DataFrame,
-    *,
-    part: str = "client",
-    trained_on: Sequence[str] = ("repeat",),
-) -> pd.DataFrame:
-    """Scores of always predicting the most frequent class of the training split.
+def majority(predictions: pd.DataFrame, splits: pd.DataFrame, *, part: str = "client") -> pd.DataFrame:
+    """Scores of always predicting the most frequent class of the training examples.
 
     Args:
         predictions: as predictions.csv; only which examples were tested, and their labels, matter.
-        splits: as clients.csv; the first of equally frequent classes is taken.
+        splits: as splits.csv. The clients of a fold are counted together; the first of equally frequent classes wins.
         part: the column that is pooled over.
-        trained_on: the columns that tell training splits apart: a repeat's clients count together, so
-            ("repeat",) for federations, ("repeat", "fold") for cross-validation.
 
     Returns:
-        As ``results.score_repeats``; AU F1 is undefined.
+        As ``scores.score_repeats``; AU F1 is undefined.
     """
-    keys = list(trained_on)
-    columns = {f"train_{name}": name for name in results.class_names(predictions)}
+    keys = ["repeat", "fold"]
+    columns = {f"train_{name}": name for name in class_names(predictions)}
     train_counts = splits.rename(columns=columns).groupby(keys)[list(columns.values())].sum()
-    most_frequent = train_counts.idxmax(axis=1)
-    tested = _tested_once(predictions)
-    guessed = tested.drop(columns="predicted").join(most_frequent.rename("predicted"), on=keys)
-    return results.score_repeats(guessed.assign(algorithm=MAJORITY), part=part, kind="baseline")
+    most_frequent = train_counts.idxmax(axis=1).rename("predicted")
+    guessed = _of_first_algorithm(predictions).drop(columns="predicted").join(most_frequent, on=keys)
+    return score_repeats(guessed.assign(algorithm=MAJORITY), part=part, kind="baseline")
 
 
 def chance(
@@ -53,13 +41,13 @@ def chance(
     multinomial with N_c examples. So UF1, UAR and the worst client are defined as everywhere else.
 
     Returns:
-        As ``results.score_repeats``.
+        As ``scores.score_repeats``.
     """
     rows = []
-    aus = None if au_predictions is None else _tested_once(au_predictions)
-    for repeat, tested in _tested_once(predictions).groupby("repeat", sort=False):
-        counts = results.count(tested, None if aus is None else aus[aus["repeat"] == repeat], part)
-        expected = results.views(_random_guesses(counts, np.random.default_rng(0)), part)
+    aus = None if au_predictions is None else _of_first_algorithm(au_predictions)
+    for repeat, tested in _of_first_algorithm(predictions).groupby("repeat", sort=False):
+        counts = count(tested, None if aus is None else aus[aus["repeat"] == repeat], part)
+        expected = views(_random_guesses(counts, np.random.default_rng(0)), part)
         rows += [
             {
                 "repeat": repeat,
@@ -71,37 +59,48 @@ def chance(
     return pd.DataFrame(rows).assign(algorithm=CHANCE, kind="baseline")
 
 
-def au_set_oracle(examples: Examples, class_names: Sequence[str]) -> pd.DataFrame:
-    """Pooled scores of the most frequent class of each set of annotated action units.
+def au_set_oracle(predictions: pd.DataFrame, au_predictions: pd.DataFrame, *, part: str = "client") -> pd.DataFrame:
+    """Scores of the most frequent class of each set of annotated action units.
 
-    The sets' classes are counted on the very examples that are scored: no classifier that sees the action units alone
-    can have a higher accuracy on them, so it is a bound and not a competitor.
+    The classes of the sets are counted on the tested examples of a repeat, the very ones that are scored: no classifier
+    that sees the annotated action units alone can have a higher accuracy on them, so it is a bound and no competitor.
 
     Args:
-        examples: of the database; those without an emotion are left out. An unlabelled action unit is a third value
-            beside present and absent.
-        class_names: [classes] in the order of the indices; the first of equally frequent ones is taken.
+        predictions: as predictions.csv; only which examples were tested, and their labels, matter.
+        au_predictions: as au_predictions.csv, on the same examples. An unlabelled action unit is a third value beside
+            present and absent.
+        part: the column that is pooled over.
 
     Returns:
-        As ``results.reference``.
+        As ``scores.score_repeats``; AU F1 is undefined. The first of equally frequent classes wins.
     """
-    labels = np.asarray(examples.emotion)
-    known = labels >= 0
-    au_set = np.where(np.asarray(examples.au_mask) != 0, np.asarray(examples.au), -1)[known]
-    _, group = np.unique(au_set, axis=0, return_inverse=True)
-    counts = np.zeros((group.max() + 1, len(class_names)), np.int64)
-    np.add.at(counts, (group.ravel(), labels[known]), 1)
-    confusion = metrics.confusion_counts(labels[known], counts.argmax(axis=1)[group.ravel()], len(class_names))
-    scores = {name: float(score(confusion)) for name, score in CLASS_SCORES.items()}
-    return results.reference(AU_SET_ORACLE, scores)
+    names, keys = class_names(predictions), ["repeat", "clip"]
+    labels, mask = (_au_columns(au_predictions, kind) for kind in ("label", "mask"))
+    au_sets = pd.DataFrame(np.where(mask != 0, labels, -1), index=pd.MultiIndex.from_frame(au_predictions[keys]))
+    au_set = au_sets[~au_sets.index.duplicated()].apply(tuple, axis=1).rename("au_set")
+    tested = _of_first_algorithm(predictions).join(au_set, on=keys)
+    counts = tested.groupby(["repeat", "au_set", "label"]).size().unstack(fill_value=0)
+    most_frequent = counts.reindex(columns=names, fill_value=0).idxmax(axis=1).rename("predicted")
+    guessed = tested.drop(columns="predicted").join(most_frequent, on=["repeat", "au_set"]).drop(columns="au_set")
+    return score_repeats(guessed.assign(algorithm=AU_SET_ORACLE), part=part, kind="baseline")
 
 
-def _tested_once(predictions: pd.DataFrame) -> pd.DataFrame:
-    """All algorithms are tested on the same examples: those of the first one."""
+def all_present(au_predictions: pd.DataFrame) -> pd.DataFrame:
+    """Rows as of au_predictions.csv that say of every action unit, everywhere, that it is there."""
+    certain = {f"probability_{name}": 1.0 for name in au_names(au_predictions)}
+    return _of_first_algorithm(au_predictions).assign(algorithm=ALL_PRESENT, **certain)
+
+
+def _au_columns(au_predictions: pd.DataFrame, kind: str) -> np.ndarray:
+    return au_predictions[[f"{kind}_{name}" for name in au_names(au_predictions)]].to_numpy()
+
+
+def _of_first_algorithm(predictions: pd.DataFrame) -> pd.DataFrame:
+    """All algorithms are tested on the same examples: the rows of the first one."""
     return predictions[predictions["algorithm"] == predictions["algorithm"].iloc[0]]
 
 
-def _random_guesses(counts: results.Counts, generator: np.random.Generator) -> results.Counts:
+def _random_guesses(counts: Counts, generator: np.random.Generator) -> Counts:
     num_classes = counts.confusion.shape[-1]
     num_labelled = counts.confusion.sum(axis=-1)
     confusion = generator.multinomial(
@@ -111,4 +110,4 @@ def _random_guesses(counts: results.Counts, generator: np.random.Generator) -> r
     absent = counts.detections.false_alarms + counts.detections.correct_rejections
     detected, imagined = (generator.binomial(n, 0.5, size=(NUM_DRAWS, *n.shape)) for n in (present, absent))
     detections = metrics.Detections(detected, present - detected, imagined, absent - imagined)
-    return results.Counts(confusion, detections)
+    return Counts(confusion, detections)

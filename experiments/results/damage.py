@@ -9,11 +9,38 @@ from pandas.api.types import is_numeric_dtype
 from experiments.results.intervals import Interval
 from experiments.run.folder import RunFolder
 
-KEYS = ("algorithm", "repeat", "clip", "subject")
+KEYS = ("algorithm", "repeat", "fold", "client", "clip", "subject")
 CLASSES = ("label", "predicted")
 AU_KINDS = ("label_", "mask_", "probability_")
 NUMBERS = ("repeat", "p_", *AU_KINDS)
 MEND = "restore it, or run again"
+COLUMNS = {
+    "rows": ("algorithm", "name", "prior", "variant"),
+    "splits": ("repeat", "fold", "client", "subjects", "num_train", "num_validation", "num_test"),
+    "metrics": ("round", "algorithm", "repeat", "fold", "client", "train_loss", "scored", "num_scored", "loss", "uf1"),
+    "summary": ("algorithm", "kind"),
+    "intervals": ("algorithm", "metric", "estimate", "low", "high"),
+    "differences": ("algorithm", "other_algorithm"),
+    "class_scores": ("algorithm", "class", "f1", "recall", "f1_low", "f1_high", "recall_low", "recall_high"),
+    "au_scores": ("algorithm", "au", "f1", "f1_sd", "f1_low", "f1_high"),
+}
+"""Columns that the tables of a run must have, whatever others they have."""
+
+
+def check_columns(folder: RunFolder, tables: Mapping[str, pd.DataFrame | None]) -> None:
+    """See that the tables of a run have the columns of their names.
+
+    Args:
+      folder: of the run.
+      tables: by the names of their files, without ``.csv``; None where the run has no such table.
+
+    Raises:
+      ValueError: the first column that one lacks.
+    """
+    for name, table in tables.items():
+        for column in COLUMNS.get(name, ()):
+            if table is not None and column not in table:
+                raise ValueError(f"{folder.path / name}.csv has no column {column}; {MEND}")
 
 
 def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes: Sequence[str] = ()) -> None:
@@ -40,8 +67,8 @@ def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes
             raise ValueError(f"{place}: column {column} is not all numbers; {MEND}")
     for column in CLASSES if classes else ():
         if (strange := np.flatnonzero(~table[column].isin(classes))).size:
-            told = f"'{table[column].iloc[strange[0]]}' in column {column} is none of {', '.join(classes)}"
-            raise ValueError(f"{place}, line {strange[0] + 2}: {told}; {MEND}")
+            message = f"'{table[column].iloc[strange[0]]}' in column {column} is none of {', '.join(classes)}"
+            raise ValueError(f"{place}, line {strange[0] + 2}: {message}; {MEND}")
     if (twice := np.flatnonzero(table.duplicated(["algorithm", "repeat", "clip"]))).size:
         raise ValueError(f"{place}, line {twice[0] + 2}: a clip that was predicted before in this repeat; {MEND}")
 
@@ -69,18 +96,18 @@ def check_summary(folder: RunFolder, summary: pd.DataFrame, algorithms: Sequence
         )
 
 
-def check_scores(path: object, summary: pd.Series, found: Mapping[str, Interval]) -> None:
+def check_scores(path: object, summary: pd.Series, intervals: Mapping[str, Interval]) -> None:
     """See that predictions give the scores of the summary.
 
     Args:
       path: folder of the run.
       summary: a row of it.
-      found: scores of the same predictions.
+      intervals: scores of the same predictions.
 
     Raises:
       ValueError: they do not.
     """
-    for metric, (estimate, _, _) in found.items():
+    for metric, (estimate, _, _) in intervals.items():
         if metric in summary and not np.isclose(estimate, summary[metric], rtol=0, atol=1e-6, equal_nan=True):
             raise ValueError(
                 f"{path}: the predictions of {summary['algorithm']} do not give the scores of summary.csv ({metric} "

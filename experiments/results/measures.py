@@ -1,18 +1,18 @@
-"""What predictions are measured by: the counts of each subject, and the scores that follow from counts.
+"""What predictions are scored by: counts of each subject, and the scores that follow from counts.
 
 Counts can be added over subjects, scores cannot: so intervals by subject (``intervals``) start here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from experiments.results import scores as results
+from experiments.results.scores import au_names, class_names, outcomes, positions
 from fedpsyau_jax import metrics
 from fedpsyau_jax.metrics import AnyArray
-from fedpsyau_jax.types import Int
+from fedpsyau_jax.types import Float, Int
 
 SCORES: Mapping[str, Callable[[AnyArray], AnyArray]] = {
     "uf1": metrics.uf1,
@@ -25,16 +25,16 @@ MEAN_AU_F1 = "au_f1"
 class Measure(NamedTuple):
     """What is counted of each subject, and the scores that follow from counts.
 
-    ``columns``: what a table says of an example, whoever predicts it; ``names``: what is scored (classes, AUs);
-    ``counts``: of rows and subjects, [subjects, repeats, ...], zero where they were not tested; ``scores``: of counts
-    [draws, repeats, ...] and names, each [draws, repeats].
+    ``what``: a word for ``names``; ``names``: what is scored (classes, AUs); ``columns``: what a table says of an
+    example, whoever predicts it; ``counts``: of rows and subjects, [subjects, repeats, ...], zero where a subject was
+    not tested; ``scores``: of counts [draws, repeats, ...] and names, each [draws, repeats].
     """
 
     what: str
     names: Callable[[pd.DataFrame], list[str]]
     columns: Callable[[Sequence[str]], list[str]]
     counts: Callable[[pd.DataFrame, np.ndarray], Int[np.ndarray, "subjects repeats *counts"]]
-    scores: Callable[[np.ndarray, Sequence[str]], dict[str, np.ndarray]]
+    scores: Callable[[np.ndarray, Sequence[str]], dict[str, Float[np.ndarray, "draws repeats"]]]
 
 
 def subject_confusions(
@@ -49,18 +49,18 @@ def subject_confusions(
     Raises:
         ValueError: a clip was predicted twice in a repeat, or a label or prediction is no class.
     """
-    names = results.class_names(predictions)
-    who = _who(predictions, subjects)
-    said = tuple(_places(predictions[column], names) for column in ("label", "predicted"))
+    names = class_names(predictions)
+    rows = _subject_and_repeat(predictions, subjects)
+    cells = tuple(positions(predictions[column], names) for column in ("label", "predicted"))
     counts = np.zeros((len(subjects), predictions["repeat"].nunique(), len(names), len(names)), np.int64)
-    np.add.at(counts, (*who, *said), 1)
+    np.add.at(counts, (*rows, *cells), 1)
     return counts
 
 
 def subject_detections(
     predictions: pd.DataFrame, subjects: np.ndarray
 ) -> Int[np.ndarray, "subjects repeats aus outcomes=4"]:
-    """Hits, misses, false alarms and correct rejections of each subject, each repeat and each AU that is labelled.
+    """Hits, misses, false alarms and correct rejections of each subject, each repeat and each labelled AU.
 
     Args:
         predictions: rows of au_predictions.csv of one algorithm.
@@ -69,63 +69,55 @@ def subject_detections(
     Raises:
         ValueError: a clip was predicted twice in a repeat.
     """
-    shape = len(subjects), predictions["repeat"].nunique(), len(results.au_names(predictions))
+    shape = len(subjects), predictions["repeat"].nunique(), len(au_names(predictions))
     counts = np.zeros((*shape, 4), np.int64)
-    np.add.at(counts, _who(predictions, subjects), np.stack(results.outcomes(predictions), axis=-1))
+    np.add.at(counts, _subject_and_repeat(predictions, subjects), np.stack(outcomes(predictions), axis=-1))
     return counts
 
 
-def _places(column: pd.Series, values: Sequence[Any] | np.ndarray) -> Int[np.ndarray, "rows"]:
-    places = pd.Index(values).get_indexer(pd.Index(column))
-    if np.any(places < 0):
-        stranger = column.iloc[int(np.argmin(places))]
-        raise ValueError(f"'{stranger}' in column '{column.name}' is none of {', '.join(map(str, values))}")
-    return places
+def class_score_name(score: str, name: str) -> str:
+    """Key of a score of one class.
+
+    >>> class_score_name("f1", "fear")
+    'f1 of fear'
+    """
+    return f"{score} of {name}"
 
 
-def _who(predictions: pd.DataFrame, subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places of each row's subject and repeat."""
+def _subject_and_repeat(predictions: pd.DataFrame, subjects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of each row's subject and repeat."""
     if predictions.duplicated(["repeat", "clip"]).any():
         raise ValueError("a clip was predicted twice in a repeat: give the rows of one algorithm")
     repeats = np.unique(predictions["repeat"])
-    return _places(predictions["subject"], subjects), _places(predictions["repeat"], repeats)
+    return positions(predictions["subject"], subjects), positions(predictions["repeat"], repeats)
 
 
 def _emotion_scores(confusion: np.ndarray, _: Sequence[str]) -> dict[str, np.ndarray]:
     return {metric: np.asarray(score(confusion)) for metric, score in SCORES.items()}
 
 
-def of_class(score: str, name: str) -> str:
-    """What a score of one class is called.
-
-    >>> of_class("f1", "fear")
-    'f1 of fear'
-    """
-    return f"{score} of {name}"
-
-
 def _class_scores(confusion: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     by_score = {"f1": metrics.f1_per_class(confusion), "recall": metrics.recall_per_class(confusion)}
     return {
-        of_class(score, name): np.asarray(values[..., place])
+        class_score_name(score, name): np.asarray(values[..., index])
         for score, values in by_score.items()
-        for place, name in enumerate(names)
+        for index, name in enumerate(names)
     }
 
 
 def _detection_scores(outcomes: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
     f1 = np.asarray(metrics.detection_f1(metrics.Detections(*np.moveaxis(outcomes, -1, 0))))
-    each = {name: f1[..., place] for place, name in enumerate(names)}
+    each = {name: f1[..., index] for index, name in enumerate(names)}
     return {MEAN_AU_F1: np.asarray(metrics.mean_over_defined(f1))} | each
 
 
-EMOTIONS = Measure("classes", results.class_names, lambda _: ["label"], subject_confusions, _emotion_scores)
+EMOTIONS = Measure("classes", class_names, lambda _: ["label"], subject_confusions, _emotion_scores)
 """UF1, UAR and accuracy of predictions.csv."""
 CLASSES = EMOTIONS._replace(scores=_class_scores)
-"""F1 and recall of each class, as ``of_class`` names them, of predictions.csv."""
+"""F1 and recall of each class of predictions.csv, under the names that ``class_score_name`` gives."""
 ACTION_UNITS = Measure(
     "action units",
-    results.au_names,
+    au_names,
     lambda names: [f"{column}_{name}" for name in names for column in ("mask", "label")],
     subject_detections,
     _detection_scores,

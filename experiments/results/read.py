@@ -1,21 +1,17 @@
-"""Finished runs, read to be compared: which can be, and in what they differ."""
+"""The reader of finished runs, of whatever command: for their reports, and to compare them."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from experiments.pages import pretraining as pretrain_report
-from experiments.pages import report
-from experiments.results import damage
-from experiments.results import scores as results
+from experiments.results import schema
+from experiments.results.damage import MEND, check_columns, check_predictions, check_summary
 from experiments.results.measures import ACTION_UNITS, EMOTIONS, MEAN_AU_F1, Measure
-from experiments.results.pretrain_results import EVERYWHERE
-from experiments.run import folder as runfolder
+from experiments.results.scores import METRICS, au_names, class_names
+from experiments.results.sweeps import swept_settings
+from experiments.run import folder as run_folder
 from experiments.run.folder import RunFolder
 
 RECOGNITION, DETECTION, COORDINATION = "emotions", "action units", "pairs of action units"
@@ -25,83 +21,113 @@ KINDS = {
     "coordination": COORDINATION,
 }
 """What the runs of each experiment are about: only those of one kind have something to compare."""
-PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
-"""Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
-WAY = "how predictions are pooled"
-"""Federations and cross-validations have other settings: where these differ, no setting is named."""
-PROGRESS = {"rounds": "round", "epochs": "epoch"}
-"""Settings that say how long a run trains, and the column of metrics.csv that says how far it got."""
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A finished run and what it is compared by.
+class FinishedRun:
+    """Everything that a run folder says about its run.
 
     Attributes:
-      label: how it is called.
-      path: its folder.
-      protocol: what runs must share: the data, the settings of ``PROTOCOL``, and the tested clips.
-      synthetic: whether some of its data are.
-      shown: metrics that are compared, and their headings.
-      summary: a row for each algorithm and baseline: kind, and metrics with their sd.
-      tests: tables of predictions of what was trained, each with what it is measured by.
-      metrics: as metrics.csv.
+      label: what it is called.
+      folder: where it is.
+      config, environment, data: as config.json, environment.json and data.json.
+      rows, splits, metrics: as the tables of these names.
+      predictions: as predictions.csv; None where only action units are detected.
+      au_predictions, summary, intervals, differences, au_scores: as the tables of these names.
+      class_scores: as class_scores.csv; None where only action units are detected.
+      sweep: as sweep.csv; None where nothing was swept.
+      action_units: of a pretraining, as action_units.csv: in how many examples each action unit is labelled and shown;
+        else None.
     """
 
     label: str
-    path: Path
-    protocol: Mapping[str, Any]
-    synthetic: bool
-    shown: Mapping[str, str]
-    summary: pd.DataFrame
-    tests: Sequence[tuple[Measure, pd.DataFrame]]
+    folder: RunFolder
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    data: dict[str, Any]
+    rows: pd.DataFrame
+    splits: pd.DataFrame
     metrics: pd.DataFrame
+    predictions: pd.DataFrame | None
+    au_predictions: pd.DataFrame
+    summary: pd.DataFrame
+    intervals: pd.DataFrame
+    differences: pd.DataFrame
+    au_scores: pd.DataFrame
+    class_scores: pd.DataFrame | None
+    sweep: pd.DataFrame | None
+    action_units: pd.DataFrame | None
+
+    @property
+    def path(self) -> Path:
+        """Of the folder."""
+        return self.folder.path
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Of the run, as config.json has them."""
+        return dict(self.config["settings"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether some of the pictures are rendered."""
+        return any(bool(one["synthetic"]) for one in self.data["databases"])
+
+    @property
+    def part(self) -> str:
+        """What scores are averaged over: "client" or "fold"."""
+        return str(self.data["part"])
+
+    @property
+    def unit(self) -> str:
+        """What training advances by: "round" or "epoch"."""
+        return str(self.data["unit"])
 
     @property
     def algorithms(self) -> list[str]:
-        """Names of what was trained."""
-        return list(self.tests[0][1]["algorithm"].unique())
+        """Titles of the rows of the table that are trained."""
+        return self.rows.loc[self.rows["algorithm"].isin(self.au_predictions["algorithm"]), "algorithm"].tolist()
 
-    def tested(self, algorithm: str) -> list[tuple[Measure, pd.DataFrame]]:
-        """Predictions of one algorithm."""
-        return [(measure, table[table["algorithm"] == algorithm]) for measure, table in self.tests]
+    @property
+    def num_repeats(self) -> int:
+        """How often everything was repeated."""
+        return int(self.au_predictions["repeat"].nunique())
 
+    @property
+    def num_done(self) -> int:
+        """After how many rounds or epochs the scores were taken."""
+        return int(self.metrics["round"].max()) if len(self.metrics) else 0
 
-def opened(paths: Sequence[Path]) -> dict[str, RunFolder]:
-    """Folders of runs by what they are called.
+    @property
+    def num_wanted(self) -> int | None:
+        """How many rounds or epochs the settings ask for; None where config.json does not say."""
+        name = f"{self.unit}s"
+        if name in self.rows:
+            return int(pd.to_numeric(self.rows[name]).max())
+        wanted = self.settings.get(name, self.settings.get("pretraining", {}).get(name))
+        return None if wanted is None else int(wanted)
 
-    Raises:
-      ValueError, OSError: one is named twice, or is no run; the sentence names it.
-    """
-    if not paths:
-        raise ValueError("name at least one run folder: python -m experiments.compare RUN [RUN ...]")
-    places = [path.resolve() for path in paths]
-    for number, place in enumerate(places):
-        if place in places[:number]:
-            raise ValueError(f"{paths[number]} is named twice: name each run once")
-    names = [place.name for place in places]
-    labels = names if len(set(names)) == len(names) else [str(path) for path in paths]
-    return {label: _opened(path) for label, path in zip(labels, paths, strict=True)}
+    @property
+    def progress(self) -> str:
+        """How far an interrupted run got, for example "3 of 5 rounds"; empty for a run that is finished."""
+        if self.num_wanted is not None and self.num_done < self.num_wanted:
+            return f"{self.num_done} of {self.num_wanted} {self.unit}s"
+        trained = self.au_predictions[["algorithm", "repeat"]].drop_duplicates()
+        wanted = len(self.rows) * self.splits["repeat"].nunique()
+        return f"{len(trained)} of {wanted} rows and repeats" if len(trained) < wanted else ""
 
+    @property
+    def metric_headings(self) -> dict[str, str]:
+        """Metrics that are compared, and their headings."""
+        if self.predictions is not None:
+            return METRICS
+        return {MEAN_AU_F1: "mean F1"} | {name: name for name in au_names(self.au_predictions)}
 
-def kind_of(folders: Mapping[str, RunFolder]) -> str:
-    """What all these runs are about.
-
-    Raises:
-      ValueError: not all about the same, or one of an experiment that is not compared.
-    """
-    kinds: dict[str, list[str]] = {}
-    for label, folder in folders.items():
-        experiment = experiment_of(folder)
-        if experiment not in KINDS:
-            raise ValueError(
-                f"{folder.path}/config.json is of experiments.{experiment}: runs of {', '.join(KINDS)} can be compared"
-            )
-        kinds.setdefault(KINDS[experiment], []).append(f"{label} (experiments.{experiment})")
-    if len(kinds) > 1:
-        groups = " and ".join(f"{kind} in {', '.join(labels)}" for kind, labels in kinds.items())
-        raise ValueError(f"the runs have nothing in common to compare: they are about {groups}; compare them apart")
-    return next(iter(kinds))
+    @property
+    def tests(self) -> list[tuple[Measure, pd.DataFrame]]:
+        """Tables of predictions, each with what they are scored by."""
+        emotions = [] if self.predictions is None else [(EMOTIONS, self.predictions)]
+        return [*emotions, (ACTION_UNITS, self.au_predictions)]
 
 
 def experiment_of(folder: RunFolder) -> str:
@@ -116,119 +142,75 @@ def experiment_of(folder: RunFolder) -> str:
     return str(config["experiment"])
 
 
-def read(label: str, folder: RunFolder) -> Finished:
-    """Read a run of recognition or of detection.
+def read(folder: RunFolder, label: str = "") -> FinishedRun:
+    """Read a run that has been concluded, perhaps before its last round.
+
+    Args:
+      folder: of the run.
+      label: what it is called; by default the name of its folder.
+
+    Raises:
+      ValueError: a file is missing or broken, or the experiment has no such results; the sentence names it.
+    """
+    experiment = experiment_of(folder)
+    if KINDS.get(experiment) not in (RECOGNITION, DETECTION):
+        raise ValueError(f"{folder.path} is a run of experiments.{experiment}, which has no table of scores")
+    detection = KINDS[experiment] == DETECTION
+    facts: dict[str, Any] = {
+        "config": folder.read_facts("config.json", "experiment", "command", "settings"),
+        "environment": folder.read_facts("environment.json", *run_folder.ENVIRONMENT),
+        "data": _read_data(folder),
+    }
+    names = ("rows", "splits", "metrics", "au_predictions", "summary", "intervals", "differences", "au_scores")
+    tables: dict[str, Any] = {name: folder.read_table(f"{name}.csv") for name in names}
+    for name in ("predictions", "class_scores"):
+        tables[name] = None if detection else folder.read_table(f"{name}.csv")
+    tables["action_units"] = folder.read_table("action_units.csv") if detection else None
+    check_columns(folder, tables)
+    tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
+    run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
+    _check_damage(run)
+    return run
+
+
+def read_finished(folder: RunFolder, label: str) -> FinishedRun:
+    """Read a run to compare it with others, and see that it is finished.
 
     Raises:
       ValueError, OSError: it is not finished, or a file of it is damaged; the sentence names it.
     """
     if not folder.has("summary.csv"):
-        raise ValueError(f"{folder.path} is not finished: {go_on(folder)}")
+        raise ValueError(f"{folder.path} is not finished: {how_to_finish(folder)}")
     try:
-        finished = (of_detection if KINDS[experiment_of(folder)] == DETECTION else of_recognition)(label, folder)
-        damage.check_summary(folder, finished.summary, finished.algorithms, list(finished.shown))
-        return finished
+        run = read(folder, label)
+        if run.progress:
+            raise ValueError(f"{folder.path} is not finished ({run.progress}): {how_to_finish(folder)}")
+        return run
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{folder.path}: its files are not those of a finished run ({error}); run it again") from None
 
 
-def of_recognition(label: str, folder: RunFolder) -> Finished:
-    """Read a run of experiments.fed, mer or ablate."""
-    run = report.read(folder)
-    for setting, column in PROGRESS.items():
-        wanted = run.config["settings"].get(setting)
-        if (
-            wanted
-            and column in run.metrics
-            and (done := int(run.metrics[column].max() if len(run.metrics) else 0)) < wanted
-        ):
-            raise ValueError(f"{folder.path} is not finished ({done} of {wanted} {setting}): {go_on(folder)}")
-    damage.check_predictions(folder, "predictions.csv", run.predictions, results.class_names(run.predictions))
-    tests = [(EMOTIONS, run.predictions)]
-    if run.au_predictions is not None:
-        damage.check_predictions(folder, "au_predictions.csv", run.au_predictions)
-        tests.append((ACTION_UNITS, run.au_predictions))
-    protocol = {
-        "data": _named(run.data),
-        WAY: f"over {run.part}s",
-        "the list of classes": " ".join(run.data["class_counts"]),
-        **_chosen(run.config),
-        "the set of tested clips": _tested(run.predictions, ["label"]),
-    }
-    return Finished(label, folder.path, protocol, run.synthetic, results.METRICS, run.summary, tests, run.metrics)
-
-
-def of_detection(label: str, folder: RunFolder) -> Finished:
-    """Read a run of experiments.pretrain."""
-    run, table = pretrain_report.read(folder), folder.read_table("au_predictions.csv")
-    damage.check_predictions(folder, "au_predictions.csv", table)
-    names = results.au_names(table)
-    shown = {MEAN_AU_F1: "mean F1", **{name: name for name in names}}
-    detectors = table[table["algorithm"] != EVERYWHERE]
-    kinds = np.where(run.summary["algorithm"] == EVERYWHERE, "baseline", "trained")
-    each = [_of_aus(run.scores[run.scores["algorithm"] == name]) for name in run.summary["algorithm"]]
-    summary = pd.concat([run.summary.assign(kind=kinds), pd.DataFrame(each)], axis=1)
-    protocol = {
-        "data": ", ".join(_named(one) for one in run.databases),
-        **_chosen(run.config),
-        "the set of validated clips": _tested(table, ACTION_UNITS.columns(names)),
-    }
-    return Finished(
-        label, folder.path, protocol, run.synthetic, shown, summary, [(ACTION_UNITS, detectors)], run.metrics
-    )
-
-
-def what_differs(protocols: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Each fact of data and protocol in which the runs differ, with its values and whose they are.
-
-    Args:
-      protocols: by the label of each run.
-
-    Returns:
-      Phrases such as ``seed is 0 in a, c and 1 in b``; none where the runs can be compared.
-    """
-    phrases = []
-    one_way = len({facts.get(WAY) for facts in protocols.values()}) == 1
-    for fact in next(iter(protocols.values())):
-        if fact in PROTOCOL and not one_way:
-            continue
-        owners: dict[str, list[str]] = {}
-        for label, facts in protocols.items():
-            owners.setdefault(str(facts[fact]), []).append(label)
-        if len(owners) > 1:
-            phrases.append(
-                f"{fact} is " + " and ".join(f"{value} in {', '.join(labels)}" for value, labels in owners.items())
-            )
-    return phrases
-
-
-def go_on(folder: RunFolder) -> str:
+def how_to_finish(folder: RunFolder) -> str:
     """What to do about a run that is not finished."""
     command = f"python -m experiments.{experiment_of(folder)} --resume={folder.path}"
     return f"let it end, go on with `{command}`, or leave it out"
 
 
-def _opened(path: Path) -> RunFolder:
-    folder = runfolder.existing(path)
-    if not folder.has("config.json"):
-        raise ValueError(f"{path} is no run folder: it has no config.json; give folders that an experiment wrote")
-    return folder
+def _read_data(folder: RunFolder) -> dict[str, Any]:
+    data = folder.read_facts("data.json", *schema.RUN_FACTS)
+    databases = data["databases"]
+    for one in databases if isinstance(databases, list) else [databases]:
+        if missing := [fact for fact in schema.FACTS if not isinstance(one, dict) or fact not in one]:
+            raise ValueError(f"{folder.path}/data.json does not say {missing[0]} of a database; {MEND}.")
+    if not isinstance(databases, list) or not databases:
+        raise ValueError(f"{folder.path}/data.json does not name the run's databases; {MEND}.")
+    return data
 
 
-def _named(data: Mapping[str, Any]) -> str:
-    return f"{data['name']} with fingerprint {data['fingerprint'][:12]}"
-
-
-def _of_aus(scores: pd.DataFrame) -> dict[str, float]:
-    f1, sd = (dict(zip(scores["au"], scores[column], strict=True)) for column in ("f1", "f1_sd"))
-    return f1 | {f"{name}_sd": value for name, value in sd.items()}
-
-
-def _chosen(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: config["settings"].get(name) for name in PROTOCOL}
-
-
-def _tested(predictions: pd.DataFrame, columns: Sequence[str]) -> str:
-    tested = predictions[["repeat", "clip", *columns]].drop_duplicates().sort_values(["repeat", "clip"])
-    digest = hashlib.sha256(tested.to_csv(index=False).encode()).hexdigest()
-    return f"{len(tested)} with fingerprint {digest[:12]}"
+def _check_damage(run: FinishedRun) -> None:
+    """See that the tables of a run are whole and fit together."""
+    if run.predictions is not None:
+        check_predictions(run.folder, "predictions.csv", run.predictions, class_names(run.predictions))
+    check_predictions(run.folder, "au_predictions.csv", run.au_predictions)
+    for _, table in run.tests:
+        check_summary(run.folder, run.summary, table["algorithm"].unique().tolist(), list(METRICS))

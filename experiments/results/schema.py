@@ -1,7 +1,7 @@
-"""From the arrays of a run to the tables of its folder (``runfolder`` lists them).
+"""The tables of a run folder, made from arrays: one schema for every command that trains.
 
-``keys`` says which model made the rows, in the order of the columns: ``{"algorithm": "FedAvg", "repeat": 0,
-"client": "3"}`` for federations, ``"fold"`` in place of ``"client"`` for cross-validation.
+``keys`` say which training made a row: ``{"algorithm": "FedAvg", "repeat": 0, "fold": "all", "client": "3"}``. A
+federation has clients and the one fold ``ALL``; a cross-validation has folds and the one client ``ALL``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,26 +13,32 @@ import pandas as pd
 from fedpsyau_jax import metrics
 from fedpsyau_jax.types import Float, Int
 
+KEYS = ("algorithm", "repeat", "fold", "client")
+ALL = "all"
+"""Name of the only fold of a federation, and of the only client of a fold."""
 POOLED = "pooled"
+"""Fold and client of the rows of metrics.csv that are about all parts of a repeat together."""
 FACTS = ("name", "synthetic", "fingerprint", "num_samples", "num_subjects", "class_counts", "au_names", "drops")
-"""What data.json says."""
+"""What data.json says about each database."""
+RUN_FACTS = ("databases", "part", "unit")
+"""What data.json says: the databases; whether scores are averaged over "client" or "fold"; "round" or "epoch"."""
 
 
-def class_predictions(
+def emotion_rows(
     keys: Mapping[str, Any],
-    clips: Sequence[str],
-    subjects: Sequence[str],
+    clips: Sequence[str] | np.ndarray,
+    subjects: Sequence[str] | np.ndarray,
     labels: Int[np.ndarray, "examples"],
     probabilities: Float[np.ndarray, "examples classes"],
     class_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Rows of predictions.csv: label, predicted class (the most probable) and probabilities of each example.
+    """Rows of predictions.csv: label, predicted class (the most probable one) and probabilities of each example.
 
     Args:
-        keys: what made these predictions, first columns of the table.
+        keys: of the training that predicts, the first columns of the table.
         clips: [examples] names of the clips.
         subjects: [examples] who is seen.
-        labels: [examples] true class indices.
+        labels: [examples] true class indices in 0..classes - 1.
         probabilities: [examples, classes] in [0, 1], rows sum to 1.
         class_names: [classes] in the order of the indices.
 
@@ -47,19 +53,19 @@ def class_predictions(
     return _table(keys, clips, subjects, {"label": names[labels], "predicted": predicted, **scores})
 
 
-def au_predictions(
+def au_rows(
     keys: Mapping[str, Any],
-    clips: Sequence[str],
-    subjects: Sequence[str],
+    clips: Sequence[str] | np.ndarray,
+    subjects: Sequence[str] | np.ndarray,
     labels: Float[np.ndarray, "examples aus"],
     au_mask: Float[np.ndarray, "examples aus"],
     probabilities: Float[np.ndarray, "examples aus"],
     au_names: Sequence[str],
 ) -> pd.DataFrame:
-    """Rows of au_predictions.csv: per action unit its label, whether it is labelled, and its probability.
+    """Rows of au_predictions.csv: for each action unit its label, whether it is labelled, and its probability.
 
     Args:
-        keys: what made these predictions, first columns of the table.
+        keys: of the training that predicts, the first columns of the table.
         clips: [examples] names of the clips.
         subjects: [examples] who is seen.
         labels: [examples, aus] in {0, 1}.
@@ -74,69 +80,65 @@ def au_predictions(
     return _table(keys, clips, subjects, columns)
 
 
-def round_metrics(
+def round_rows(
     round_: int,
-    algorithms: Sequence[str],
-    clients: Sequence[str],
+    keys: Sequence[Mapping[str, Any]],
     *,
-    train_loss_sum: Float[np.ndarray, "algorithms repeats clients"],
-    num_train: Float[np.ndarray, "algorithms repeats clients"],
-    test_loss_sum: Float[np.ndarray, "algorithms repeats clients"],
-    confusion: Int[np.ndarray, "algorithms repeats clients classes classes"],
+    train_loss_sum: Float[np.ndarray, "trainings"],
+    num_train: Int[np.ndarray, "trainings"],
+    loss_sum: Float[np.ndarray, "trainings"],
+    confusion: Int[np.ndarray, "trainings classes classes"],
+    scored: str,
 ) -> pd.DataFrame:
-    """Rows of metrics.csv of one round: every client, and all clients pooled as client "pooled".
+    """Rows of metrics.csv of one round (or epoch): each training, then all of a repeat pooled.
 
     Args:
         round_: number of the round, from 1.
-        algorithms, clients: names along the first and the third axis.
-        train_loss_sum, num_train: sum of losses over the examples of the round, and their number.
-        test_loss_sum: sum of the test losses after the round.
-        confusion: test counts after the round, row = true class; all zero where the round was not evaluated.
+        keys: [trainings] algorithm, repeat, fold and client of each.
+        train_loss_sum, num_train: sum of the losses over the examples of the round, and their number.
+        loss_sum: sum of the losses of the scored examples, after the round.
+        confusion: counts of the scored examples after the round, row = true class; all zero where none were scored.
+        scored: which examples these are: "validation", "test", or "" for none.
 
     Returns:
-        One row per algorithm, repeat and client (or "pooled"); NaN where nothing was counted.
+        One row for each training and, with fold and client "pooled", for each algorithm and repeat; NaN where nothing
+        was counted.
     """
-    train_loss, num_train, test_loss, confusion = map(
-        _append_pooled, (train_loss_sum, num_train, test_loss_sum, confusion)
-    )
-    num_test = confusion.sum((-2, -1))
-    keys = pd.MultiIndex.from_product(
-        [[round_], algorithms, range(confusion.shape[1]), [*clients, POOLED]],
-        names=["round", "algorithm", "repeat", "client"],
-    )
-    columns = {
-        "train_loss": _mean(train_loss, num_train),
-        "test_loss": _mean(test_loss, num_test),
-        "num_test": num_test,
-        "accuracy": metrics.accuracy(confusion),
-        "uf1": metrics.uf1(confusion),
-        "uar": metrics.uar(confusion),
-    }
-    return pd.DataFrame({name: np.ravel(values) for name, values in columns.items()}, keys).reset_index()
+    trainings = pd.DataFrame(list(keys), columns=list(KEYS))
+    sums = train_loss_sum, num_train, loss_sum, confusion
+    tables = []
+    for (algorithm, repeat), rows in trainings.groupby(["algorithm", "repeat"], sort=False):
+        members = rows.index.to_numpy()
+        pooled = pd.DataFrame([dict(zip(KEYS, (algorithm, repeat, POOLED, POOLED), strict=True))])
+        counts = [_with_sum(np.asarray(values)[members]) for values in sums]
+        tables.append(_round_table(round_, pd.concat([rows, pooled], ignore_index=True), *counts, scored=scored))
+    return pd.concat(tables, ignore_index=True)
 
 
-def client_split(
+def split_row(
     keys: Mapping[str, Any],
     subjects: Sequence[str],
     train_labels: Int[np.ndarray, "train_examples"],
+    validation_labels: Int[np.ndarray, "validation_examples"],
     test_labels: Int[np.ndarray, "test_examples"],
     class_names: Sequence[str],
 ) -> dict[str, Any]:
-    """One row of clients.csv: who is in a client and how many examples of each class it trains and tests on.
+    """One row of splits.csv: who is in a client (or tested by a fold), and how many examples of each class.
 
     Args:
-        keys: ``repeat`` and ``client``.
-        subjects: the client's subjects.
+        keys: ``repeat``, ``fold`` and ``client``.
+        subjects: the client's subjects; of a fold, those that it tests on.
         train_labels: class indices of its training examples.
+        validation_labels: those of its validation examples; only their number is written.
         test_labels: class indices of its test examples.
-        class_names: [classes] in the order of the indices.
+        class_names: [classes] in the order of the indices; none where only action units are detected.
     """
+    sizes = {"num_train": len(train_labels), "num_validation": len(validation_labels), "num_test": len(test_labels)}
     counts = {
-        f"{split}_{name}": int(np.sum(labels == index))
-        for split, labels in (("train", train_labels), ("test", test_labels))
+        f"{part}_{name}": int(np.sum(labels == index))
+        for part, labels in (("train", train_labels), ("test", test_labels))
         for index, name in enumerate(class_names)
     }
-    sizes = {"num_train": len(train_labels), "num_test": len(test_labels)}
     return {**keys, "subjects": " ".join(subjects), **sizes, **counts}
 
 
@@ -151,7 +153,7 @@ def data_facts(
     fingerprint: str,
     drops: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Content of data.json: what the run saw.
+    """What data.json says about one database.
 
     Args:
         name: of the database.
@@ -176,15 +178,39 @@ def data_facts(
 
 
 def _table(
-    keys: Mapping[str, Any], clips: Sequence[str], subjects: Sequence[str], columns: Mapping[str, Any]
+    keys: Mapping[str, Any],
+    clips: Sequence[str] | np.ndarray,
+    subjects: Sequence[str] | np.ndarray,
+    columns: Mapping[str, Any],
 ) -> pd.DataFrame:
     table = pd.DataFrame({"clip": list(clips), "subject": list(subjects), **columns})
-    return pd.concat([pd.DataFrame(keys, index=table.index), table], axis=1)
+    return pd.concat([pd.DataFrame(dict(keys), index=table.index), table], axis=1)
 
 
-def _append_pooled(per_client: np.ndarray) -> np.ndarray:
-    per_client = np.asarray(per_client)
-    return np.concatenate([per_client, per_client.sum(axis=2, keepdims=True)], axis=2)
+def _round_table(
+    round_: int,
+    keys: pd.DataFrame,
+    train_loss_sum: np.ndarray,
+    num_train: np.ndarray,
+    loss_sum: np.ndarray,
+    confusion: np.ndarray,
+    *,
+    scored: str,
+) -> pd.DataFrame:
+    num_scored = confusion.sum((-2, -1))
+    return pd.concat([pd.DataFrame({"round": round_}, index=keys.index), keys], axis=1).assign(
+        train_loss=_mean(train_loss_sum, num_train),
+        scored=scored,
+        num_scored=num_scored,
+        loss=_mean(loss_sum, num_scored),
+        accuracy=np.asarray(metrics.accuracy(confusion)),
+        uf1=np.asarray(metrics.uf1(confusion)),
+        uar=np.asarray(metrics.uar(confusion)),
+    )
+
+
+def _with_sum(values: np.ndarray) -> np.ndarray:
+    return np.concatenate([values, values.sum(axis=0, keepdims=True)])
 
 
 def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:

@@ -1,12 +1,13 @@
-"""From predictions to the table of results.
+"""From predictions to scores, and their mean and standard deviation over repeats.
 
 Three views of one repeat, each under its own name:
-``pooled`` scores all test predictions together (UF1 and UAR as defined by MEGC 2019);
+``pooled`` scores all predictions together (UF1 and UAR as defined by MEGC 2019);
 ``mean_over_clients`` is the mean of each client's own score (another number: small test sets lack classes);
-``worst_client`` is the lowest of these. Then mean and standard deviation over repeats.
+``worst_client`` is the lowest of these. With folds in place of clients they are named after folds; with a single
+client or fold there is only ``pooled``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,9 +21,9 @@ DETECTION_THRESHOLD = 0.5
 
 
 class Counts(NamedTuple):
-    """Test counts per client (or fold): scores are computed from these."""
+    """Counts of each client (or fold), from which scores are computed."""
 
-    confusion: Int[np.ndarray, "*draws parts classes classes"]
+    confusion: Int[np.ndarray, "*draws parts classes classes"]  # no classes where no emotions are predicted
     detections: metrics.Detections  # each [*draws, parts, aus]; no AUs where none are predicted
 
 
@@ -36,24 +37,30 @@ def au_names(au_predictions: pd.DataFrame) -> list[str]:
     return [name.removeprefix("probability_") for name in au_predictions.columns if name.startswith("probability_")]
 
 
+def positions(column: pd.Series, values: Sequence[Any] | np.ndarray) -> Int[np.ndarray, "rows"]:
+    """Where each cell of a column stands among some values.
+
+    Raises:
+        ValueError: a cell is none of them.
+    """
+    indices = pd.Index(values).get_indexer(pd.Index(column))
+    if np.any(indices < 0):
+        unknown = column.iloc[int(np.argmin(indices))]
+        raise ValueError(f"'{unknown}' in column '{column.name}' is none of {', '.join(map(str, values))}")
+    return np.asarray(indices)
+
+
 def confusion(predictions: pd.DataFrame) -> Int[np.ndarray, "classes classes"]:
     """Confusion counts of these rows, row = true class.
 
     Raises:
         ValueError: a label or prediction is no class.
     """
-    names = class_names(predictions)
-    indices = {}
-    for column in ("label", "predicted"):
-        indices[column] = pd.Index(names).get_indexer(pd.Index(predictions[column]))
-        if (indices[column] < 0).any():
-            stranger = predictions[column].iloc[int(np.argmin(indices[column]))]
-            raise ValueError(f"'{stranger}' in column '{column}' is none of the classes {', '.join(names)}.")
-    return np.asarray(metrics.confusion_counts(indices["label"], indices["predicted"], len(names)))
+    return _confusions(predictions, np.zeros(len(predictions), int), 1)[0]
 
 
 def detections(au_predictions: pd.DataFrame) -> metrics.Detections:
-    """Counts per action unit of these rows; detected = probability above 0.5, unlabelled ones left out."""
+    """Counts of each action unit over these rows; detected = probability above 0.5, unlabelled ones left out."""
     return metrics.Detections(*(outcome.sum(axis=0) for outcome in outcomes(au_predictions)))
 
 
@@ -67,19 +74,28 @@ def outcomes(au_predictions: pd.DataFrame) -> metrics.Detections:
     return metrics.Detections(*(outcome.reshape(label.shape) for outcome in metrics.detection_counts(*rows)))
 
 
-def count(predictions: pd.DataFrame, au_predictions: pd.DataFrame | None, part: str = "client") -> Counts:
-    """Counts per part of the rows of one algorithm and repeat, parts in the order of appearance."""
-    parts = predictions[part].unique()
-    confusions = np.stack([confusion(predictions[predictions[part] == name]) for name in parts])
-    if au_predictions is None:
-        none = np.zeros((len(parts), 0), int)
-        return Counts(confusions, metrics.Detections(none, none, none, none))
-    per_part = [detections(au_predictions[au_predictions[part] == name]) for name in parts]
-    return Counts(confusions, metrics.Detections(*map(np.stack, zip(*per_part, strict=True))))
+def count(predictions: pd.DataFrame | None, au_predictions: pd.DataFrame | None, part: str = "client") -> Counts:
+    """Counts of each part of the rows of one algorithm and repeat, parts in the order of appearance.
+
+    Args:
+        predictions: rows of predictions.csv; None where only action units are detected.
+        au_predictions: rows of au_predictions.csv on the same examples; None where none are detected.
+        part: the column that is pooled over: "client" or "fold".
+    """
+    parts = next(table for table in (predictions, au_predictions) if table is not None)[part].unique()
+    confusions = np.zeros((len(parts), 0, 0), int)
+    by_au = np.zeros((4, len(parts), 0), int)
+    if predictions is not None:
+        confusions = _confusions(predictions, positions(predictions[part], parts), len(parts))
+    if au_predictions is not None:
+        by_part = np.zeros((len(parts), 4, len(au_names(au_predictions))), int)
+        np.add.at(by_part, positions(au_predictions[part], parts), np.stack(outcomes(au_predictions), axis=1))
+        by_au = by_part.swapaxes(0, 1)
+    return Counts(confusions, metrics.Detections(*by_au))
 
 
 def scores(counts: Counts) -> dict[str, Float[np.ndarray, "*draws parts"]]:
-    """The metrics of each part."""
+    """The metrics of each part, NaN where one is not defined."""
     return {
         "uf1": np.asarray(metrics.uf1(counts.confusion)),
         "uar": np.asarray(metrics.uar(counts.confusion)),
@@ -94,9 +110,11 @@ def views(counts: Counts, part: str = "client") -> dict[str, dict[str, Float[np.
         counts.confusion.sum(axis=-3, keepdims=True),
         metrics.Detections(*(field.sum(axis=-2, keepdims=True) for field in counts.detections)),
     )
+    of_pooled = {"pooled": {metric: score[..., 0] for metric, score in scores(pooled).items()}}
+    if counts.confusion.shape[-3] == 1:
+        return of_pooled
     by_part = scores(counts)
-    return {
-        "pooled": {metric: score[..., 0] for metric, score in scores(pooled).items()},
+    return of_pooled | {
         f"mean_over_{part}s": {
             metric: np.asarray(metrics.mean_over_defined(score)) for metric, score in by_part.items()
         },
@@ -105,7 +123,7 @@ def views(counts: Counts, part: str = "client") -> dict[str, dict[str, Float[np.
 
 
 def score_repeats(
-    predictions: pd.DataFrame,
+    predictions: pd.DataFrame | None,
     au_predictions: pd.DataFrame | None = None,
     *,
     part: str = "client",
@@ -114,7 +132,7 @@ def score_repeats(
     """Score each repeat of each algorithm in every view.
 
     Args:
-        predictions: as predictions.csv.
+        predictions: as predictions.csv; None leaves all but AU F1 undefined.
         au_predictions: as au_predictions.csv; None leaves AU F1 undefined.
         part: the column that is pooled over: "client" or "fold".
         kind: "trained", or "baseline" for what was not trained.
@@ -123,12 +141,9 @@ def score_repeats(
         Columns algorithm, kind, repeat, view and one per metric.
     """
     rows = []
-    for (algorithm, repeat), group in predictions.groupby(["algorithm", "repeat"], sort=False):
-        counts = count(group, _rows_of(au_predictions, algorithm, repeat), part)
-        rows += [
-            {"algorithm": algorithm, "kind": kind, "repeat": repeat, "view": view, **values}
-            for view, values in views(counts, part).items()
-        ]
+    for (algorithm, repeat), emotions, aus in _by_repeat(predictions, au_predictions):
+        keys = {"algorithm": algorithm, "kind": kind, "repeat": repeat}
+        rows += [{**keys, "view": view, **values} for view, values in views(count(emotions, aus, part), part).items()]
     return pd.DataFrame(rows).astype(dict.fromkeys(METRICS, float))
 
 
@@ -137,9 +152,9 @@ def score_parts(
 ) -> pd.DataFrame:
     """Score each client (or fold) alone: columns algorithm, repeat, the part, num_test and the metrics."""
     tables = []
-    for (algorithm, repeat), group in predictions.groupby(["algorithm", "repeat"], sort=False):
-        counts = count(group, _rows_of(au_predictions, algorithm, repeat), part)
-        keys = {"algorithm": algorithm, "repeat": repeat, part: group[part].unique()}
+    for (algorithm, repeat), emotions, aus in _by_repeat(predictions, au_predictions):
+        counts = count(emotions, aus, part)
+        keys = {"algorithm": algorithm, "repeat": repeat, part: emotions[part].unique()}
         tables.append(pd.DataFrame({**keys, "num_test": counts.confusion.sum((-2, -1)), **scores(counts)}))
     return pd.concat(tables, ignore_index=True)
 
@@ -164,21 +179,11 @@ def score_aus(au_predictions: pd.DataFrame) -> pd.DataFrame:
     return _mean_and_sd(pd.concat(tables), ["algorithm", "au"])
 
 
-def reference(algorithm: str, pooled: Mapping[str, float]) -> pd.DataFrame:
-    """A row whose pooled scores are known from elsewhere, such as the AU-set oracle of the synthetic data.
-
-    >>> reference("AU-set oracle", {"uf1": 0.5, "accuracy": 0.6})[["uf1", "uar", "accuracy"]].values.tolist()
-    [[0.5, nan, 0.6]]
-    """
-    row = {"algorithm": algorithm, "kind": "baseline", "repeat": 0, "view": "pooled"}
-    return pd.DataFrame([{**row, **dict.fromkeys(METRICS, np.nan), **pooled}])
-
-
 def summarise(repeats: pd.DataFrame | Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Mean and standard deviation over repeats: the summary table.
+    """Mean and standard deviation over repeats: summary.csv.
 
     Args:
-        repeats: tables of ``score_repeats``, the baselines and ``reference``, rows in the order to show.
+        repeats: tables of ``score_repeats`` and of the baselines, rows in the order to show.
 
     Returns:
         One row per algorithm: algorithm, kind, num_repeats, then ``<metric>`` (pooled) and
@@ -193,12 +198,23 @@ def summarise(repeats: pd.DataFrame | Sequence[pd.DataFrame]) -> pd.DataFrame:
             "num_repeats": group["repeat"].nunique(),
         }
         for view in rows["view"].unique():
-            shown = group[group["view"] == view]
+            scores_of_view = group[group["view"] == view]
             for metric in METRICS:
                 column = metric if view == "pooled" else f"{metric}_{view}"
-                row |= {column: shown[metric].mean(), f"{column}_sd": shown[metric].std()}
+                row |= {column: scores_of_view[metric].mean(), f"{column}_sd": scores_of_view[metric].std()}
         summary.append(row)
     return pd.DataFrame(summary)
+
+
+def _confusions(
+    predictions: pd.DataFrame, group: Int[np.ndarray, "rows"], num_groups: int
+) -> Int[np.ndarray, "groups classes classes"]:
+    """Confusion counts of each group of rows."""
+    names = class_names(predictions)
+    pairs = (positions(predictions[column], names) for column in ("label", "predicted"))
+    counts = np.zeros((num_groups, len(names), len(names)), int)
+    np.add.at(counts, (group, *pairs), 1)
+    return counts
 
 
 def _mean_and_sd(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -206,7 +222,13 @@ def _mean_and_sd(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return groups.mean().join(groups.std().add_suffix("_sd")).reset_index()
 
 
-def _rows_of(table: pd.DataFrame | None, algorithm: Any, repeat: Any) -> pd.DataFrame | None:
-    if table is None:
-        return None
-    return table[(table["algorithm"] == algorithm) & (table["repeat"] == repeat)]
+def _by_repeat(
+    predictions: pd.DataFrame | None, au_predictions: pd.DataFrame | None
+) -> Iterator[tuple[tuple[Any, Any], Any, Any]]:
+    """Algorithm and repeat, and the rows of each table that are theirs."""
+    tables: list[dict[Any, pd.DataFrame]] = [
+        {} if table is None else dict(iter(table.groupby(["algorithm", "repeat"], sort=False)))
+        for table in (predictions, au_predictions)
+    ]
+    for key in tables[0] or tables[1]:
+        yield key, tables[0].get(key), tables[1].get(key)

@@ -4,53 +4,40 @@
 |---|---|
 | config.json | experiment, command, settings |
 | environment.json | versions, platform, devices, git commit |
-| data.json | name, synthetic, fingerprint, num_samples, num_subjects, class_counts, au_names, drops |
-| au_init.json | folder and fingerprint of the detector of --au-init |
-| clients.csv | repeat, client, subjects, num_train, num_test, train_<class>..., test_<class>... |
-| metrics.csv | round, algorithm, repeat, client, train_loss, test_loss, num_test, accuracy, uf1, uar |
-| predictions.csv | algorithm, repeat, client, clip, subject, label, predicted, p_<class>... |
-| au_predictions.csv | algorithm, repeat, client, clip, subject, label_, mask_ and probability_<AU>... |
-| summary.csv | one row per algorithm and baseline: means over repeats and their sd |
-| figures/*.png, report.html, checkpoints/ | |
+| data.json | databases (facts of each: name, synthetic, fingerprint, counts, drops), part, unit, scored |
+| au_init.json | folder and fingerprint of the detectors of --au-init |
+| rows.csv | algorithm (the row's title), name, prior, variant, and a column for each swept setting |
+| splits.csv | repeat, fold, client, subjects, num_train, num_validation, num_test, train_<class>..., test_<class>... |
+| metrics.csv | round, algorithm, repeat, fold, client, train_loss, scored, num_scored, loss, accuracy, uf1, uar |
+| predictions.csv | algorithm, repeat, fold, client, clip, subject, label, predicted, p_<class>... |
+| au_predictions.csv | algorithm, repeat, fold, client, clip, subject, label_, mask_ and probability_<AU>... |
+| summary.csv, intervals.csv, differences.csv | scores of each row, with intervals; paired differences between rows |
+| class_scores.csv, au_scores.csv, sweep.csv | scores of each class, of each AU, of each swept setting |
+| checkpoints/, finished/, priors.npz, networks/*.npz | arrays of the training; corrupt/ if some were damaged |
+| figures/*.png, report.html | the page |
 
-A cross-validation has ``fold`` in place of ``client``, and in metrics.csv ``epoch`` and ``num_validation`` in place of
-``round`` and ``num_test``; intervals.csv beside it: algorithm, metric, estimate, low, high; networks/*.npz: weights.
+In rows of metrics.csv, fold and client "pooled" mean all parts of a repeat together. A federation has the fold "all", a
+cross-validation the client "all".
 
 Identities (client, subject, clip) and class names are text, also where they look like numbers.
 """
 
-import importlib.metadata
 import json
 import os
-import platform
-import subprocess
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
-PACKAGES = (
-    "fedpsyau-jax",
-    "jax",
-    "jaxlib",
-    "flax",
-    "optax",
-    "jraph",
-    "orbax-checkpoint",
-    "numpy",
-    "opencv-contrib-python",
-    "tensorflow-datasets",
-    "array_record",
-    "pandas",
-    "matplotlib",
-)
 ENVIRONMENT = ("python", "platform", "num_cpus", "devices", "packages", "git_commit")
-"""What environment.json says."""
+"""Names in environment.json."""
 TEXT_COLUMNS = (
-    *("algorithm", "client", "fold", "subject", "subjects", "clip", "label", "predicted", "kind"),
+    *("algorithm", "name", "prior", "variant", "client", "fold", "scored"),
+    *("subject", "subjects", "clip", "label", "predicted", "kind"),
     *("graph", "emotion", "receiver", "sender"),
 )
 
@@ -67,7 +54,7 @@ class RunFolder:
         return (self.path / "checkpoints").resolve()
 
     def has(self, name: str) -> bool:
-        """Tell whether the file is there."""
+        """Whether the file is there."""
         return (self.path / name).is_file()
 
     def write_text(self, name: str, text: str) -> None:
@@ -97,7 +84,7 @@ class RunFolder:
         """Replace a JSON file in one step."""
         self.write_text(name, json.dumps(value, indent=2) + "\n")
 
-    def write_table(self, name: str, table: pd.DataFrame) -> None:
+    def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Replace a CSV file in one step."""
         self.write_text(name, as_csv(table))
 
@@ -110,21 +97,21 @@ class RunFolder:
         return self._read(name, lambda path: json.loads(path.read_text()))
 
     def read_facts(self, name: str, *facts: str) -> dict[str, Any]:
-        """Read a JSON file that says something by name.
+        """Read a JSON object.
 
         Args:
             name: of the file.
-            facts: that it has to say, whatever else it says.
+            facts: keys that it must have, besides others.
 
         Raises:
-            ValueError: it is missing or not JSON, or does not say one of them; the sentence names it.
+            ValueError: it is missing or not JSON, or lacks one of the keys; the sentence names it.
         """
-        found = self.read_json(name)
-        if missing := [fact for fact in facts if not isinstance(found, dict) or fact not in found]:
+        content = self.read_json(name)
+        if missing := [fact for fact in facts if not isinstance(content, dict) or fact not in content]:
             raise ValueError(f"{self.path / name} does not say {missing[0]}; restore it, or run again.")
-        return dict(found)
+        return dict(content)
 
-    def read_table(self, name: str) -> pd.DataFrame:
+    def read_table(self, name: str) -> "pd.DataFrame":
         """Read a CSV file, identities and class names as text ("None" and "001" stay what they are).
 
         Raises:
@@ -179,52 +166,32 @@ def existing(path: Path | str) -> RunFolder:
     return RunFolder(Path(path))
 
 
-def environment() -> dict[str, Any]:
-    """What a result depends on besides its settings: versions, platform, devices, code.
+def require_space(folder: RunFolder, num_bytes: float, what: str) -> None:
+    """Refuse to write what the disk of a run would not hold.
 
-    Returns:
-        ``python``, ``platform``, ``num_cpus``, ``devices`` (kind: number), ``packages`` (name: version, of
-        those installed), ``git_commit`` (None outside a checkout; "+ changes" if tracked files differ).
+    Args:
+        folder: of the run.
+        num_bytes: to be written.
+        what: it is, in the plural: "two checkpoints".
+
+    Raises:
+        OSError: there is less room.
     """
-    kinds = [device.device_kind for device in jax.devices()]
-    return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "num_cpus": os.cpu_count(),
-        "devices": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-        "packages": {name: version for name in PACKAGES if (version := _version(name))},
-        "git_commit": _git_commit(Path(__file__).parents[2]),
-    }
+    if (free := shutil.disk_usage(folder.path).free) < num_bytes:
+        raise OSError(
+            f"{folder.path}: {what} take {num_bytes / 1e6:.0f} MB, but {free / 1e6:.0f} MB are free there: make room, "
+            "or give another place with --output"
+        )
 
 
-def as_csv(table: pd.DataFrame) -> str:
+def as_csv(table: "pd.DataFrame") -> str:
     """A table as it is written; numbers have all their digits, NaN is an empty cell."""
     return table.to_csv(index=False, lineterminator="\n")
 
 
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+def _read_csv(path: Path) -> "pd.DataFrame":
+    import pandas as pd
 
-
-def _git_commit(checkout: Path) -> str | None:
-    if not (checkout / ".git").exists():
-        return None  # an installed copy may lie inside some other project's checkout
-    try:
-        commit = _git(checkout, "rev-parse", "HEAD")
-        return commit + (" + changes" if _git(checkout, "status", "--porcelain", "-uno") else "")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _git(checkout: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(checkout), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
     columns = pd.read_csv(path, nrows=0).columns
     text: dict[Any, str] = {column: "str" for column in columns if column in TEXT_COLUMNS}
     return pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])

@@ -1,1 +1,1 @@
-"""The engine: what is trained, and how."""
+"""The engine: plans, compiles, trains and stores the trainings of a run."""

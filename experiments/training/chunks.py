@@ -1,248 +1,186 @@
-"""Training of many trials, chunk by chunk: what is finished is kept in a file, what is not in checkpoints."""
+"""Chunks: how many trainings a program holds at a time, and the stored results of finished chunks."""
 
-import shutil
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.mer_settings import MerSettings
-from experiments.run import arrays as kept
-from experiments.run import commandline, starting
-from experiments.run import networks as kept_networks
+from experiments.inputs.settings import RunSettings
+from experiments.run import arrays as stored
 from experiments.run.folder import RunFolder
-from experiments.run.progress import Stages
-from experiments.training.cross_validation import Program, TrialState, compiled, networks, trials_at_once
-from experiments.training.example_store import ExampleStore
-from experiments.training.recognition import Context, Recognition
-from experiments.training.trials import Trial, TrialData, trial_data
-from fedpsyau_jax.checkpoint import Checkpoints, open_checkpoints
-from fedpsyau_jax.priors import released_decay
-from fedpsyau_jax.types import Array, Float, Int
+from experiments.training.plan import Arrays, Group, Training
+from experiments.training.plan import arrays as arrays_of
+from experiments.training.program import initial_state, num_bytes
+from experiments.training.store import Store
+from experiments.training.task import Task
+from fedpsyau_jax.types import Int
 
-COUNTED = ("loss_sum", "num_examples", "validation")
+MEMORY_SHARE = 0.5
+ACTIVATION_BYTES = {"frozen": 1.5e6, "finetuned": 1.2e7, "scratch": 1.2e7, "detection": 1.2e7}
+"""Approximate working memory of training, in bytes per example of a batch."""
 History = dict[str, np.ndarray]
-"""Of each epoch of a chunk, leaves [epochs, trials, ...]: loss_sum, num_examples, and validation confusion counts."""
+"""Metrics of each round of a chunk, leaves [rounds, trainings, clients, ...]."""
+
+
+class TrainingResult(NamedTuple):
+    """A training and its results: ``history`` [rounds, clients, ...], and ``logits`` of each client's test examples."""
+
+    training: Training
+    history: History
+    logits: list[dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Training:
-    """Trials to be trained alike.
+class Chunk:
+    """Trainings of a group that train together, by their places in it."""
 
-    Attributes:
-      name: of the files, for example the network's variant.
-      settings: how.
-      recognition: what.
-      examples: on what.
-      trials: all of them.
-      folder: of the run.
-    """
+    group: Group
+    number: int
+    places: range
 
-    name: str
-    settings: MerSettings
-    recognition: Recognition
-    examples: ExampleStore
-    trials: Sequence[Trial]
-    folder: RunFolder
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return f"{self.group.name}-{self.number}"
 
-    def chunks(self) -> list[list[Trial]]:
-        """The trials in groups that train together, all of one size but the last.
-
-        A resumed run keeps the size that it began with, as it names files by the number of a group: another machine
-        may have room for more.
-        """
-        file = f"finished/{self.name}.json"
-        if not self.folder.has(file):
-            context = Context(self.examples.store, self.trials[0].priors, jnp.float32(0))
-            size = trials_at_once(self.settings, self.recognition, context, len(self.trials))
-            self.folder.write_json(file, {"trials_at_once": size})
-        size = self._size(file)
-        return [list(self.trials[start : start + size]) for start in range(0, len(self.trials), size)]
-
-    def _size(self, file: str) -> int:
-        try:
-            size = self.folder.read_facts(file, "trials_at_once")["trials_at_once"]
-            if isinstance(size, int) and size > 0:
-                return size
-        except ValueError:
-            pass
-        raise ValueError(
-            f"{self.folder.path / file} does not say how many folds train at once; delete it, and --resume chooses "
-            "anew (folds that were trained in groups of another size are trained again)"
-        )
-
-    def data(self, chunk: Sequence[Trial], size: int) -> TrialData:
-        """A chunk as arrays; trials that do nothing fill it up to the size."""
-        filled = [*chunk, *[chunk[-1]] * (size - len(chunk))]
-        data = trial_data(filled, self.examples.shown, self.settings.seed, like=self.trials)
-        idle = jnp.arange(size)[:, None, None] >= len(chunk)
-        return data._replace(train=data.train._replace(mask=jnp.where(idle, 0, data.train.mask)))
+    @property
+    def identity(self) -> list[Any]:
+        """Which trainings its arrays belong to, as JSON data."""
+        trainings = [self.group.trainings[place] for place in self.places]
+        return [self.group.name, [(one.row, one.repeat, one.split.name) for one in trainings]]
 
 
-class Finished(NamedTuple):
-    """A trial after its training: its history [epochs, ...] and the logits of its test examples."""
-
-    trial: Trial
-    history: History
-    logits: dict[str, np.ndarray]
-
-
-class Diverged(ValueError):
-    """A loss or weight was not finite."""
-
-
-def train(training: Training, stages: Stages) -> list[Finished]:
-    """Train all trials that are not finished yet, or until Ctrl-C.
-
-    Returns:
-      The finished trials, in their order: all of them, unless the user interrupted.
-
-    Raises:
-      Diverged: where and when; the chunks before are kept.
-    """
-    chunks, settings = training.chunks(), training.settings
-    size = len(chunks[0])
-    done = {number: found for number, chunk in enumerate(chunks) if (found := _found(training, number, chunk))}
-    if len(done) < len(chunks):
-        with stages.stage(f"compiling {training.name} (once; later starts read the cache)"):
-            program = compiled(
-                settings,
-                training.recognition,
-                training.examples.store,
-                training.examples.label,
-                training.data(chunks[0], size),
-            )
-        total = len(chunks) * settings.epochs
-        done_epochs = len(done) * settings.epochs
-        with (
-            stages.stage(f"training {training.name}", total, done=done_epochs, unit="epoch") as stage,
-            commandline.stopping_gently(stage.stopping) as stop,
-        ):
-            for number, chunk in enumerate(chunks):
-                if number not in done and not stop.asked:
-                    _train_chunk(training, number, chunk, size, program, stage, stop)
-                    done |= {number: arrays} if (arrays := _found(training, number, chunk)) else {}
-    return [finished for number in sorted(done) for finished in _of_each(chunks[number], done[number])]
-
-
-def ratio_of(settings: MerSettings) -> Callable[[int], Float[Array, ""]]:
-    """Epoch, from 0 -> prior ratio; every trial starts its own schedule."""
-    if settings.prior_schedule == "constant":
-        return lambda _: jnp.float32(settings.network.prior_ratio)
-    decay = released_decay(settings.epochs)
-    return lambda epoch: jnp.asarray(decay(epoch), jnp.float32)
-
-
-def _train_chunk(
-    training: Training,
-    number: int,
-    chunk: Sequence[Trial],
-    size: int,
-    program: Program,
-    stage: Any,
-    stop: commandline.StopRequest,
-) -> None:
-    settings, data, ratio = training.settings, training.data(chunk, size), ratio_of(training.settings)
-    folder = training.folder.checkpoints / f"{training.name}-{number}"
-    origin = kept.origin(training.folder, _whose(training, chunk))
-    with open_checkpoints(folder, keep=2) as checkpoints:
-        states, history, first = _start(settings, program, data, checkpoints, origin)
-        stage.done += first
-        saved = stage.elapsed
-        for epoch in range(first, settings.epochs):
-            states, counts = program.epoch(states, data, ratio(epoch))
-            counts = jax.device_get(counts)
-            _refuse_diverged(counts["diverged"], chunk, epoch)
-            for name, values in history.items():
-                values[epoch] = counts[name]
-            stage.advance(loss=float(counts["loss_sum"].sum() / counts["num_examples"].sum()))
-            if stop.asked or stage.elapsed - saved > settings.checkpoint_seconds:
-                checkpoints.save(epoch + 1, (states, history, origin))
-                saved = stage.elapsed
-            if stop.asked:
-                return
-        logits = jax.device_get(program.test(states, data, ratio(settings.epochs - 1)))
-    if settings.keep_networks:
-        _keep_networks(training, number * size, len(chunk), states)
-    _write(training, number, chunk, history, logits)
-    shutil.rmtree(folder)
-
-
-def _start(
-    settings: MerSettings,
-    program: Program,
-    data: TrialData,
-    checkpoints: Checkpoints,
-    origin: Int[np.ndarray, "bytes"],
-) -> tuple[TrialState, History, int]:
-    """States to go on from, what was counted so far, and how many epochs that was."""
-    counted = {name: program.counts[name] for name in COUNTED if name in program.counts}
-    history = {name: np.zeros((settings.epochs, *like.shape), like.dtype) for name, like in counted.items()}
-    if (found := starting.restored(checkpoints, (program.like, history, origin))) is None:
-        return program.init(data), history, 0
-    epochs_done, (states, history, was) = found
-    if not np.array_equal(was, origin):
-        place = checkpoints.manager.directory
-        raise ValueError(f"{place} is of another run, or of other folds; delete it, and --resume trains these anew")
-    return states, jax.tree.map(np.array, history), epochs_done
-
-
-def _refuse_diverged(diverged: np.ndarray, chunk: Sequence[Trial], epoch: int) -> None:
-    if len(where := np.flatnonzero(diverged[: len(chunk)])):
-        trial = chunk[where[0]]
-        raise Diverged(
-            f"the loss or a weight of {trial.algorithm}, repeat {trial.repeat}, fold {trial.fold.name}, was not finite "
-            f"in epoch {epoch + 1}; training stopped there; a smaller --learning-rate usually helps"
-        )
-
-
-def _keep_networks(training: Training, first: int, count: int, states: TrialState) -> None:
-    unpacked = jax.jit(training.recognition.unpacked)
-    tested = networks(states)
-    for place in range(count):
-        client = unpacked(jax.tree.map(lambda leaf, place=place: leaf[place], tested))
-        kept_networks.write(training.folder, training.name, first + place, client)
-
-
-def _file(training: Training, number: int) -> str:
-    return f"finished/{training.name}-{number}.npz"
-
-
-def _whose(training: Training, chunk: Sequence[Trial]) -> list[Any]:
-    """What the arrays of a chunk are of."""
-    return [training.name, [(trial.algorithm, trial.repeat, trial.fold.name) for trial in chunk]]
-
-
-def _write(
-    training: Training, number: int, chunk: Sequence[Trial], history: History, logits: dict[str, np.ndarray]
-) -> None:
-    arrays = {f"history_{name}": values for name, values in history.items()}
-    arrays |= {f"logits_{name}": values for name, values in logits.items()}
-    kept.write(training.folder, _file(training, number), _whose(training, chunk), arrays)
-
-
-def _found(training: Training, number: int, chunk: Sequence[Trial]) -> dict[str, np.ndarray] | None:
-    """What a finished chunk kept; None if it must be trained."""
-    so = "its folds are trained again, with the same numbers"
-    return kept.found(training.folder, _file(training, number), _whose(training, chunk), so)
-
-
-def _of_each(chunk: Sequence[Trial], arrays: dict[str, np.ndarray]) -> list[Finished]:
-    """The trials of a chunk with what it kept of each."""
-    pick = partial(_with_prefix, arrays)
+def chunks_of(group: Group, size: int) -> list[Chunk]:
+    """The trainings of a group in chunks, all of one size but the last."""
+    starts = range(0, len(group.trainings), size)
     return [
-        Finished(
-            trial,
-            {name: values[:, place] for name, values in pick("history_").items()},
-            {name: values[place, : len(trial.fold.test)] for name, values in pick("logits_").items()},
-        )
-        for place, trial in enumerate(chunk)
+        Chunk(group, number, range(start, min(start + size, len(group.trainings))))
+        for number, start in enumerate(starts)
     ]
 
 
-def _with_prefix(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def size_of_chunks(
+    settings: RunSettings,
+    group: Group,
+    task: Task,
+    store: Store,
+    shown: Int[np.ndarray, "rows"],
+    folder: RunFolder | None,
+) -> int:
+    """Trainings per chunk: as chosen, or as many as fit into half of the memory, rounded to chunks of equal size.
+
+    A resumed run keeps its first size, because its files are numbered by chunk, and another machine may have more
+    memory.
+    """
+    file = f"finished/{group.name}.json"
+    if folder is None or not folder.has(file):
+        size = _size(settings, group, task, store, shown)
+        if folder is None:
+            return size
+        folder.write_json(file, {"at_once": size})
+    return _size_in(folder, file)
+
+
+def _size(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
+    total = len(group.trainings)
+    chosen = settings.at_once or _fitting(settings, group, task, store, shown)
+    num_chunks = -(-total // min(chosen, total))
+    size = -(-total // num_chunks)
+    if group.num_clients % settings.devices:
+        size += -size % settings.devices
+    return size
+
+
+def _size_in(folder: RunFolder, file: str) -> int:
+    try:
+        size = folder.read_facts(file, "at_once")["at_once"]
+        if isinstance(size, int) and size > 0:
+            return size
+    except ValueError:
+        pass
+    raise ValueError(
+        f"{folder.path / file} does not say how many trainings the program holds at once; delete it, and --resume "
+        "chooses anew (what was trained in chunks of another size is trained again)"
+    )
+
+
+def _fitting(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
+    needed = 2.0 * state_bytes(settings, group, task, store, shown)
+    if jax.default_backend() != "cpu":
+        needed *= 2
+        needed += group.num_clients * group.recipe.batch * ACTIVATION_BYTES[group.au]
+    return max(int(MEMORY_SHARE * memory() / needed), 1)
+
+
+def state_bytes(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
+    """Bytes of the state of one training."""
+    one = jax.tree.map(lambda leaf: leaf[0], arrays_of(group, [0], 1, shown, settings.seed))
+    state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), store, one)
+    return num_bytes(state)
+
+
+def memory() -> float:
+    """Bytes of memory of the device, or of the machine if the device does not report it."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str, np.ndarray]) -> None:
+    """Store the results of a finished chunk."""
+    arrays = {f"history_{name}": values for name, values in history.items()}
+    arrays |= {f"logits_{name}": values for name, values in logits.items()}
+    stored.write(folder, _file(chunk), chunk.identity, arrays)
+
+
+def read(folder: RunFolder, chunk: Chunk) -> list[TrainingResult] | None:
+    """The results of a finished chunk; None if it must be trained."""
+    consequence = "it is trained again, with the same numbers"
+    arrays = stored.read_or_discard(folder, _file(chunk), chunk.identity, consequence)
+    if arrays is None:
+        return None
+    return split_by_training(chunk, _with_prefix(arrays, "history_"), _with_prefix(arrays, "logits_"))
+
+
+def split_by_training(
+    chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]
+) -> list[TrainingResult]:
+    """The results of a chunk, separated by training."""
+    return [
+        TrainingResult(
+            chunk.group.trainings[place],
+            {name: np.asarray(values)[:, number] for name, values in history.items()},
+            [
+                {name: np.asarray(values)[number, client, : len(owner.test)] for name, values in logits.items()}
+                for client, owner in enumerate(chunk.group.trainings[place].split.clients)
+            ],
+        )
+        for number, place in enumerate(chunk.places)
+    ]
+
+
+def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name.removeprefix(prefix): values for name, values in arrays.items() if name.startswith(prefix)}
+
+
+def _file(chunk: Chunk) -> str:
+    return f"finished/{chunk.name}.npz"
+
+
+def chunk_arrays(chunk: Chunk, size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
+    """The arrays of a chunk, padded to ``size`` trainings."""
+    return arrays_of(chunk.group, chunk.places, size, shown, seed)
+
+
+def empty_history(rounds: int, counts: Mapping[str, Any]) -> History:
+    """A history of zeros for all rounds, with the metrics that are stored."""
+    kept = ("loss_sum", "num_examples", "confusion", "scored_loss_sum", "diverged")
+    return {name: np.zeros((rounds, *like.shape), like.dtype) for name, like in counts.items() if name in kept}
+
+
+def record_round(history: History, counts: Mapping[str, Any], number: int) -> None:
+    """Write the metrics of one round into a history, in place."""
+    for name, values in history.items():
+        values[number] = np.asarray(counts[name])

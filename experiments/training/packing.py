@@ -1,4 +1,4 @@
-"""A network's own functions, made to take clients whose small arrays are packed, and batches of indices."""
+"""Adapt a network's functions to packed clients (small arrays joined into vectors) and batches of indices."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,36 +11,36 @@ Predict = Callable[[ClientState, Batch], PyTree]
 
 
 class ClientPacking(NamedTuple):
-    """A network's own functions, made to take packed clients and batches of indices."""
+    """Adapts a network's functions to packed clients and batches of indices."""
 
     params: Packing
     model_state: Packing
 
     def pack(self, client: ClientState) -> ClientState:
-        """A client's small arrays as one vector each."""
+        """A client with its small arrays joined into one vector each for parameters and state."""
         return ClientState(self.params.pack(client.params), self.model_state.pack(client.model_state))
 
     def unpack(self, client: ClientState) -> ClientState:
-        """A client as the network has it."""
+        """A client with the network's own tensors."""
         return ClientState(self.params.unpack(client.params), self.model_state.unpack(client.model_state))
 
-    def loss(self, of_examples: LossFn, found: Callable[[Batch], Batch]) -> LossFn:
-        """The loss of the examples that are found for a batch of indices."""
+    def loss(self, of_examples: LossFn, gather: Callable[[Batch], Batch]) -> LossFn:
+        """The loss of a packed client on a batch of indices, whose examples ``gather`` looks up."""
 
         def of_indices(
             params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
         ) -> tuple[Array, tuple[ModelState, Metrics]]:
             client = self.unpack(ClientState(params, model_state))
-            value, (updated, metrics) = of_examples(*client, found(batch), key)
+            value, (updated, metrics) = of_examples(*client, gather(batch), key)
             return value, (self.model_state.pack(updated), metrics)
 
         return of_indices
 
-    def predict(self, of_examples: Predict, found: Callable[[Batch], Batch]) -> Predict:
-        """The predictions for the examples that are found for a batch of indices."""
-        return lambda client, batch: of_examples(self.unpack(client), found(batch))
+    def predict(self, of_examples: Predict, gather: Callable[[Batch], Batch]) -> Predict:
+        """The predictions of a packed client for a batch of indices, whose examples ``gather`` looks up."""
+        return lambda client, batch: of_examples(self.unpack(client), gather(batch))
 
 
 def client_packing(like: ClientState) -> ClientPacking:
-    """How to pack clients like this one."""
+    """The packing of clients with these shapes."""
     return ClientPacking(packing(like.params), packing(like.model_state))

@@ -15,7 +15,16 @@ from fedpsyau_jax.federated.alias import (
     p_fedprox,
 )
 from fedpsyau_jax.federated.axes import AxisMap, sequential, vectorised
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, counted, kept, local_training, reset, scanned
+from fedpsyau_jax.federated.client import (
+    Broadcast,
+    ClientUpdate,
+    LossFn,
+    fori_batches,
+    keep_state,
+    local_training,
+    reset_state,
+    scan_batches,
+)
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
 from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
@@ -42,15 +51,15 @@ __all__ = [
     "centralised",
     "client_mesh",
     "client_sharding",
-    "counted",
     "equal_batches",
     "evaluated",
     "fedavg",
     "federated",
     "fedprox",
+    "fori_batches",
     "in_chunks",
     "isolation",
-    "kept",
+    "keep_state",
     "local_only",
     "local_training",
     "masked_mean",
@@ -60,9 +69,9 @@ __all__ = [
     "p_fedprox",
     "personalised",
     "pooled",
-    "reset",
+    "reset_state",
     "run",
-    "scanned",
+    "scan_batches",
     "sequential",
     "sharded",
     "squared_prox",

@@ -1,8 +1,8 @@
-"""How a function of one client (or one run) meets an axis of many: one after another, or all at once.
+"""Ways to map a function of one client (or one run) over an axis: sequentially or vectorised.
 
-An AxisMap is ``over(function, states, inputs, shared) -> (states, outputs)`` for a function of one
-``function(state, input, shared) -> (state, output)``. States come back in the structure and shape they had,
-so that memory can be reused; ``shared`` has no such axis.
+An AxisMap is ``over(function, states, inputs, shared) -> (states, outputs)`` for a function of one element,
+``function(state, input, shared) -> (state, output)``. States keep their structure and shape, so that memory can
+be reused; ``shared`` is the same for every element.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,14 @@ AxisMap: TypeAlias = Callable[[OneStep, PyTree, PyTree, PyTree], tuple[PyTree, P
 
 
 def sequential(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree) -> tuple[PyTree, PyTree]:
-    """One after another, each state written where it was read (``lax.scan``).
+    """Map one element after another, updating each state in place (``lax.scan``).
 
-    Working memory for one at a time, and a loop inside ends when its own client is done: the choice for a CPU.
+    Needs working memory for one element only, and a loop inside ends when its own client is done: best on a CPU.
+
+    >>> add = lambda state, value, shared: (state + shared * value, state)
+    >>> states, outputs = sequential(add, jnp.array([1.0, 2.0]), jnp.array([10.0, 20.0]), 2.0)
+    >>> states.tolist(), outputs.tolist()
+    ([21.0, 42.0], [1.0, 2.0])
     """
 
     def one(states: PyTree, indexed: tuple[Int[Array, ""], PyTree]) -> tuple[PyTree, PyTree]:
@@ -38,8 +43,18 @@ def sequential(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree
 
 
 def vectorised(function: OneStep, states: PyTree, inputs: PyTree, shared: PyTree) -> tuple[PyTree, PyTree]:
-    """All at once (``jax.vmap``).
+    """Map all elements at once (``jax.vmap``).
 
-    Larger matrix products, more memory, and a loop inside ends with the last client: for accelerators.
+    Larger matrix products and more memory, and a loop inside runs until the last client is done: for accelerators.
+    An axis of length one is not batched: each batched axis makes tracing the loops inside about twice as long.
+
+    >>> add = lambda state, value, shared: (state + shared * value, state)
+    >>> states, outputs = vectorised(add, jnp.array([1.0, 2.0]), jnp.array([10.0, 20.0]), 2.0)
+    >>> states.tolist(), outputs.tolist()
+    ([21.0, 42.0], [1.0, 2.0])
     """
+    if jax.tree.leaves(states)[0].shape[0] == 1:
+        state, one_input = jax.tree.map(lambda leaf: leaf[0], (states, inputs))
+        only = function(state, one_input, shared)
+        return jax.tree.map(lambda leaf: jnp.expand_dims(leaf, 0), only)
     return jax.vmap(function, in_axes=(0, 0, None))(states, inputs, shared)

@@ -1,4 +1,4 @@
-"""What one client does in one round: minibatch training towards its data, held near an anchor."""
+"""What a client does in a round: minibatch training with a proximal term towards an anchor."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -28,11 +28,11 @@ __all__ = [
     "Broadcast",
     "ClientUpdate",
     "LossFn",
-    "counted",
-    "kept",
+    "fori_batches",
+    "keep_state",
     "local_training",
-    "reset",
-    "scanned",
+    "reset_state",
+    "scan_batches",
 ]
 
 Memory = PyTree
@@ -42,7 +42,7 @@ LossFn: TypeAlias = Callable[
 
 
 class Broadcast(NamedTuple):
-    """What comes with the weights: anchor and factor of the proximal term, and the round (from 0)."""
+    """What a client receives besides the weights: anchor and factor of the proximal term, and the round (from 0)."""
 
     anchor: Params
     mu: Float[Array, ""]
@@ -50,9 +50,9 @@ class Broadcast(NamedTuple):
 
 
 class ClientUpdate(NamedTuple):
-    """One client's part of a round as two pure functions, without a client axis.
+    """What one client does in a round, as two pure functions without a client axis.
 
-    ``init(params) -> memory``: what the client keeps between rounds beside its model;
+    ``init(params) -> memory``: what the client stores between rounds besides its model;
     ``update(client, memory, broadcast, data, key) -> (client, memory, metrics)``.
     Noise, compression or a drift correction is a function from one ClientUpdate to another.
     """
@@ -67,13 +67,13 @@ class _Progress(NamedTuple):
     metrics: Metrics
 
 
-def kept(client_update: ClientUpdate) -> ClientUpdate:
-    """The client's memory (optimiser state) lives on from round to round."""
+def keep_state(client_update: ClientUpdate) -> ClientUpdate:
+    """Keep the client's memory (optimiser state) from round to round."""
     return client_update
 
 
-def reset(client_update: ClientUpdate) -> ClientUpdate:
-    """The client's memory (optimiser state) starts afresh each round, as in FedProx; nothing is stored."""
+def reset_state(client_update: ClientUpdate) -> ClientUpdate:
+    """Reinitialise the client's memory (optimiser state) each round, as in FedProx; nothing is stored."""
 
     def update(
         client: ClientState, memory: Memory, broadcast: Broadcast, data: Identified, key: PRNGKeyArray
@@ -88,17 +88,17 @@ def reset(client_update: ClientUpdate) -> ClientUpdate:
 BatchLoop: TypeAlias = Callable[[Callable[[Int[Array, ""], Any], Any], Any, Int[Array, ""], int], Any]
 
 
-def counted(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
-    """``body(step, progress)`` for the real batches of an epoch, as a loop that ends with them.
+def fori_batches(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+    """Loop ``body(step, progress)`` over the real batches of an epoch, and stop after the last one.
 
-    A ``lax.cond`` round each step would skip the empty ones too, but XLA:CPU runs what is inside one on one core.
+    A ``lax.cond`` around each step would also skip empty batches, but XLA:CPU runs its branches on a single core.
     """
     del num_all
     return lax.fori_loop(0, num_real, body, start)
 
 
-def scanned(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
-    """The same as ``counted``, by a ``lax.scan`` that has a gradient; slower on a CPU."""
+def scan_batches(body: Callable[[Int[Array, ""], Any], Any], start: Any, num_real: Int[Array, ""], num_all: int) -> Any:
+    """The same as ``fori_batches``, but differentiable (``lax.scan``); slower on a CPU."""
 
     def step(progress: Any, index: Int[Array, ""]) -> tuple[Any, None]:
         return lax.cond(index < num_real, body, lambda _, unchanged: unchanged, index, progress), None
@@ -114,25 +114,25 @@ def local_training(
     *,
     batch_size: int,
     local_epochs: int = 1,
-    optimizer_state: Callable[[ClientUpdate], ClientUpdate] = reset,
+    optimizer_state: Callable[[ClientUpdate], ClientUpdate] = reset_state,
     tail: bool = False,
-    loop: BatchLoop = counted,
+    loop: BatchLoop = fori_batches,
 ) -> ClientUpdate:
     """Minibatch training of loss + mu * regularizer(w, anchor) on one client's data.
 
     Each local epoch draws its own permutation of the real examples. A batch without a real example changes
-    nothing: not the weights, nor the optimiser state, the model state or a count.
+    nothing: weights, optimiser state, model state and counts stay as they are.
 
     Args:
         loss: mean loss of a batch over its real examples, the new model state and metrics (sums and counts).
-        optimizer: at unit learning rate and without the sign, as ``optax.scale_by_adam()``.
-        learning_rate: of the steps that this client took since round 0, so that a warm-up spans rounds.
+        optimizer: with unit learning rate and without the sign, such as ``optax.scale_by_adam()``.
+        learning_rate: a function of the client's steps since round 0, so that a warm-up can span rounds.
         regularizer: (params, anchor) -> scalar.
         batch_size: examples in a batch; the last one of an epoch may hold fewer real ones.
         local_epochs: passes over the data in one round.
-        optimizer_state: ``reset`` each round or ``kept``.
-        tail: give the last batch of the padded data its own smaller shape: less work, more to compile.
-        loop: ``counted``, or ``scanned`` to differentiate through the training.
+        optimizer_state: ``reset_state`` each round or ``keep_state``.
+        tail: give the last batch its own smaller shape instead of padding it: less work, but more to compile.
+        loop: ``fori_batches``, or ``scan_batches`` to differentiate through the training.
 
     Returns:
         A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps, without
@@ -158,7 +158,7 @@ def local_training(
             epoch_key = jax.random.fold_in(key, index)
             return _epoch(descend, progress, data, epoch_key, batch_size, tail, loop), None
 
-        start = _Progress(client, opt_state, _no_metrics(loss, client, data, key, batch_size))
+        start = _Progress(client, opt_state, _zero_metrics(loss, client, data, key, batch_size))
         end, _ = lax.scan(epoch, start, jnp.arange(local_epochs))
         return end.client, end.opt_state, end.metrics | {"diverged": _diverged(end)}
 
@@ -226,7 +226,7 @@ def _epoch(
     )
 
 
-def _no_metrics(loss: LossFn, client: ClientState, data: ClientData, key: PRNGKeyArray, batch_size: int) -> Metrics:
+def _zero_metrics(loss: LossFn, client: ClientState, data: ClientData, key: PRNGKeyArray, batch_size: int) -> Metrics:
     """Zeros of the shapes that the loss reports."""
     batch = take_batch(data.examples, data.mask, jnp.zeros(batch_size, jnp.int32))
     value, (_, metrics) = jax.eval_shape(loss, *client, batch, key)

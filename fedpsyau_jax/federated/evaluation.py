@@ -1,4 +1,4 @@
-"""Evaluation as part of a client's round: what a client does with its test examples after local training."""
+"""Evaluation of a client on its test examples, as the last part of its round."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,7 +13,13 @@ __all__ = ["TrainTest", "evaluated", "in_chunks"]
 
 
 class TrainTest(NamedTuple):
-    """A client's training data and its test examples; ``id`` is that of the training data."""
+    """A client's training data and its test examples; ``id`` is that of the training data.
+
+    >>> import jax.numpy as jnp
+    >>> train = ClientData(jnp.int32(3), jnp.zeros((10, 2)), jnp.ones(10))
+    >>> TrainTest(train.id, train, test=Batch(jnp.zeros((4, 2)), jnp.ones(4))).test.examples.shape
+    (4, 2)
+    """
 
     id: Int[jax.Array, "*clients"]
     train: ClientData
@@ -23,14 +29,22 @@ class TrainTest(NamedTuple):
 def evaluated(client_update: ClientUpdate, evaluate: Callable[[ClientState, Batch], PyTree]) -> ClientUpdate:
     """A ClientUpdate for `TrainTest` data that also reports ``evaluate(client, test)`` after its training.
 
-    The test examples reach nothing but this report.
+    The test examples affect nothing else.
 
     Args:
         client_update: the training.
-        evaluate: of a client's state and a batch of all its test examples.
+        evaluate: a function of the client's state and a batch of all its test examples.
 
     Returns:
-        A ClientUpdate; its metrics gain the entry ``evaluation``.
+        A ClientUpdate; its metrics have an additional entry ``evaluation``.
+
+    >>> import jax.numpy as jnp
+    >>> idle = ClientUpdate(lambda params: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> update = evaluated(idle, lambda client, test: test.mask.sum()).update
+    >>> train, test = ClientData(jnp.int32(0), (), jnp.ones(10)), Batch((), jnp.ones(4))
+    >>> broadcast = Broadcast((), jnp.array(0.0), jnp.int32(0))
+    >>> update(ClientState((), ()), (), broadcast, TrainTest(train.id, train, test), jax.random.key(0))[2]
+    {'evaluation': Array(4., dtype=float32)}
     """
 
     def update(
@@ -43,11 +57,16 @@ def evaluated(client_update: ClientUpdate, evaluate: Callable[[ClientState, Batc
 
 
 def in_chunks(evaluate: Callable[[ClientState, Batch], PyTree], size: int) -> Callable[[ClientState, Batch], PyTree]:
-    """``evaluate`` on ``size`` examples at a time, so that memory does not grow with the test set.
+    """Apply ``evaluate`` to ``size`` examples at a time, so that memory does not grow with the test set.
 
     Args:
-        evaluate: independent for each example.
-        size: examples at a time; the number of test examples must be a multiple.
+        evaluate: treats each example independently; its outputs have a leading axis of examples.
+        size: examples at a time; the number of test examples must be a multiple of it.
+
+    >>> import jax.numpy as jnp
+    >>> double = in_chunks(lambda client, batch: 2 * batch.examples, size=2)
+    >>> double(ClientState((), ()), Batch(jnp.arange(4.0), jnp.ones(4))).tolist()
+    [0.0, 2.0, 4.0, 6.0]
     """
 
     def chunked(client: ClientState, batch: Batch) -> PyTree:

@@ -11,10 +11,10 @@ __all__ = ["Batch", "equal_batches", "masked_mean", "num_batches", "shuffled", "
 def masked_mean(values: Float[Array, "batch"], mask: Float[Array, "batch"]) -> Float[Array, ""]:
     """Mean over the real examples: sum_i m_i v_i / max(sum_i m_i, 1).
 
-    A padded value never enters, not even as 0 * NaN; without a real example the mean is 0, not NaN.
+    Padded values are ignored, even if they are NaN; without a real example the mean is 0.
 
     Args:
-        values: one number an example.
+        values: one number per example.
         mask: 1 real, 0 padding.
 
     Returns:
@@ -29,9 +29,9 @@ def masked_mean(values: Float[Array, "batch"], mask: Float[Array, "batch"]) -> F
 
 
 def equal_batches(num_examples: int, largest: int) -> int:
-    """Size of a batch such that as few batches as batches of ``largest`` take everything, equally many each.
+    """Batch size, at most ``largest``, that splits the examples into the fewest batches of nearly equal size.
 
-    No work is spent on filling up the last batch, and batch statistics are never those of a few left over. The
+    So the last batch needs little padding, and batch statistics are never those of a few remaining examples. The
     released implementation ends an epoch with a smaller batch instead.
 
     >>> equal_batches(100, 32), equal_batches(96, 32), equal_batches(10, 32)
@@ -41,18 +41,18 @@ def equal_batches(num_examples: int, largest: int) -> int:
 
 
 def num_batches(mask: Float[Array, "examples"], batch_size: int) -> Int[Array, ""]:
-    """Batches of one epoch that hold a real example: ceil(sum_i m_i / batch_size)."""
+    """Number of batches in an epoch that contain a real example: ceil(sum_i m_i / batch_size)."""
     return -(-(mask > 0).sum(dtype=jnp.int32) // batch_size)
 
 
 def shuffled(key: PRNGKeyArray, mask: Float[Array, "examples"]) -> Int[Array, "examples"]:
     """A uniform permutation of the real examples, followed by the padding.
 
-    Every example draws its own number and the numbers are sorted; a draw depends on the key and the position
-    only (partitionable threefry), so more padding at the end leaves the order of the real examples as it was.
+    Every example draws a number, and the numbers are sorted. A draw depends only on the key and the position
+    (partitionable threefry), so more padding at the end does not change the order of the real examples.
 
     Args:
-        key: one key an epoch.
+        key: one key per epoch.
         mask: 1 real, 0 padding.
 
     Returns:
@@ -65,16 +65,16 @@ def shuffled(key: PRNGKeyArray, mask: Float[Array, "examples"]) -> Int[Array, "e
 def split_order(
     order: Int[Array, "examples"], batch_size: int, *, tail: bool
 ) -> tuple[Int[Array, "steps batch"], Int[Array, "rest"]]:
-    """Cut an order into full batches and a rest.
+    """Split an order into full batches and a remainder.
 
     Args:
         order: indices of the examples.
         batch_size: examples in a batch.
-        tail: keep the rest as a smaller last batch (less work, a second program to compile); otherwise it is
-            filled up with -1, which ``take_batch`` masks, and nothing is left.
+        tail: keep the remainder as a smaller last batch (less work, but a second program to compile); otherwise
+            it is padded with -1, which ``take_batch`` masks, and the remainder is empty.
 
     Returns:
-        Indices of the full batches, and of the rest (maybe none).
+        Indices of the full batches, and of the remainder.
     """
     num_left = order.shape[0] % batch_size
     if num_left and not tail:
@@ -84,7 +84,7 @@ def split_order(
 
 
 def take_batch(examples: PyTree, mask: Float[Array, "examples"], indices: Int[Array, "batch"]) -> Batch:
-    """The examples at ``indices``; padding, and index -1, are zeros with mask 0, whatever was stored."""
+    """The examples at ``indices``; padding and index -1 become zeros with mask 0."""
     chosen = jnp.where(indices >= 0, jnp.take(mask, indices, mode="clip"), 0)
 
     def take(leaf: Array) -> Array:

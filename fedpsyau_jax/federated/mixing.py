@@ -26,7 +26,7 @@ def averaging(weights: Weights) -> Mixing:
     """Every client continues from the same weighted mean: W[k, j] = n_j / sum_i n_i.
 
     Args:
-        weights: importance n_j >= 0 of each client, as a rule its number of training examples; not all 0.
+        weights: importance n_j >= 0 of each client, usually its number of training examples; not all 0.
 
     Returns:
         Equal rows that sum to 1.
@@ -41,16 +41,16 @@ def averaging(weights: Weights) -> Mixing:
 
 
 def personalised(weights: Weights, self_weight: float | Float[Array, ""]) -> Mixing:
-    """Every client continues in part from itself: W = lambda I + (1 - lambda) O.
+    """Every client mixes its own weights with the mean of the others: W = lambda I + (1 - lambda) O.
 
     O[k, j] = n_j / sum_{i != k} n_i for j != k, and 0 for j = k.
 
     Args:
-        weights: importance n_j >= 0 of each client, as a rule its number of training examples.
-        self_weight: lambda in [0, 1], what a client keeps of its own weights.
+        weights: importance n_j >= 0 of each client, usually its number of training examples.
+        self_weight: lambda in [0, 1], the share of a client's own weights.
 
     Returns:
-        Rows that sum to 1; a client without others (they weigh 0 together) keeps its own weights.
+        Rows that sum to 1; if the others have total weight 0, a client keeps its own weights.
 
     Source: FED-PsyAU, ICCV 2025 (P-FedProx, lambda = 0.9).
 
@@ -76,6 +76,9 @@ def mix(mixing: Mixing, params: PyTree) -> Params:
     Returns:
         The same structure, shapes and dtypes. The product is in full precision: an accelerator's default
         would round float32 weights to 10 bits of mantissa (TF32) each round.
+
+    >>> mix(averaging(jnp.array([30.0, 10.0])), {"bias": jnp.array([[4.0], [8.0]])})["bias"].tolist()
+    [[5.0], [5.0]]
     """
     return jax.tree.map(
         lambda leaf: jnp.tensordot(mixing.astype(leaf.dtype), leaf, axes=1, precision=lax.Precision.HIGHEST),

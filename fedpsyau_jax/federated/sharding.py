@@ -1,4 +1,4 @@
-"""Clients over devices: the only place that knows what a device is."""
+"""Clients over devices: the only module that refers to devices."""
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
@@ -13,10 +13,13 @@ CLIENTS = "clients"
 
 
 def client_mesh(num_devices: int) -> Mesh:
-    """The first devices in a row, along an axis named ``clients``.
+    """A one-dimensional mesh of the first devices, with its axis named ``clients``.
 
     Raises:
         ValueError: fewer devices exist.
+
+    >>> dict(client_mesh(1).shape)
+    {'clients': 1}
     """
     available = jax.device_count()
     if not 1 <= num_devices <= available:
@@ -26,17 +29,22 @@ def client_mesh(num_devices: int) -> Mesh:
 
 
 def sharded(mesh: Mesh, on_each_device: AxisMap = sequential) -> AxisMap:
-    """Each device maps over its own clients.
+    """An AxisMap that distributes clients over devices.
 
     Args:
         mesh: from ``client_mesh``.
         on_each_device: how a device maps over its clients.
 
     Returns:
-        An AxisMap for ``federated``. A gradient taken inside is the client's own, not summed over devices.
+        An AxisMap for ``federated``. Gradients taken inside are those of one client, not summed over devices.
 
     Raises:
-        ValueError: (of the AxisMap) clients do not divide evenly over the devices.
+        ValueError: (when the AxisMap is called) the number of clients is not a multiple of the number of devices.
+
+    >>> import jax.numpy as jnp
+    >>> add = lambda state, value, shared: (state + value, None)
+    >>> sharded(client_mesh(1))(add, jnp.array([1.0, 2.0]), jnp.array([10.0, 20.0]), None)[0].tolist()
+    [11.0, 22.0]
     """
     spec = PartitionSpec(CLIENTS)
 
@@ -61,15 +69,22 @@ def sharded(mesh: Mesh, on_each_device: AxisMap = sequential) -> AxisMap:
 
 
 def client_sharding(mesh: Mesh, num_run_axes: int = 0) -> NamedSharding:
-    """Leaves [*runs, clients, ...] split along their client axis."""
+    """Sharding of leaves [*runs, clients, ...] along their client axis.
+
+    >>> tuple(client_sharding(client_mesh(1), num_run_axes=2).spec)
+    (None, None, 'clients')
+    """
     return NamedSharding(mesh, PartitionSpec(*[None] * num_run_axes, CLIENTS))
 
 
 def state_sharding(mesh: Mesh, num_run_axes: int = 0) -> FedState:
-    """Where each part of a FedState lives: a prefix for ``jax.device_put`` and ``jit``'s ``out_shardings``.
+    """The sharding of each part of a FedState, as a prefix for ``jax.device_put`` and ``jit``'s ``out_shardings``.
 
-    Pin it on the output of a jitted step: otherwise the second round may find its input elsewhere, and
-    recompile.
+    Set it as ``out_shardings`` of a jitted step; otherwise the second round may receive its state with another
+    sharding and recompile.
+
+    >>> tuple(state_sharding(client_mesh(1)).clients.spec)
+    ('clients',)
     """
     clients: PyTree = client_sharding(mesh, num_run_axes)
     everywhere: PyTree = NamedSharding(mesh, PartitionSpec())

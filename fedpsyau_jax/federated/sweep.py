@@ -1,4 +1,4 @@
-"""A whole table, algorithms x repeats x clients, as one federated algorithm and so one compiled program."""
+"""A table of algorithms x repeats x clients as one federated algorithm, which compiles to one program."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ __all__ = ["stacked", "sweep"]
 
 
 def stacked(strategies: Sequence[Strategy]) -> Strategy:
-    """Several strategies as one with a leading axis [algorithms].
+    """Stack several strategies along a leading axis [algorithms].
 
-    If any of them is anchored at the weights of round 0, the others say explicitly that they are not.
+    If any of them sets ``anchored_at_start``, it becomes explicitly False in the others.
 
     >>> import jax.numpy as jnp
     >>> from fedpsyau_jax.federated.alias import fedavg, local_only
@@ -43,21 +43,28 @@ def sweep(
     over_runs: AxisMap = sequential,
     over_clients: AxisMap = sequential,
 ) -> FederatedAlgorithm:
-    """Every algorithm on every repeat.
+    """Run every algorithm on every repeat.
 
     Algorithms share the initial weights, the data and the keys of a repeat (common random numbers), so that a
     difference between two rows of a table is due to the algorithm alone.
 
     Args:
-        strategies: leaves [algorithms, repeats, ...], as sizes of clients differ between repeats.
-        client_update: one client's part.
-        over_runs: how algorithms and repeats are mapped.
-        over_clients: how clients are mapped inside a run.
+        strategies: from ``stacked``, leaves [algorithms, repeats, ...]; the sizes of clients differ between repeats.
+        client_update: what a client does in a round.
+        over_runs: how to map over algorithms and repeats.
+        over_clients: how to map over the clients of a run.
 
     Returns:
         A FederatedAlgorithm. ``init`` takes ClientState with leaves [repeats, ...]; ``step`` takes FedState
         [algorithms, repeats, ...], ClientData [repeats, clients, ...] and keys [repeats], and returns
         FedState and metrics [algorithms, repeats, clients].
+
+    >>> from fedpsyau_jax.federated import fedavg, local_only
+    >>> idle = ClientUpdate(lambda params: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> sizes = jnp.array([[30.0, 10.0], [20.0, 20.0], [5.0, 35.0]])  # [repeats, clients]
+    >>> table = sweep(stacked([jax.vmap(local_only)(sizes), jax.vmap(fedavg)(sizes)]), idle)
+    >>> table.init(ClientState(jnp.zeros((3, 7)), ())).clients.params.shape  # [algorithms, repeats, clients, ...]
+    (2, 3, 2, 7)
     """
 
     def algorithm(strategy: Strategy) -> FederatedAlgorithm:

@@ -1,4 +1,4 @@
-"""Moving weights between this package and the released PyTorch implementation."""
+"""Conversion of weights between this package and the released PyTorch implementation."""
 
 from fedpsyau_jax.interop.convert import StateDict, from_released, released_shapes, to_released
 

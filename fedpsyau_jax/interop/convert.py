@@ -1,4 +1,4 @@
-"""Weights to and from the released PyTorch implementation of FED-PsyAU, as names and numpy arrays."""
+"""Weights to and from the released PyTorch implementation of FED-PsyAU, as NumPy arrays by name."""
 
 from collections.abc import Iterator, Mapping
 from functools import cache, partial
@@ -19,7 +19,7 @@ EMOTION_LAYER = ("mer_feature_extractor.fc.bias", "mer_feature_extractor.fc.weig
 
 
 def is_unused(name: str) -> bool:
-    """Whether the released module holds this array without using it: a spare encoder layer, batch counts."""
+    """Whether the released module stores this array without using it: a spare encoder layer, batch counts."""
     return name.endswith("num_batches_tracked") or name.startswith("au_model.transformer.encoder_layer.")
 
 
@@ -38,13 +38,13 @@ def template(num_classes: int) -> ClientState:
 
 
 def to_released(state: ClientState) -> dict[str, np.ndarray]:
-    """The released names and layouts of our variables, or of anything in their shape (gradients).
+    """Convert our variables, or values of the same structure such as gradients, to a released state dict.
 
     Args:
         state: parameters and batch statistics of the whole network, without a client axis.
 
     Returns:
-        a state dict; the released module's unused arrays are not in it (load it with ``strict=False``).
+        A state dict without the arrays that the released module does not use (load it with ``strict=False``).
     """
     flat = flatten_dict({"params": state.params, "batch_stats": state.model_state})
     released: dict[str, np.ndarray] = {}
@@ -62,17 +62,17 @@ def released_shapes(num_classes: int) -> dict[str, tuple[int, ...]]:
 
 
 def from_released(state_dict: StateDict) -> ClientState:
-    """Our variables of a released state dict.
+    """Convert a released state dict to our variables.
 
     Args:
-        state_dict: ``{name: tensor.numpy() for name, tensor in module.state_dict().items()}``; the
-            number of classes is read off it. Arrays that the released module never uses may be there or not.
+        state_dict: ``{name: tensor.numpy() for name, tensor in module.state_dict().items()}``; it determines the
+            number of classes. Arrays that the released module does not use are optional.
 
     Returns:
-        parameters and batch statistics of the whole network, in the precision of the arrays given.
+        Parameters and batch statistics of the whole network, in the precision of the given arrays.
 
     Raises:
-        ValueError: naming every array that is missing, unknown, of a wrong shape or not of floating point.
+        ValueError: names every array that is missing, unknown, of a wrong shape or not floating-point.
     """
     given = {name: np.asarray(array) for name, array in state_dict.items() if not is_unused(name)}
     rows = [len(given[name]) for name in EMOTION_LAYER if np.ndim(given.get(name, 0)) > 0]
@@ -88,7 +88,7 @@ def from_released(state_dict: StateDict) -> ClientState:
 
 
 def misfits(given: StateDict, expected: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """What is wrong with a state dict, kind by kind, with every name concerned."""
+    """The problems of a state dict: for each kind, the names of the arrays."""
     common = [name for name in expected if name in given]
     kinds = {
         "missing": [name for name in expected if name not in given],

@@ -1,8 +1,8 @@
-"""Which released array is which of ours: a table, built module by module.
+"""The correspondence of released arrays and ours, built module by module.
 
 Convolutions are (out, in, height, width) there and (height, width, in, out) here; matrices are (out, in)
 there and (in, out) here; images flatten channel-major there and channels-last here; attention heads, and the
-convolutions of one image, are apart there and joined here. Both directions are read off ``ENTRIES``.
+convolutions of one image, are separate there and joined here. ``ENTRIES`` defines both directions.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,14 +22,14 @@ class Layout(NamedTuple):
 
 
 class Join(NamedTuple):
-    """How several released arrays make one of ours; ``apart`` also takes their number."""
+    """How to join several released arrays in one of ours, and split it again; ``apart`` also takes their number."""
 
     together: Callable[[Sequence[np.ndarray]], np.ndarray]
     apart: Callable[[np.ndarray, int], Sequence[np.ndarray]]
 
 
 class Entry(NamedTuple):
-    """One array of ours (its path starts with its collection) and the released arrays it is made of."""
+    """One of our arrays (its path starts with its collection) and the released arrays that correspond to it."""
 
     path: Path
     released: tuple[str, ...]
@@ -62,7 +62,7 @@ def matrix_of_image(channels: int, height: int, width: int, others: int = 0) -> 
 
 
 def parameter(path: Path, released: tuple[str, ...], layout: Layout = AS_IS, join: Join = SIDE_BY_SIDE) -> Entry:
-    """A parameter made of the released parameters of these names."""
+    """A parameter that corresponds to the released parameters of these names."""
     return Entry(("params", *path), released, layout, join)
 
 

@@ -1,4 +1,4 @@
-"""AFR, AU feature relations: landmark tokens become action-unit nodes, which DPK-GATs relate.
+"""AFR, AU feature relations: from landmark tokens to action-unit nodes, which DPK-GATs relate to each other.
 
 Source: FED-PsyAU (ICCV 2025); squeeze-and-excitation is that of Hu et al. (2018), one group per landmark.
 """
@@ -20,15 +20,15 @@ REGIONS = {
     "nose": (2, np.arange(52)),
     "mouth": (4, np.arange(27, 65)),
 }
-"""Facial regions: how many AUs each one tells of, in AU order, and its landmarks among the 65."""
+"""Facial regions: the number of AUs of each, in AU order, and the indices of its landmarks among the 65."""
 
 
 class SqueezeExcitation(nn.Module):
-    """A gain in (0, 1) for each landmark's patch, from the mean of every landmark's patch."""
+    """Scale each landmark's patch by a gain in (0, 1) computed from the means of all patches."""
 
     @nn.compact
     def __call__(self, tokens: Float[Array, "batch landmarks feat"]) -> Float[Array, "batch landmarks feat"]:
-        """The tokens times their gains (without the residual)."""
+        """Multiply the tokens by their gains (without the residual)."""
         landmarks = tokens.shape[1]
 
         def dense(size: int, name: str) -> nn.Dense:
@@ -39,7 +39,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class RegionFeatures(nn.Module):
-    """AFE of one facial region: its landmarks' tokens to one 5 x 5 map for each of its AUs."""
+    """AFE of one facial region: map its landmark tokens to a 5 x 5 map for each of its AUs."""
 
     num_aus: int
 
@@ -47,7 +47,7 @@ class RegionFeatures(nn.Module):
     def __call__(
         self, tokens: Float[Array, "batch landmarks feat=75"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch aus feat=25"]:
-        """AU maps, flattened row by row; not normalised yet."""
+        """AU maps, flattened row by row and not yet normalised."""
         batch, landmarks, _ = tokens.shape
         excited = tokens + SqueezeExcitation(name="excitation")(tokens)
         image = excited.reshape(batch, landmarks * 3, 5, 5).transpose(0, 2, 3, 1)
@@ -57,13 +57,13 @@ class RegionFeatures(nn.Module):
 
 
 class AUFeatures(nn.Module):
-    """AFE of the whole face: the 12 AU nodes, each normalised to length 1 (or 0 where nothing was found)."""
+    """AFE of the whole face: the 12 AU nodes, each normalised to length 1 (a zero vector stays 0)."""
 
     @nn.compact
     def __call__(
         self, tokens: Float[Array, "batch landmarks=65 feat=75"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch aus=12 feat=25"]:
-        """Nodes in AU order."""
+        """AU nodes in AU order."""
         maps = [
             RegionFeatures(num_aus, name=name)(tokens[:, landmarks], mask, train=train)
             for name, (num_aus, landmarks) in REGIONS.items()

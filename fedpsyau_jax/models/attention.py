@@ -1,4 +1,4 @@
-"""The attention of DPK-GAT on matrices over all pairs of nodes; ``dpk_gat`` has the formulas and their source."""
+"""The attention of DPK-GAT as matrices over all pairs of nodes; ``dpk_gat`` has the formulas and their source."""
 
 from typing import NamedTuple
 
@@ -10,13 +10,14 @@ from fedpsyau_jax.priors import Masking, Prior, neighbours
 from fedpsyau_jax.types import Array, Bool, Float
 
 NEGATIVE_SLOPE = 0.2
-SMALLEST_ROW_SUM = 1e-12  # a node that hears nobody, not even itself, gets zeros instead of 0 / 0
+SMALLEST_ROW_SUM = 1e-12  # a node without neighbours, not even itself, gets zeros instead of 0 / 0
 
 
 class Attention(NamedTuple):
-    """How much each receiving node (second last axis) takes from each sending node (last axis), head by head.
+    """Attention weights of each receiving node (second last axis) on each sending node (last axis), for each head.
 
-    ``learned``: of the network alone, A; ``prior``: of the prior alone, P; ``mixed``: what is used, before dropout.
+    ``learned``: A, from the network alone; ``prior``: P, from the prior alone; ``mixed``: the mixture that is used,
+    before dropout.
     """
 
     learned: Float[Array, "*batch heads nodes nodes"]
@@ -31,7 +32,7 @@ def attention_dense(
     strength: Float[Array, ""] | float,
     masking: Masking = neighbours,
 ) -> Attention:
-    """The attention of a layer: A, P and their mixture of the formula above.
+    """The attention of a layer: A, P and their mixture, as defined in ``dpk_gat``.
 
     Args:
         receiving: scores a_1 . W h of the nodes.
@@ -41,7 +42,7 @@ def attention_dense(
         masking: ``neighbours`` (the default) or ``released``.
 
     Returns:
-        rows of ``learned`` and ``mixed`` sum to 1, those of a node that hears nobody to 0.
+        rows of ``learned`` and ``mixed`` sum to 1, or to 0 for a node without neighbours.
 
     >>> import numpy as np
     >>> two = Prior(np.array([[True, True], [False, True]]), np.array([[0.5, 0.5], [0.0, 1.0]]))

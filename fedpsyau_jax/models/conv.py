@@ -1,10 +1,10 @@
-"""Convolution as one matrix product, fast under a client axis and inside ``lax.scan`` on every backend.
+"""Convolution as one matrix product: fast with a client axis and inside ``lax.scan``, on every backend.
 
 A convolution inside a loop is several times slower on XLA:CPU than outside, and one whose kernel is vmapped over
-clients becomes a grouped convolution. A matrix product has neither problem. The output image is cut into
-tiles; every tile reads one window of the input, and one banded matrix, made of shifted copies of the kernel, maps a
-window to its tile. A 1 x 1 tile is im2col; a tile as large as the image is the dense Toeplitz product; what lies
-between trades arithmetic on zeros for fewer bytes moved and a wider matrix product.
+clients becomes a grouped convolution. A matrix product has neither problem. The output image is divided into
+tiles; every tile reads one window of the input, and a banded matrix of shifted copies of the kernel maps each window to
+its tile. A 1 x 1 tile is im2col; a tile as large as the image is the dense Toeplitz product; sizes in between trade
+multiplications by zero for less memory traffic and a wider matrix product.
 """
 
 import itertools
@@ -19,12 +19,12 @@ from fedpsyau_jax.types import Array, Float
 
 kaiming_normal = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 small_uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
-"""PyTorch's default for matrices: a layer that starts with little say beside its residual."""
+"""PyTorch's default for matrices: a layer starts small compared with its residual."""
 
 MIN_COLUMNS = 64
-"""Matrix products with fewer output columns than this waste the CPU's registers (measured: benchmarks/conv.py)."""
+"""Matrix products with fewer output columns use the CPU's registers poorly (measured by benchmarks/conv.py)."""
 MANY_IMAGES = 512
-"""From so many small images on, a wide banded matrix costs less than the bytes that it saves (likewise)."""
+"""With at least this many small images, the memory traffic saved outweighs a wide banded matrix (likewise)."""
 
 Tile = tuple[int, int]
 
@@ -40,8 +40,8 @@ def tile_for(num_images: int, height: int, width: int, kernel_height: int, featu
       features: Channels of the output image.
 
     Returns:
-      Rows and columns of a tile; tiles of small images stay flat, where rows of zeros would dominate. Many small images
-      are cut into whole rows, or not at all: then zeros around them need no copy.
+      Rows and columns of a tile. Tiles of small images have one row, because zeros would dominate taller ones. Many
+      small images are divided into whole rows, or not at all, so that padding them needs no copy.
 
     >>> tile_for(32, 28, 28, 5, 6), tile_for(32, 14, 14, 3, 16), tile_for(32, 5, 5, 3, 64), tile_for(32, 28, 28, 1, 6)
     ((4, 4), (2, 2), (1, 1), (1, 14))
@@ -59,7 +59,7 @@ def tile_for(num_images: int, height: int, width: int, kernel_height: int, featu
 
 
 def _shifts(size: int, tile: int, border: int) -> np.ndarray:
-    """shifts[p, w, t] = 1 where pixel w of a window meets place p of the kernel for pixel t of the tile."""
+    """shifts[p, w, t] = 1 if place p of the kernel is over pixel w of the window for pixel t of the tile."""
     places, pixels = np.arange(size)[:, None], np.arange(tile)
     window = np.arange(border, size + tile - 1 - border)
     return np.asarray(window[None, :, None] == (places + pixels)[:, None], np.float32)
@@ -68,17 +68,17 @@ def _shifts(size: int, tile: int, border: int) -> np.ndarray:
 def banded(
     kernel: Float[Array, "kh kw inputs outputs"], tile: Tile, border: tuple[int, int] = (0, 0)
 ) -> Float[Array, "window columns"]:
-    """The matrix that maps an input window to an output tile: the kernel, shifted to each place of the tile.
+    """The matrix that maps an input window to an output tile: the kernel, shifted to each pixel of the tile.
 
     Args:
       kernel: Spatial extent, input channels, output channels.
       tile: Rows and columns of a tile.
-      border: Rows above and below, and columns left and right, that the window leaves out, as they hold zeros.
+      border: Rows above and below, and columns left and right, that the window omits because they are zero.
     """
     height, width, inputs, outputs = kernel.shape
     if tile == (1, 1) and border == (0, 0):
         return kernel.reshape(height * width * inputs, outputs)
-    down, right = (_shifts(*of) for of in zip((height, width), tile, border, strict=True))
+    down, right = (_shifts(*sizes) for sizes in zip((height, width), tile, border, strict=True))
     places = jnp.asarray(np.einsum("pwt,qxs->wxtspq", down, right).reshape(-1, height * width), kernel.dtype)
     window = down.shape[1], right.shape[1]
     placed = (places @ kernel.reshape(height * width, -1)).reshape(*window, *tile, inputs, outputs)
@@ -88,7 +88,7 @@ def banded(
 def windows(
     image: Float[Array, "batch height width inputs"], tile: Tile, overlap: tuple[int, int]
 ) -> Float[Array, "batch rows columns window"]:
-    """Cut an image into the windows that its output tiles read: a tile and ``overlap`` pixels below and right."""
+    """Extract the windows that the output tiles read: a tile plus ``overlap`` pixels below and to the right."""
     batch, height, width, inputs = image.shape
     (tile_height, tile_width), (below, right) = tile, overlap
     rows, columns = (height - below) // tile_height, (width - right) // tile_width
@@ -103,7 +103,7 @@ def windows(
 
 
 def to_tiles(image: Float[Array, "batch height width c"], tile: Tile) -> Float[Array, "batch rows columns tc"]:
-    """Cut an image into disjoint tiles, each flattened to one vector."""
+    """Divide an image into disjoint tiles, each flattened to a vector."""
     batch, height, width, features = image.shape
     rows, columns = height // tile[0], width // tile[1]
     if tile[0] == 1:
@@ -113,7 +113,7 @@ def to_tiles(image: Float[Array, "batch height width c"], tile: Tile) -> Float[A
 
 
 def from_tiles(tiles: Float[Array, "batch rows columns tc"], tile: Tile) -> Float[Array, "batch height width c"]:
-    """Put the tiles of `to_tiles` together again."""
+    """Reassemble an image from its tiles: the inverse of `to_tiles`."""
     batch, rows, columns, size = tiles.shape
     features = size // (tile[0] * tile[1])
     shape = batch, rows * tile[0], columns * tile[1], features
@@ -130,8 +130,8 @@ def conv2d(
 ) -> Float[Array, "batch out_height out_width outputs"]:
     """Cross-correlate images with a kernel at stride 1, zero-padded, as one matrix product.
 
-    Its gradients are matrix products too: that of the image is the convolution with the mirrored kernel, which
-    gathers where the transposed window would scatter.
+    Its gradients are matrix products too: that of the image is the convolution with the mirrored kernel, which uses
+    a gather instead of the scatter of a transposed window.
 
     Args:
       image: Channels-last images.
@@ -141,12 +141,12 @@ def conv2d(
     Returns:
       The output images, ``height + 2 padding - kh + 1`` pixels high.
     """
-    tile, border, cut = _cut(image, kernel, padding)
+    tile, border, cut = _tile_and_windows(image, kernel, padding)
     return from_tiles(cut @ banded(kernel, tile, border), tile)
 
 
-def _cut(image: Array, kernel: Array, padding: int) -> tuple[Tile, tuple[int, int], Array]:
-    """Tile, border that the matrix spares, and windows; a tile as long as the image needs no zeros around it."""
+def _tile_and_windows(image: Array, kernel: Array, padding: int) -> tuple[Tile, tuple[int, int], Array]:
+    """Tile, border that the matrix omits, and windows; a tile as long as the image needs no padding."""
     kernel_height, kernel_width, _, features = kernel.shape
     height, width = (image.shape[1 + axis] + 2 * padding - kernel.shape[axis] + 1 for axis in (0, 1))
     tile = tile_for(image.shape[0], height, width, kernel_height, features)
@@ -164,10 +164,10 @@ def _conv2d_backward(padding: int, saved: tuple[Array, Array], error: Array) -> 
     image, kernel = saved
     mirrored = kernel[::-1, ::-1].swapaxes(2, 3)
     image_gradient = conv2d(error, mirrored, kernel.shape[0] - 1 - padding)
-    tile, border, cut = _cut(image, kernel, padding)
-    of_banded = jnp.einsum("brcf,brcw->fw", to_tiles(error, tile), cut)  # the smaller one is transposed
+    tile, border, cut = _tile_and_windows(image, kernel, padding)
+    banded_gradient = jnp.einsum("brcf,brcw->fw", to_tiles(error, tile), cut)  # transposes the smaller factor
     _, transpose = jax.vjp(partial(banded, tile=tile, border=border), kernel)
-    return image_gradient, *transpose(of_banded.T)
+    return image_gradient, *transpose(banded_gradient.T)
 
 
 conv2d.defvjp(_conv2d_forward, _conv2d_backward)

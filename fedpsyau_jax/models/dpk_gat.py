@@ -7,9 +7,9 @@ One layer, for a receiving node i and a sending node j, a = (a_1, a_2):
     h'_i = sum_j drop(L1-normalised rows of ((1 - s) A + s P))_ij W h_j,   s = beta x prior ratio
 
 ``attend_graph`` is this on a ``jraph.GraphsTuple``; ``attend_dense`` is the same map on [nodes, nodes]
-matrices, cheaper for small graphs and free to batch. Source: Velickovic et al., Graph Attention Networks
+matrices, cheaper for small graphs and easy to batch. Source: Velickovic et al., Graph Attention Networks
 (ICLR 2018); FED-PsyAU (ICCV 2025). The released implementation gives a non-neighbour the logit 0, not -inf:
-``priors.released`` reproduces that as a complete graph whose edges know who is a neighbour.
+``priors.released`` reproduces that as a complete graph whose edges mark the neighbours.
 """
 
 from collections.abc import Callable
@@ -38,12 +38,12 @@ class Heads(NamedTuple):
 
 
 def keep(values: Array) -> Array:
-    """No dropout."""
+    """Return the values unchanged (no dropout)."""
     return values
 
 
 def unwatched(attention: Attention) -> None:
-    """Nobody looks at the attention."""
+    """Ignore the attention."""
 
 
 def attend_graph(
@@ -57,7 +57,7 @@ def attend_graph(
 
     Args:
         heads: the parameters.
-        nodes: features of the nodes of ``graph``, whose own node features are not read.
+        nodes: node features; those in ``graph`` itself are ignored.
         graph: ``edges`` are ``PriorEdges``; an edge's receiver attends to its sender.
         strength: share of the prior in the attention, in [0, 1].
         drop: dropout on the attention.
@@ -92,12 +92,12 @@ def attend_dense(
 
     Args:
         heads: the parameters.
-        nodes: node features of any batch of examples that share the graph.
+        nodes: node features, with any batch axes; all examples share the graph.
         prior: may be traced, topology included.
         strength: share of the prior in the attention, in [0, 1].
         drop: dropout on the attention.
         masking: ``neighbours`` (the default) or ``released``.
-        watch: is shown the attention.
+        watch: called with the attention, for example to record it.
 
     Returns:
         the new features, before any nonlinearity.
@@ -141,13 +141,13 @@ def gat(
 
 
 def xavier_uniform(key: Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Array:
-    """Glorot & Bengio (2010) with gain 1.414 for each matrix of the last two axes."""
+    """Glorot & Bengio (2010) with gain 1.414; the last two axes are the matrix."""
     draw = nn.initializers.variance_scaling(1.414**2, "fan_avg", "uniform", batch_axis=tuple(range(len(shape) - 2)))
     return draw(key, shape, dtype)
 
 
 def xavier_column(key: Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Array:
-    """As ``xavier_uniform`` for vectors that act as one-column matrices."""
+    """``xavier_uniform`` for vectors that act as one-column matrices."""
     return xavier_uniform(key, (*shape, 1), dtype)[..., 0]
 
 
@@ -160,7 +160,7 @@ class DPKGAT(nn.Module):
         out: features of the result.
         dropout: rate on inputs and attention, in training.
         beta: share of the prior in the attention at prior ratio 1.
-        masking: who takes part in a node's softmaxes.
+        masking: which nodes a node's softmaxes run over.
     """
 
     hidden: int = 64
@@ -179,7 +179,7 @@ class DPKGAT(nn.Module):
         *,
         train: bool,
     ) -> Float[Array, "*batch nodes out"]:
-        """New node features for a prior and its ratio in [0, 1]; to train, give a ``dropout`` key.
+        """New node features for a prior and its ratio in [0, 1]; training needs a ``dropout`` key.
 
         The attention of both layers is sown as the intermediate ``attention``.
         """

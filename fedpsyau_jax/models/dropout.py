@@ -1,7 +1,7 @@
-"""Dropout that draws 16 random bits a number, and all dropouts of a network at once.
+"""Dropout with 16 random bits per number, drawn once for all dropouts of a network.
 
-Random bits, not arithmetic, are what dropout costs on a CPU; and each draw is a loop of its own in the program: drawn
-one by one, those of the AU detector were a quarter of what there was to compile.
+On a CPU, the cost of dropout is generating random bits. Each draw is also a separate loop in the program: drawn one by
+one, those of the AU detector took a quarter of the compilation.
 """
 
 import math
@@ -15,23 +15,23 @@ from fedpsyau_jax.types import Array, PRNGKeyArray, PyTree, UInt16
 
 LEVELS = 2**16
 DRAWS = "draws"
-"""The collection of variables that holds the draws of a network's dropouts."""
+"""The variable collection for the random numbers of a network's dropouts."""
 
 
 class Dropout(nn.Module):
-    """Zero each number with probability ``rate``, scale the others up so that the mean stays (Srivastava et al. 2014).
+    """Set each number to zero with probability ``rate`` and scale up the others, keeping the mean (Srivastava 2014).
 
     Attributes:
-      rate: In [0, 1), rounded to a multiple of 2^-16; flax's own draws 32 bits a number, for twice the time.
+      rate: In [0, 1), rounded to a multiple of 2^-16. The dropout of flax draws 32 bits per number, in twice the time.
     """
 
     rate: float
 
     @nn.compact
     def __call__(self, values: Array, *, train: bool) -> Array:
-        """The values, thinned in training; as they are otherwise.
+        """Apply dropout in training; otherwise return the values unchanged.
 
-        What is drawn is the variable of the collection ``draws`` if there is one, else it comes from the key collection
+        Random numbers are read from the collection ``draws`` if it exists, and otherwise drawn from the key collection
         ``dropout``.
         """
         if not train or self.rate == 0:
@@ -45,17 +45,17 @@ class Dropout(nn.Module):
 
 
 def draw(key: PRNGKeyArray, count: int) -> UInt16[Array, "count"]:
-    """Uniform draws from 0 to 2^16 - 1."""
+    """Draw uniformly from 0 to 2^16 - 1."""
     words = jax.random.bits(key, ((count + 1) // 2,), jnp.uint32)
     return jax.lax.bitcast_convert_type(words, jnp.uint16).reshape(-1)[:count]
 
 
 def drawn(wanted: PyTree, key: PRNGKeyArray) -> PyTree:
-    """The draws of all dropouts of a network, in one.
+    """Draw the random numbers of all dropouts of a network at once.
 
     Args:
-      wanted: shapes of the collection ``draws``, as ``apply`` gives them where that collection is mutable.
-      key: of this step.
+      wanted: shapes of the collection ``draws``, as ``apply`` returns them if that collection is mutable.
+      key: for this training step.
 
     Returns:
       The collection, for ``apply``.

@@ -32,7 +32,7 @@ def max_pool_3x3(image: Float[Array, "batch h w c"]) -> Float[Array, "batch h w 
 class Inception(nn.Module):
     """Four branches of ``width`` channels each, concatenated (Szegedy et al. 2015, as released).
 
-    Each channel is normalised by itself, so the last three branches share one normalisation: fewer, wider operations.
+    Normalisation is per channel, so the last three branches share one: fewer, wider operations.
     """
 
     width: int
@@ -42,7 +42,6 @@ class Inception(nn.Module):
         self, image: Float[Array, "batch h w inputs"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch h w outputs"]:
         """Map channels-last images to ``4 width`` channels; ``mask`` marks real examples."""
-
         one, three, five = PointwiseNorms(self.width, name="reduce")(image, mask, train=train)
         three = Conv(self.width, 3, 1, name="three")(three)
         five = Conv(self.width, 5, 1, name="five")(five)
@@ -55,8 +54,8 @@ class Inception(nn.Module):
 class DSI(nn.Module):
     """Emotion logits from a stream of AU features and a stream of the face's flow image.
 
-    Differs from the released code in nothing but layout: images are channels-last, so the flattened features come in
-    (height, width, channel) order.
+    Differs from the released code only in layout: images are channels-last, so flattened features are in (height,
+    width, channel) order.
     """
 
     num_classes: int
@@ -77,7 +76,7 @@ class DSI(nn.Module):
           au_features: 12 AU maps of 5 x 5, flattened to 25.
           flow: Flow image of the face, 28 x 28 x (u, v, strain), in [0, 1].
           mask: 1 for real examples, 0 for padding.
-          train: Whether batch statistics and dropout are those of training.
+          train: Whether to use batch statistics and dropout as in training.
 
         Returns:
           Emotion logits.

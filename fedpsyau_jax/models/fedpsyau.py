@@ -1,6 +1,6 @@
 """FED-PsyAU as `Model`s: AU detector (LRM + AFR), emotion classifier (DSI), and both in one network.
 
-This is the only place where Flax meets the rest of the package.
+This is the only module that connects Flax to the rest of the package.
 """
 
 from collections.abc import Callable
@@ -35,15 +35,18 @@ from fedpsyau_jax.types import (
 
 @dataclass(frozen=True)
 class Architecture:
-    """Choices of the network; the defaults are the full one with our semantics.
+    """The parts of the network and their settings; the default is the full network.
 
     Attributes:
-      transformer: Whether landmarks see each other (SSE).
+      transformer: Whether landmarks attend to each other (SSE).
       regional: Whether the upper and the lower face each have a DPK-GAT.
       global_: Whether the whole face has a DPK-GAT.
       beta: Share of the prior in the attention at prior ratio 1.
       across_batch: Attend across the samples of a batch, as released, instead of across landmarks.
-      masking: Who takes part in a node's softmaxes: `priors.neighbours`, or `priors.released`.
+      masking: Which nodes a node's softmaxes run over: `priors.neighbours`, or `priors.released`.
+
+    >>> VARIANTS["global-only"] == Architecture(regional=False, beta=0.5)
+    True
     """
 
     transformer: bool = True
@@ -61,11 +64,16 @@ VARIANTS = {
     "no-gat": Architecture(regional=False, global_=False),
     "no-transformer-no-gat": Architecture(transformer=False, regional=False, global_=False),
 }
-"""The five networks of the authors' ablation."""
+"""The five networks of the authors' ablation, by name."""
 
 
 class AUOutputs(NamedTuple):
-    """What the AU detector gives: logits of the main and of the auxiliary head, and the related AU features."""
+    """The outputs of the AU detector: logits of the main and the auxiliary head, and AU features after the DPK-GATs.
+
+    >>> outputs = AUOutputs(jnp.zeros((2, 12)), jnp.zeros((2, 12)), features=jnp.zeros((2, 12, 25)))
+    >>> jax.nn.sigmoid(outputs.logits)[0, 0].item()
+    0.5
+    """
 
     logits: Float[Array, "batch aus"]
     auxiliary_logits: Float[Array, "batch aus"]
@@ -73,7 +81,12 @@ class AUOutputs(NamedTuple):
 
 
 class Outputs(NamedTuple):
-    """What the whole network gives."""
+    """The outputs of the whole network: emotion logits, and the outputs of its AU detector.
+
+    >>> au = AUOutputs(jnp.zeros((2, 12)), jnp.zeros((2, 12)), jnp.zeros((2, 12, 25)))
+    >>> Outputs(jnp.array([[0.1, 0.7], [0.9, 0.2]]), au).emotion_logits.argmax(axis=-1).tolist()
+    [1, 0]
+    """
 
     emotion_logits: Float[Array, "batch classes"]
     au: AUOutputs
@@ -151,7 +164,11 @@ class FedPsyAU(nn.Module):
 
 
 class Detected(NamedTuple):
-    """Examples whose AU features a frozen detector has already computed."""
+    """Examples with AU features that a frozen detector has already computed.
+
+    >>> Detected(jnp.zeros((2, 28, 28, 3)), jnp.zeros((2, 12, 25)), jnp.array([0, 1])).au_features.shape
+    (2, 12, 25)
+    """
 
     flow: Float[Array, "examples height=28 width=28 channels=3"]
     au_features: Float[Array, "examples aus feat"]
@@ -159,45 +176,58 @@ class Detected(NamedTuple):
 
 
 def au_detector(architecture: Architecture, priors: Priors, ratio: Float[Array, ""] | float) -> Model:
-    """The AU detector alone; batches hold `Examples`, outputs are `AUOutputs`."""
-    return _pure(AUDetector(architecture), lambda batch: (batch.examples.patches, batch.mask, priors, ratio))
+    """The AU detector; its batches hold `Examples`, its outputs are `AUOutputs`.
+
+    Args:
+      architecture: Parts of the network.
+      priors: Of the three graphs; may be traced.
+      ratio: Prior ratio, in [0, 1].
+    """
+    return _as_model(AUDetector(architecture), lambda batch: (batch.examples.patches, batch.mask, priors, ratio))
 
 
 def detect_attending(
     architecture: Architecture, client: ClientState, batch: Batch, priors: Priors, ratio: Float[Array, ""] | float
 ) -> tuple[AUOutputs, dict[str, tuple[Attention, ...]]]:
-    """The AU detector in evaluation mode, with the attention that it used.
+    """Run the AU detector in evaluation mode and return the attention that it used.
 
     Args:
-      architecture: of the detector.
-      client: its weights.
+      architecture: Of the detector.
+      client: Its weights and batch statistics.
       batch: `Examples`.
-      priors: of the three graphs.
+      priors: Of the three graphs.
       ratio: Prior ratio, in [0, 1].
 
     Returns:
-      What it detects; and by graph ("upper", "lower", "global", those that the architecture has) the attention of each
-      layer, leaves [batch, heads, aus, aus], the prior's [aus, aus].
+      The outputs, and a dictionary with the attention of each layer by graph: "upper", "lower" and "global", as far as
+      the architecture has them. Its leaves are [batch, heads, aus, aus], the prior's [aus, aus].
     """
     variables = {"params": client.params, "batch_stats": client.model_state}
     inputs = (batch.examples.patches, batch.mask, priors, ratio)
-    outputs, seen = AUDetector(architecture).apply(variables, *inputs, train=False, mutable=["intermediates"])
-    return outputs, {graph: sown["attention"] for graph, sown in seen.get("intermediates", {}).items()}
+    outputs, recorded = AUDetector(architecture).apply(variables, *inputs, train=False, mutable=["intermediates"])
+    return outputs, {graph: sown["attention"] for graph, sown in recorded.get("intermediates", {}).items()}
 
 
 def emotion_classifier(num_classes: int) -> Model:
-    """DSI alone; batches hold `Detected` examples, outputs are logits [batch, classes]."""
+    """The emotion classifier (DSI); its batches hold `Detected` examples, its outputs are logits [batch, classes]."""
     module = DSI(num_classes)
-    return _pure(module, lambda batch: (batch.examples.au_features, batch.examples.flow, batch.mask))
+    return _as_model(module, lambda batch: (batch.examples.au_features, batch.examples.flow, batch.mask))
 
 
 def network(num_classes: int, architecture: Architecture, priors: Priors, ratio: Float[Array, ""] | float) -> Model:
-    """The whole network; batches hold `Examples`, outputs are `Outputs`."""
+    """The whole network; its batches hold `Examples`, its outputs are `Outputs`.
+
+    Args:
+      num_classes: Number of emotion classes.
+      architecture: Parts of the network, for example from ``VARIANTS``.
+      priors: Of the three graphs; may be traced.
+      ratio: Prior ratio, in [0, 1].
+    """
     module = FedPsyAU(num_classes, architecture)
-    return _pure(module, lambda batch: (batch.examples, batch.mask, priors, ratio))
+    return _as_model(module, lambda batch: (batch.examples, batch.mask, priors, ratio))
 
 
-def _pure(module: nn.Module, inputs: Callable[[Batch], tuple[Any, ...]]) -> Model:
+def _as_model(module: nn.Module, inputs: Callable[[Batch], tuple[Any, ...]]) -> Model:
     def init(key: PRNGKeyArray, batch: Batch) -> ClientState:
         variables = module.init(key, *inputs(batch), train=False)
         return ClientState(variables["params"], variables["batch_stats"])

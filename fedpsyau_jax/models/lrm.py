@@ -1,4 +1,4 @@
-"""LRM, localised ROI modelling: each landmark's flow patch becomes a token, and the tokens see each other.
+"""LRM, localised ROI modelling: each landmark's flow patch becomes a token, and tokens attend to each other.
 
 Source: FED-PsyAU (ICCV 2025); the transformer layer is that of Vaswani et al. (2017), post-norm.
 """
@@ -25,7 +25,7 @@ class Attention(nn.Module):
       heads: Number of heads; they share the features evenly.
       dropout: Rate on the attention weights in training.
       across_batch: Attend across the examples of a batch, landmark by landmark, as the released implementation does
-        (its layer takes the batch axis for the sequence); otherwise, our default, across the landmarks of an example.
+        (its layer uses the batch axis as the sequence); otherwise, our default, across the landmarks of an example.
     """
 
     heads: int
@@ -36,7 +36,7 @@ class Attention(nn.Module):
     def __call__(
         self, tokens: Float[Array, "batch landmarks feat"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch landmarks feat"]:
-        """Attend; padded examples (mask 0) are never heard across the batch."""
+        """Attend; across the batch, padded examples (mask 0) are ignored."""
         sequence = tokens.swapaxes(0, 1) if self.across_batch else tokens
         features = tokens.shape[-1]
         projected = nn.Dense(3 * features, kernel_init=nn.initializers.xavier_uniform(), name="project")(sequence)
@@ -46,8 +46,8 @@ class Attention(nn.Module):
         if self.across_batch:
             scores = jnp.where(mask > 0, scores, jnp.finfo(scores.dtype).min)
         weights = Dropout(self.dropout)(jax.nn.softmax(scores), train=train)
-        heard = jnp.einsum("nhqk,nkhf->nqhf", weights, value).reshape(sequence.shape)
-        merged = nn.Dense(features, kernel_init=small_uniform, name="merge")(heard)
+        attended = jnp.einsum("nhqk,nkhf->nqhf", weights, value).reshape(sequence.shape)
+        merged = nn.Dense(features, kernel_init=small_uniform, name="merge")(attended)
         return merged.swapaxes(0, 1) if self.across_batch else merged
 
 
@@ -83,17 +83,17 @@ class SpatialEncoder(nn.Module):
 
 
 class LocalFeatures(nn.Module):
-    """LFE: three convolutions shared by all landmarks map a 5 x 5 patch to a 75-vector.
+    """LFE: three convolutions, shared by all landmarks, map a 5 x 5 patch to a vector of 75 features.
 
-    Differs from the released code, which runs once for each of 161 (partly repeated) landmarks: here one pass sees
-    the 65 landmarks, so batch statistics are taken over all of them at once.
+    Differs from the released code, which runs once for each of 161 (partly repeated) landmarks: here one pass covers
+    all 65 landmarks, so batch statistics are over all of them.
     """
 
     @nn.compact
     def __call__(
         self, patches: Float[Array, "batch landmarks 5 5 3"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch landmarks feat=75"]:
-        """Tokens of the landmarks; a token lists its channels one after the other, each row by row."""
+        """Tokens of the landmarks; a token is its channels in order, each flattened row by row."""
         batch, landmarks, *patch = patches.shape
         image = patches.reshape(batch * landmarks, *patch)
         each = jnp.repeat(mask, landmarks)

@@ -1,4 +1,4 @@
-"""Batch normalisation that padding never reaches, and the convolutions that it follows."""
+"""Batch normalisation that ignores padding, and convolutions followed by it."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Affine(NamedTuple):
     offset: Float[Array, "channels"]
 
     def __call__(self, image: Float[Array, "batch h w channels"]) -> Float[Array, "batch h w channels"]:
-        """``gain x + offset``; rows are taken as wide vectors, which XLA:CPU vectorises."""
+        """``gain x + offset``, computed on whole rows as wide vectors, which XLA:CPU vectorises."""
         batch, height, width, channels = image.shape
         rows = image.reshape(batch * height, width * channels)
         return (rows * jnp.tile(self.gain, width) + jnp.tile(self.offset, width)).reshape(image.shape)
@@ -28,7 +28,7 @@ class BatchNorm(nn.Module):
 
     ``y = scale (x - m) / sqrt(v + eps) + bias`` with the batch's mean m and biased variance v in training, the running
     ones otherwise. Running statistics follow PyTorch: ``r <- 0.9 r + 0.1 batch``, with the unbiased variance.
-    A batch without real examples leaves the running statistics as they were.
+    A batch without real examples does not change the running statistics.
     """
 
     momentum: float = 0.1
@@ -43,13 +43,13 @@ class BatchNorm(nn.Module):
         train: bool,
         border: tuple[Array, Array] | None = None,
     ) -> Affine:
-        """The normalisation of this batch, each channel's gain and offset.
+        """Compute the normalisation of this batch as a gain and an offset for each channel.
 
         Args:
           image: Channels-last images.
           mask: 1 for real examples, 0 for padding.
-          train: Whether to use, and to take note of, the statistics of this batch.
-          border: Value [channels] and number [channels] of further pixels that each image is bordered with.
+          train: Whether to use the statistics of this batch, and update the running ones.
+          border: Value [channels] and number [channels] of additional border pixels of each image.
 
         Returns:
           Gain and offset [channels].
@@ -78,8 +78,8 @@ def _moments(
 ) -> tuple[Float[Array, "channels"], Float[Array, "channels"], Array]:
     """Mean, biased variance and count over real pixels, in one pass.
 
-    Sums are taken about the mean of the first image, so that the difference of squares stays accurate in float32; rows
-    are summed as wide vectors, which XLA:CPU vectorises.
+    Sums are of differences from the mean of the first image, so that the variance stays accurate in float32; rows are
+    summed as wide vectors, which XLA:CPU vectorises.
     """
     batch, height, width, channels = image.shape
     about = jax.lax.stop_gradient(image[0].mean((0, 1)))
@@ -110,17 +110,17 @@ class ConvNorm(nn.Module):
     def __call__(
         self, image: Float[Array, "batch h w inputs"], mask: Float[Array, "batch"], *, train: bool
     ) -> Float[Array, "batch h2 w2 features"]:
-        """Apply the three to channels-last images; ``mask`` marks real examples."""
+        """Apply all three to channels-last images; ``mask`` marks real examples."""
         convolved = Conv(self.features, self.size, self.padding, name="conv")(image)
         normalise = BatchNorm(name="norm")(convolved, mask, train=train)
         return nn.relu(normalise(convolved))
 
 
 class PointwiseNorms(nn.Module):
-    """Three 1 x 1 convolutions of one image, each with its batch normalisation and ReLU, as one matrix product.
+    """Three 1 x 1 convolutions of one image, each with batch normalisation and ReLU, as one matrix product.
 
-    The third pads its input by one zero pixel (as the released network does before its 5 x 5 convolution), so its
-    output has a border that holds the bias: that border takes part in the batch statistics and is added afterwards.
+    The third pads its input by one zero pixel, as the released network does before its 5 x 5 convolution, so the border
+    of its output equals the bias. The batch statistics include that border, which is added afterwards.
     """
 
     features: int

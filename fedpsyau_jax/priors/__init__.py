@@ -1,6 +1,6 @@
 """Prior knowledge of facial action units, as values: topologies, co-occurrence statistics, graphs.
 
-``docs/priors.md`` shows how they are made and combined; ``coordination`` tests them against annotations.
+``docs/priors.md`` shows how to build and combine them; ``coordination`` tests them against annotations.
 """
 
 from fedpsyau_jax.priors.action_units import ACTION_UNITS

@@ -1,4 +1,4 @@
-"""The twelve facial action units (AUs) of the published network, in the order used everywhere; names of all others too.
+"""The twelve facial action units (AUs) of the published network, in their usual order, and the names of all AUs.
 
 Source: the units, Ekman & Friesen, Facial Action Coding System (1978); the choice, FED-PsyAU (ICCV 2025).
 """

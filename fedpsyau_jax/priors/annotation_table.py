@@ -1,4 +1,4 @@
-"""What a prior can be made of: the annotations of some clips, without their pictures."""
+"""Annotations of clips, without pictures: the input of a prior."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,11 +14,15 @@ class AnnotationTable(NamedTuple):
     """Annotations of clips, a row each; host arrays.
 
     Attributes:
-        aus: 1 where an AU is present, 0 where it is not; without meaning where ``mask`` is 0.
-        mask: 1 where the AU is labelled in the clip, 0 where nobody knows.
-        emotion: class index; -1 where there is none.
+        aus: 1 where an AU is present, 0 where it is not; ignored where ``mask`` is 0.
+        mask: 1 where the AU is labelled in the clip, 0 where it is unknown.
+        emotion: class index; -1 if unknown.
         subject: [clips] identity, text.
         action_units: AU numbers of the columns.
+
+    >>> table = AnnotationTable(np.eye(3), np.ones((3, 3)), np.arange(3), np.array(["a", "b", "c"]), (1, 2, 4))
+    >>> table.aus[:, table.action_units.index(4)].tolist()
+    [0.0, 0.0, 1.0]
     """
 
     aus: Float[np.ndarray, "clips aus"]
@@ -28,7 +32,7 @@ class AnnotationTable(NamedTuple):
     action_units: tuple[int, ...] = ACTION_UNITS
 
     def rows(self, places: Int[np.ndarray, "rows"]) -> "AnnotationTable":
-        """The clips at some places, for example those of a training split.
+        """Select clips by index, for example those of a training split.
 
         >>> table = AnnotationTable(np.eye(3), np.ones((3, 3)), np.arange(3), np.array(["a", "b", "c"]), (1, 2, 4))
         >>> table.rows(np.array([0, 2])).subject.tolist()
@@ -38,7 +42,7 @@ class AnnotationTable(NamedTuple):
         return AnnotationTable(aus, mask, emotion, subject, self.action_units)
 
     def of(self, action_units: tuple[int, ...]) -> "AnnotationTable":
-        """The same clips with the columns of these AUs; one that the table does not have is labelled nowhere.
+        """The same clips with columns for these AUs; an AU that the table lacks is unlabelled in every clip.
 
         >>> table = AnnotationTable(np.eye(2), np.ones((2, 2)), np.arange(2), np.array(["a", "b"]), (4, 25))
         >>> table.of((1, 4)).aus.tolist(), table.of((1, 4)).mask.tolist()
@@ -53,11 +57,11 @@ class AnnotationTable(NamedTuple):
 
 
 def check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -> None:
-    """Refuse what is no annotation of clips.
+    """Check that arrays are valid annotations of clips.
 
     Args:
         aus: [clips, aus] 0 or 1 where the AU is labelled.
-        mask: [clips, aus] 1 where it is, else 0.
+        mask: [clips, aus] 1 where it is labelled, else 0.
         subjects: [clips].
 
     Raises:
@@ -69,7 +73,7 @@ def check_annotations(aus: np.ndarray, mask: np.ndarray, subjects: np.ndarray) -
             "[clips, aus], the same again, and [clips]"
         )
     if not len(aus):
-        raise ValueError("there are annotations of no clip: give at least one")
+        raise ValueError("there are no annotated clips: give at least one")
     if not np.isin(mask, (0, 1)).all() or not np.isin(aus[mask == 1], (0, 1)).all():
         raise ValueError("annotations hold a number other than 0 and 1: mark a missing label with 0 in the mask")
 

@@ -1,4 +1,4 @@
-"""Priors from priors: pure functions, safe under jit, vmap and grad; rows of statistics stay stochastic."""
+"""Functions from priors to priors, safe under jit, vmap and grad; rows of statistics keep summing to 1."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ def blend(a: Prior, b: Prior, weight: Float[Array, ""] | float) -> Prior:
         weight: in [0, 1]; the statistics are differentiable in it.
 
     Returns:
-        the mixed statistics, and every link of a prior whose share is not 0.
+        the mixed statistics, and every link of a prior whose weight is not 0.
 
     >>> far = Prior(np.ones((2, 2), bool), np.array([[0.5, 0.5], [0.0, 1.0]]))
     >>> blend(Prior(np.eye(2, dtype=bool), np.eye(2)), far, 0.5).statistics.tolist()
@@ -37,15 +37,15 @@ def blend(a: Prior, b: Prior, weight: Float[Array, ""] | float) -> Prior:
 
 
 def restrict(prior: Prior, topology: Bool[Array | np.ndarray, "nodes nodes"]) -> Prior:
-    """The links of a prior that a topology allows; each row of statistics is shared among its neighbours anew.
+    """Restrict a prior to the links of a topology; each row of statistics is renormalised over its neighbours.
 
     Args:
         prior: of any nodes.
-        topology: links that may stay; none is added.
+        topology: links that are allowed; none is added.
 
     Returns:
-        statistics 0 where there is no link. A row without weight on its neighbours is uniform over them; one
-        without neighbours is uniform over all nodes, and no attention reads it.
+        a prior with statistics 0 where there is no link. A row without weight on its neighbours is uniform over them;
+        a row without neighbours is uniform over all nodes, and attention ignores it.
 
     >>> prior = Prior(np.ones((2, 2), bool), np.array([[0.5, 0.5], [0.25, 0.75]]))
     >>> restrict(prior, np.array([[True, False], [True, True]])).statistics.tolist()
@@ -56,10 +56,10 @@ def restrict(prior: Prior, topology: Bool[Array | np.ndarray, "nodes nodes"]) ->
 
 
 def symmetrise(prior: Prior) -> Prior:
-    """A prior whose links and statistics are the same both ways.
+    """Make the links and statistics of a prior symmetric.
 
-    S'[i, j] = min(S[i, j], S[j, i]) for i != j, and S'[i, i] = 1 - the rest of the row: a pair goes together as
-    strongly as the weaker side has it. A link heard from one side becomes mutual.
+    S'[i, j] = min(S[i, j], S[j, i]) for i != j, and S'[i, i] = 1 - the rest of the row. A link in one direction
+    becomes a link in both.
 
     Source: the Metropolis rule for a uniform target (Metropolis et al. 1953), which keeps rows stochastic.
 
@@ -76,13 +76,22 @@ def permute(prior: Prior, order: Int[Array | np.ndarray, "nodes"]) -> Prior:
     """The same prior with its nodes in another order: the new node k is the old node ``order[k]``.
 
     DPK-GAT is equivariant: permuted nodes and a permuted prior give permuted results.
+
+    >>> prior = Prior(np.ones((2, 2), bool), np.array([[0.5, 0.5], [0.25, 0.75]]))
+    >>> permute(prior, np.array([1, 0])).statistics.tolist()
+    [[0.75, 0.25], [0.5, 0.5]]
     """
     order = jnp.asarray(order)
     return jax.tree.map(lambda matrix: jnp.asarray(matrix)[order][:, order], prior)
 
 
 def subset(prior: Prior, nodes: Sequence[int]) -> Prior:
-    """Some nodes of a prior, in the order given; each row of statistics is shared among them anew."""
+    """Some nodes of a prior, in the order given; each row of statistics is renormalised over them.
+
+    >>> prior = Prior(np.ones((3, 3), bool), np.array([[0.375, 0.5, 0.125], [0.0, 1.0, 0.0], [0.25, 0.5, 0.25]]))
+    >>> subset(prior, [0, 2]).statistics.tolist()
+    [[0.75, 0.25], [0.5, 0.5]]
+    """
     places = np.ix_(nodes, nodes)
     kept = jnp.asarray(prior.statistics)[places]
     return Prior(jnp.asarray(prior.topology)[places], shared_among(jnp.ones(kept.shape, bool), kept))
@@ -95,7 +104,7 @@ def grouped(
 
     Args:
         prior: of all AUs.
-        groups: AU numbers of each group, in the order wanted; groups may overlap.
+        groups: AU numbers of each group, in the order of its nodes; groups may overlap.
         action_units: AU numbers of the nodes of ``prior``.
 
     Raises:
@@ -115,11 +124,15 @@ def grouped(
 def as_priors(prior: Prior | Priors) -> Priors:
     """The priors of the network's three graphs.
 
-    A prior of the 12 AUs is the global one; the upper and the lower face are its blocks, their rows of
-    statistics summing to 1 again. Links are those of the prior: none is added or taken away.
+    A prior of the 12 AUs becomes the global prior; those of the upper and the lower face are its blocks, with
+    renormalised rows. No link is added or removed.
 
     Raises:
-        ValueError: a prior of another number of nodes.
+        ValueError: the prior has another number of nodes.
+
+    >>> priors = as_priors(Prior(np.eye(12, dtype=bool), np.eye(12)))
+    >>> priors.upper.statistics.shape, priors.global_.statistics.shape
+    ((6, 6), (12, 12))
     """
     if isinstance(prior, Priors):
         return prior
@@ -134,7 +147,7 @@ def as_priors(prior: Prior | Priors) -> Priors:
 def shared_among(
     links: Bool[Array, "nodes nodes"], weights: Float[Array | np.ndarray, "nodes nodes"]
 ) -> Float[Array, "nodes nodes"]:
-    """Each row of weights divided by its sum over the links, 0 elsewhere; see ``restrict`` for rows without any."""
+    """Divide each row of weights by its sum over the links, 0 elsewhere; ``restrict`` describes rows without any."""
     weights = jnp.where(links, jnp.asarray(weights, float), 0)
     total = weights.sum(axis=1, keepdims=True)
     known = total > 0

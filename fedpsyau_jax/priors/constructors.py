@@ -1,4 +1,4 @@
-"""Ways to make a prior: from annotations, of nothing but a graph, or of parameters that are learned."""
+"""Constructors of priors: from annotations, from a topology alone, or from learned parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from fedpsyau_jax.priors.cooccurrence import row_stochastic
 from fedpsyau_jax.priors.prior import Prior
 from fedpsyau_jax.types import Array, Bool, Float
 
-SMALLEST_SHARE = 1e-6  # where a learned prior starts for an AU that never went with another
+SMALLEST_SHARE = 1e-6  # initial share of a learned prior for AUs that never occur together
 
 
 def from_annotations(
@@ -21,21 +21,21 @@ def from_annotations(
     *,
     topology: Bool[np.ndarray, "aus aus"] | None = None,
 ) -> Prior:
-    """A prior of the AUs that were seen together.
+    """A prior from the co-occurrence of AUs in annotations.
 
     P[i, j] = rate[i, j] / sum_j rate[i, j], with rate[i, j] the share of clips that show both AUs among those in
     which both are labelled; given subjects, the mean of this share over the subjects who have such a clip. So a
-    clip without a label for an AU neither counts for nor against it, and a person with many clips weighs as
-    much as one with few. Without masks and subjects this is co-occurrence counts divided by their row sums.
+    clip without a label for an AU is ignored for that AU, and every subject has the same weight, however many clips
+    there are. Without masks and subjects this is co-occurrence counts divided by their row sums.
 
     Args:
         aus: 1 (or true) where an AU is present, 0 where not; anything where it is not labelled.
         mask: 1 where it is labelled; by default everywhere.
         subjects: [clips] identities; by default every clip weighs the same.
-        topology: who may attend to whom; by default everybody to everybody.
+        topology: who may attend to whom; by default every AU to every AU.
 
     Returns:
-        the prior; an AU that was never seen has a uniform row, two that were never labelled together have 0.
+        the prior; an AU that never occurs has a uniform row, and two AUs never labelled together have 0.
 
     Raises:
         ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
@@ -55,7 +55,7 @@ def from_annotations(
     if topology is not None and topology.shape != (aus.shape[1],) * 2:
         raise ValueError(
             f"the topology has shape {topology.shape} and the annotations have {aus.shape[1]} AUs: give both for "
-            "the same"
+            "the same AUs"
         )
     present = np.where(mask == 1, aus, 0)
     members = (subjects[None, :] == np.unique(subjects)[:, None]).astype(float)
@@ -67,7 +67,7 @@ def from_annotations(
 
 
 def uniform(topology: Bool[Array | np.ndarray, "nodes nodes"]) -> Prior:
-    """A topology without statistics: every AU goes with every other, and itself, equally often.
+    """A topology with uniform statistics.
 
     >>> uniform(np.eye(2, dtype=bool)).statistics.tolist()
     [[0.5, 0.5], [0.5, 0.5]]
@@ -84,8 +84,8 @@ def learned(logits: Float[Array, "nodes nodes"], topology: Bool[Array | np.ndarr
     """Statistics as parameters: row softmax of the logits over the neighbours, 0 elsewhere.
 
     Args:
-        logits: parameters, any real numbers; those of no link have no effect and no gradient.
-        topology: who may attend to whom; a node that hears nobody has a uniform row, which nobody reads.
+        logits: parameters, any real numbers; without a link they have no effect and no gradient.
+        topology: who may attend to whom; a node without neighbours has a uniform row, which attention ignores.
 
     >>> learned(jnp.zeros((2, 2)), np.array([[True, True], [False, True]])).statistics.tolist()
     [[0.5, 0.5], [0.0, 1.0]]
@@ -95,9 +95,9 @@ def learned(logits: Float[Array, "nodes nodes"], topology: Bool[Array | np.ndarr
 
 
 def start_logits(prior: Prior) -> Float[Array, "nodes nodes"]:
-    """Logits with which ``learned`` starts at a prior, restricted to its own topology.
+    """Logits for which ``learned`` returns this prior, restricted to its own topology.
 
-    Shares below 1e-6 start there: from 0 no gradient would ever lead away.
+    Shares below 1e-6 are raised to 1e-6, because the gradient at 0 vanishes.
     """
     return jnp.log(jnp.maximum(restrict(prior, prior.topology).statistics, SMALLEST_SHARE))
 

@@ -1,4 +1,4 @@
-"""Two action units in one 2 x 2 table for each stratum of clips, and how strongly the tables say they go together."""
+"""2 x 2 tables of pairs of action units for each stratum of clips, and measures of their association."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ Cells = Int[np.ndarray, "*groups pairs 4"]
 
 
 class OddsRatio(NamedTuple):
-    """An odds ratio of each pair and the ends of its 95 % interval; NaN where the tables do not tell."""
+    """An odds ratio of each pair and its 95 % confidence interval; NaN where the tables do not determine it."""
 
     estimate: Float[np.ndarray, "pairs"]
     low: Float[np.ndarray, "pairs"]
@@ -23,7 +23,7 @@ class OddsRatio(NamedTuple):
 
 
 def pairs_of(num_aus: int) -> tuple[Int[np.ndarray, "pairs"], Int[np.ndarray, "pairs"]]:
-    """Places of the first and the second AU of every pair, each pair once.
+    """Indices of the first and the second AU of every pair, each pair once.
 
     >>> [places.tolist() for places in pairs_of(3)]
     [[0, 0, 1], [1, 2, 2]]
@@ -33,7 +33,7 @@ def pairs_of(num_aus: int) -> tuple[Int[np.ndarray, "pairs"], Int[np.ndarray, "p
 
 
 def strata_of(subject: np.ndarray, mask: Real[np.ndarray, "clips aus"]) -> Int[np.ndarray, "clips"]:
-    """Number of each clip's stratum: clips of one subject with the same AUs labelled.
+    """Index of each clip's stratum: a stratum is the clips of one subject with the same AUs labelled.
 
     >>> strata_of(np.array(["a", "b", "a"]), np.array([[1, 1], [1, 1], [1, 0]])).tolist()
     [1, 2, 0]
@@ -45,7 +45,7 @@ def strata_of(subject: np.ndarray, mask: Real[np.ndarray, "clips aus"]) -> Int[n
 def tables(
     aus: Real[np.ndarray, "clips aus"], mask: Real[np.ndarray, "clips aus"], strata: Int[np.ndarray, "clips"]
 ) -> Int[np.ndarray, "strata pairs 4"]:
-    """Clips with both AUs, the first alone, the second alone, neither; among those in which both are labelled.
+    """Count clips with both AUs, only the first, only the second, neither, among those in which both are labelled.
 
     >>> tables(np.array([[1, 1], [1, 0], [0, 0]]), np.ones((3, 2)), np.array([0, 0, 1])).tolist()
     [[[1, 1, 0, 0]], [[0, 0, 0, 1]]]
@@ -65,16 +65,16 @@ def margins(cells: Cells) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def expected_together(cells: Cells) -> Float[np.ndarray, "pairs"]:
-    """Clips with both AUs if, within each stratum, the one occurred regardless of the other."""
+    """Expected number of clips with both AUs if they were independent within each stratum."""
     total, first, second = margins(cells)
     return (first * second / np.maximum(total, 1)).sum(axis=0)
 
 
 def smallest_p(cells: Cells) -> Float[np.ndarray, "pairs"]:
-    """The least p that a test within strata could give for these occurrences, however the AUs went together.
+    """The smallest p that a test within strata could reach, given how often each AU occurs.
 
-    It is the chance of the most extreme tables, every stratum with as many (or as few) clips of both as its
-    margins allow. Source: Tarone, Biometrics 46 (1990).
+    It is the probability of the most extreme tables: every stratum has as many (or as few) clips with both AUs as
+    its margins allow. Source: Tarone, Biometrics 46 (1990).
 
     >>> float(smallest_p(np.array([[[1, 0, 0, 3]]]))[0].round(6))  # 2 occurrences in 4 clips: they meet in 1 of 4
     0.25
@@ -86,7 +86,7 @@ def smallest_p(cells: Cells) -> Float[np.ndarray, "pairs"]:
 
 
 def phi(cells: Int[np.ndarray, "pairs 4"]) -> Float[np.ndarray, "pairs"]:
-    """Correlation of two presences, in [-1, 1]; NaN where one AU is always or never there.
+    """Correlation between the presence of two AUs, in [-1, 1]; NaN if one of them is always or never present.
 
     >>> phi(np.array([[2, 0, 0, 2], [1, 1, 1, 1]])).tolist()
     [1.0, 0.0]
@@ -101,8 +101,8 @@ def phi(cells: Int[np.ndarray, "pairs 4"]) -> Float[np.ndarray, "pairs"]:
 def odds_ratio(cells: Int[np.ndarray, "pairs 4"]) -> OddsRatio:
     """Conditional maximum likelihood with the exact interval, as if clips were independent (SciPy).
 
-    Clips of one subject are not: where subjects differ in how often they show both AUs, the estimate is drawn
-    away from 1 and the interval too narrow. ``odds_ratio_within`` compares each subject with itself.
+    Clips of one subject are not independent: if subjects differ in how often they show both AUs, the estimate is
+    biased away from 1 and the interval is too narrow. ``odds_ratio_within`` compares each subject with itself.
     """
     rows = []
     for table in cells.reshape(-1, 2, 2):

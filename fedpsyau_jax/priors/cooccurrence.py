@@ -1,4 +1,4 @@
-"""How often action units occur together: counts, and the row-stochastic statistics made of them."""
+"""Co-occurrence counts of action units, and the row-stochastic statistics computed from them."""
 
 import csv
 from collections.abc import Sequence
@@ -34,11 +34,11 @@ def published_counts() -> Counts:
 
 
 def block(counts: Counts, aus: Sequence[int], order: Sequence[int] = ACTION_UNITS) -> Int[np.ndarray, "chosen chosen"]:
-    """The counts among some AUs only.
+    """The counts of some AUs only.
 
     Args:
         counts: [aus, aus] co-occurrence counts.
-        aus: AU numbers to keep, in the order wanted.
+        aus: AU numbers to keep, in the order of the result.
         order: AU numbers of the rows of ``counts``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Which action units go together, how surely, and what that says about a topology."""
+"""Statistical tests of which action units occur together, and what they say about a topology."""
 
 from typing import Literal, NamedTuple
 
@@ -37,21 +37,21 @@ class Coordination(NamedTuple):
     """Every pair of AUs once, [pairs]; the order of the pairs is that of ``contingency.pairs_of``.
 
     Attributes:
-        first: place of one AU among the table's.
-        second: place of the other one.
-        num_clips: clips in which both are labelled; all other counts are of these.
+        first: index of one AU among those of the table.
+        second: index of the other one.
+        num_clips: clips in which both are labelled; the other counts are among these.
         num_subjects: subjects with such a clip.
         num_first: clips with the first AU.
         num_second: clips with the second AU.
         num_both: clips with both.
-        expected_both: how many there would be if, within each subject, the AUs were unrelated.
+        expected_both: expected number if the AUs were independent within each subject.
         second_given_first: num_both / num_first; NaN where 0 / 0.
         first_given_second: num_both / num_second.
-        phi: correlation of the two presences.
-        odds_ratio: of all clips as if they were independent.
+        phi: correlation between the presence of the two.
+        odds_ratio: of all clips, as if they were independent.
         odds_ratio_within: each subject compared with itself.
         p: of the permutation test within subjects, two-sided.
-        smallest_p: the least that p could have been; see ``contingency.smallest_p``.
+        smallest_p: the smallest value that p could reach; see ``contingency.smallest_p``.
         q: p after Benjamini-Hochberg over the pairs that are not too rare; NaN for those that are.
         finding: "together" or "apart" where q <= level; "too rare" where smallest_p > level; else "undecided".
     """
@@ -78,19 +78,19 @@ class Coordination(NamedTuple):
 def coordination(
     table: AnnotationTable, generator: np.random.Generator, *, level: float = 0.05, num_permutations: int = 9999
 ) -> Coordination:
-    """Test every pair of AUs for going together, or apart, within subjects.
+    """Test for every pair of AUs whether they occur together more, or less, often than by chance within subjects.
 
     Args:
         table: annotations; AUs that are not labelled in a clip are left out of its pairs.
-        generator: of the permutations.
+        generator: draws the permutations.
         level: false-discovery rate, in (0, 1).
-        num_permutations: of the test; at least pairs / level, or no single pair can be found.
+        num_permutations: of the test; with fewer than pairs / level, a single pair cannot become significant.
 
     Raises:
         ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
 
-    Source: Benjamini & Hochberg (1995). Leaving out pairs that could not reach the level whatever the data
-    keeps the rate, since the choice depends on occurrences alone: Tarone (1990).
+    Source: Benjamini & Hochberg (1995). Pairs that cannot reach the level are left out; this keeps the rate, because
+    the choice depends only on how often each AU occurs: Tarone (1990).
     """
     check_annotations(table.aus, table.mask, table.subject)
     table = table._replace(aus=np.where(table.mask == 1, table.aus, 0))
@@ -137,7 +137,7 @@ def adjusted(p: Float[np.ndarray, "pairs"], testable: Bool[np.ndarray, "pairs"])
 
 
 def topology_of(found: Coordination, num_aus: int) -> Bool[np.ndarray, "aus aus"]:
-    """The graph of the pairs found together: links both ways, and every AU hears itself."""
+    """The graph that links the pairs found together, in both directions, and every AU with itself."""
     links = np.eye(num_aus, dtype=bool)
     together = found.finding == "together"
     links[found.first, found.second] = links[found.second, found.first] = together
@@ -145,7 +145,7 @@ def topology_of(found: Coordination, num_aus: int) -> Bool[np.ndarray, "aus aus"
 
 
 def all_links(priors: Priors) -> Bool[np.ndarray, "aus=12 aus"]:
-    """One topology of three: within the upper and the lower face its own, across the two the global one."""
+    """Merge three topologies: within the upper and the lower face its own, between them the global one."""
     links = np.array(priors.global_.topology)
     upper = np.arange(len(ACTION_UNITS)) < len(UPPER)
     links[np.ix_(upper, upper)] = priors.upper.topology
@@ -156,8 +156,8 @@ def all_links(priors: Priors) -> Bool[np.ndarray, "aus=12 aus"]:
 def verdicts(finding: np.ndarray, links: Bool[np.ndarray, "pairs"]) -> list[Verdict]:
     """What the findings say about a topology that has, or lacks, a link for each pair.
 
-    A link says that two AUs go together, its absence that they do not. Supported: found together and linked, or
-    found apart and not linked. Contradicted: the other way round. Undecided, too rare: as found.
+    A link claims that two AUs occur together, its absence that they do not. Supported: found together and linked, or
+    found apart and not linked. Contradicted: the reverse. Undecided and too rare pairs stay so.
 
     >>> verdicts(np.array(["together", "together", "apart", "too rare"]), np.array([True, False, True, True]))
     ['supported', 'contradicted', 'contradicted', 'too rare']
@@ -166,7 +166,7 @@ def verdicts(finding: np.ndarray, links: Bool[np.ndarray, "pairs"]) -> list[Verd
 
 
 def face_part(one: int, other: int) -> str:
-    """Where a pair of AUs of ``action_units.NAMES`` lies: "upper", "lower" or "across".
+    """The part of the face of a pair of AUs of ``action_units.NAMES``: "upper", "lower" or "across".
 
     >>> face_part(1, 2), face_part(12, 25), face_part(6, 12)
     ('upper', 'lower', 'across')

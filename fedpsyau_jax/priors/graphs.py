@@ -22,14 +22,14 @@ class PriorEdges(NamedTuple):
 
 
 def neighbours(topology: Topology) -> Topology:
-    """Masking to neighbours: a node's softmaxes run over the nodes that it may attend to. The default."""
+    """Mask to neighbours: a node's softmaxes run over the nodes that it may attend to. The default."""
     return topology
 
 
 def released(topology: Topology) -> Topology:
     """Masking of the released implementation: softmaxes run over all nodes, non-neighbours with logit 0.
 
-    So a non-neighbour keeps a share of the attention: the graph is complete, and its edges only tell who is a
+    So a non-neighbour keeps a share of the attention: the graph is complete, and its edges only mark who is a
     neighbour.
     """
     return topology | True
@@ -41,7 +41,7 @@ def to_graph(prior: Prior, masking: Masking = neighbours, nodes: Any = None) -> 
     Args:
         prior: its topology must be a concrete array (it decides how many edges there are).
         masking: ``neighbours`` or ``released``.
-        nodes: node features, leading axis nodes; may stay absent.
+        nodes: node features with a leading axis of nodes; optional.
 
     Returns:
         a graph whose ``edges`` are ``PriorEdges``, sorted by receiver.
@@ -73,7 +73,7 @@ def from_graph(graph: jraph.GraphsTuple) -> Prior:
         ValueError: if the tuple holds several graphs.
     """
     if len(graph.n_node) != 1:
-        raise ValueError(f"the tuple holds {len(graph.n_node)} graphs: take them apart with jraph.unbatch first")
+        raise ValueError(f"the tuple holds {len(graph.n_node)} graphs: separate them with jraph.unbatch first")
     num_nodes = int(graph.n_node[0])
     pairs = (graph.receivers, graph.senders)
     statistics = jnp.asarray(graph.edges.statistics)

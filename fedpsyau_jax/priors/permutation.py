@@ -1,4 +1,4 @@
-"""Tests by permutation within strata: is more, or less, together than each subject's own habits explain?"""
+"""Permutation tests within strata: do AUs co-occur more, or less, than the rates of each subject explain?"""
 
 from collections.abc import Iterator
 
@@ -18,17 +18,17 @@ def permutation_p(
     num_permutations: int,
     generator: np.random.Generator,
 ) -> Float[np.ndarray, "pairs"]:
-    """Two-sided p of every pair of AUs, clips exchanged within strata.
+    """Two-sided p of every pair of AUs, with clips permuted within strata.
 
     The statistic is |t - e|: t the clips with both AUs, e its expectation under the permutations.
     p = (1 + permutations with a statistic as large) / (1 + permutations), so it is never 0 and never too small.
 
     Args:
         aus: 1 where an AU is present.
-        mask: 1 where it is labelled, the same for all clips of a stratum; unlabelled AUs never count.
-        strata: clips within a stratum are exchangeable if the AUs are unrelated; those of different ones are not.
+        mask: 1 where it is labelled, the same for all clips of a stratum; unlabelled AUs are ignored.
+        strata: under the null hypothesis, clips are exchangeable within a stratum, but not between strata.
         num_permutations: N; p is a multiple of 1 / (1 + N).
-        generator: of the permutations.
+        generator: draws the permutations.
 
     Source: Phipson & Smyth (2010) for the 1 added; stratified permutation, Good, Permutation Tests (2000).
     """
@@ -49,7 +49,7 @@ def _permuted_counts(
     num_permutations: int,
     generator: np.random.Generator,
 ) -> Iterator[Float[np.ndarray, "permutations aus aus"]]:
-    """How often AU i of one clip meets AU j of another one of its stratum, some permutations at a time."""
+    """Co-occurrence counts after permuting clips within strata, for a batch of permutations at a time."""
     order = np.argsort(strata, kind="stable")
     present, strata = present[order], strata[order]
     at_once = max(1, _ELEMENTS_AT_ONCE // max(present.size, 1))

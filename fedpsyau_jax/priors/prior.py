@@ -1,4 +1,4 @@
-"""A prior as a value: who may attend to whom, and how strongly AUs go together in annotations."""
+"""A prior as a value: who may attend to whom, and how often AUs occur together in annotations."""
 
 from typing import NamedTuple
 
@@ -13,8 +13,12 @@ class Prior(NamedTuple):
     """Prior knowledge of one group of nodes, a pytree.
 
     ``topology[i, j]`` is true where receiving node i may attend to sending node j (the psychological prior,
-    a directed graph). ``statistics`` is row-stochastic (the data prior). Host arrays keep full precision
-    until a computation takes them in; traced arrays work the same.
+    a directed graph). ``statistics`` is row-stochastic (the data prior): non-negative, rows sum to 1. NumPy arrays
+    keep full precision until they enter a computation; traced arrays work too.
+
+    >>> prior = Prior(np.array([[True, True], [False, True]]), np.array([[0.75, 0.25], [0.0, 1.0]]))
+    >>> prior.statistics.sum(axis=1).tolist()
+    [1.0, 1.0]
     """
 
     topology: Bool[Array | np.ndarray, "nodes nodes"]
@@ -22,7 +26,11 @@ class Prior(NamedTuple):
 
 
 class Priors(NamedTuple):
-    """The priors of the three graphs of the network: upper face, lower face, and both together."""
+    """The priors of the network's three graphs: upper face [6, 6], lower face [6, 6], whole face [12, 12].
+
+    >>> [len(prior.topology) for prior in published()]
+    [6, 6, 12]
+    """
 
     upper: Prior
     lower: Prior

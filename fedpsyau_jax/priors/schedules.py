@@ -1,4 +1,4 @@
-"""The prior ratio over training: any optax schedule of the epoch; here the one of the paper."""
+"""The prior ratio during training: any optax schedule of the epoch; here that of the paper."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,19 +6,19 @@ import optax
 
 
 def released_decay(num_epochs: int) -> optax.Schedule:
-    """r_0 = 1, r_e = r_(e-1) (1 - e / E): strong at first, gone when training ends.
+    """r_0 = 1, r_e = r_(e-1) (1 - e / E): decays from 1 to 0 during training.
 
     Args:
         num_epochs: E.
 
     Returns:
-        epoch, from 0 -> ratio in [0, 1]; the last value after the end.
+        A function of the epoch (from 0) that returns the ratio in [0, 1], and 0 after the last epoch.
 
     Raises:
         ValueError: no epochs.
 
-    Source: the released implementation of FED-PsyAU (ICCV 2025). There the ratio is never set back to 1 between
-    folds; here each fold starts its own schedule.
+    Source: the released implementation of FED-PsyAU (ICCV 2025). There the ratio is not reset to 1 between folds;
+    here each fold starts its own schedule.
 
     >>> [round(float(released_decay(4)(epoch)), 4) for epoch in range(5)]
     [1.0, 0.75, 0.375, 0.0938, 0.0]

@@ -1,4 +1,4 @@
-"""The control of a prior: as many links and the same strengths, but between other action units."""
+"""A control for a prior: the same number and strength of links, but between other action units."""
 
 import jax
 import jax.numpy as jnp
@@ -10,19 +10,19 @@ TRADES_PER_NODE = 20
 
 
 def shuffle_edges(prior: Prior, key: PRNGKeyArray) -> Prior:
-    """A random prior of the same degrees.
+    """A random prior with the same degrees.
 
-    Every node keeps how many it hears, by how many it is heard, and whether it hears itself. Every row keeps
-    its statistics: the diagonal stays, the weights on old neighbours go to new neighbours at random, those on
-    the others to the others. So a network that does as well with it draws on the number and strength of the
-    links, not on which AUs they join.
+    Every node keeps its in-degree, its out-degree and its self-loop. Every row keeps its statistics: the diagonal
+    stays, the weights of old neighbours move to new neighbours at random, those of non-neighbours to non-neighbours.
+    So a network that performs equally well with it depends on the number and strength of the links, not on which AUs
+    they connect.
 
     Args:
         prior: of any nodes; may be traced.
-        key: another key, another prior.
+        key: determines the random prior.
 
-    Source: the directed curveball chain, Carstens, Berger & Strona (2016), which reaches every graph of these
-    degrees with equal chance, except that a directed triangle is never turned round.
+    Source: the directed curveball chain, Carstens, Berger & Strona (2016), which samples graphs of these
+    degrees uniformly, except that it never reverses a directed triangle.
 
     >>> from fedpsyau_jax.priors import published
     >>> shuffled = shuffle_edges(published().global_, jax.random.key(0)).topology
@@ -30,14 +30,14 @@ def shuffle_edges(prior: Prior, key: PRNGKeyArray) -> Prior:
     True
     """
     old = jnp.asarray(prior.topology)
-    trading, dealing = jax.random.split(key)
-    keys = jax.random.split(trading, TRADES_PER_NODE * len(old))
-    new, _ = jax.lax.scan(_trade, old, keys)
-    return Prior(new, _deal(old, new, jnp.asarray(prior.statistics), dealing))
+    exchanging, moving = jax.random.split(key)
+    keys = jax.random.split(exchanging, TRADES_PER_NODE * len(old))
+    new, _ = jax.lax.scan(_exchange_senders, old, keys)
+    return Prior(new, _move_statistics(old, new, jnp.asarray(prior.statistics), moving))
 
 
-def _trade(links: Bool[Array, "nodes nodes"], key: PRNGKeyArray) -> tuple[Bool[Array, "nodes nodes"], None]:
-    """Two receivers pool the senders that only one of them hears and deal them out anew."""
+def _exchange_senders(links: Bool[Array, "nodes nodes"], key: PRNGKeyArray) -> tuple[Bool[Array, "nodes nodes"], None]:
+    """Two receivers pool the senders that only one of them has, and redistribute them at random."""
     which, offset, order = jax.random.split(key, 3)
     num_nodes = len(links)
     a = jax.random.randint(which, (), 0, num_nodes)
@@ -46,17 +46,17 @@ def _trade(links: Bool[Array, "nodes nodes"], key: PRNGKeyArray) -> tuple[Bool[A
     pooled = (links[a] ^ links[b]) & (nodes != a) & (nodes != b)
     position = _ranks(jnp.where(pooled, jax.random.uniform(order, (num_nodes,)), jnp.inf))
     goes_to_a = position < (links[a] & pooled).sum()
-    dealt = links.at[a].set(jnp.where(pooled, goes_to_a, links[a]))
-    return dealt.at[b].set(jnp.where(pooled, ~goes_to_a, links[b])), None
+    exchanged = links.at[a].set(jnp.where(pooled, goes_to_a, links[a]))
+    return exchanged.at[b].set(jnp.where(pooled, ~goes_to_a, links[b])), None
 
 
-def _deal(
+def _move_statistics(
     old: Bool[Array, "nodes nodes"],
     new: Bool[Array, "nodes nodes"],
     statistics: Float[Array, "nodes nodes"],
     key: PRNGKeyArray,
 ) -> Float[Array, "nodes nodes"]:
-    """Statistics of each row on the new links; itself first, then neighbours, then the others."""
+    """Move the statistics of each row to the new links, in the order: itself, neighbours, others."""
     itself = jnp.eye(len(old), dtype=bool)
 
     def place(links: Bool[Array, "nodes nodes"]) -> Array:

@@ -1,6 +1,6 @@
 """The published topologies (psychological prior): who may attend to whom, one row for each receiving AU.
 
-Rows and columns follow ``action_units``. The graphs are directed: AU9 hears AU2, AU2 does not hear AU9.
+Rows and columns follow ``action_units``. The graphs are directed: AU9 attends to AU2, AU2 does not attend to AU9.
 Source: the released implementation of FED-PsyAU (ICCV 2025).
 """
 
@@ -44,13 +44,13 @@ def topology(rows: tuple[str, ...]) -> Bool[np.ndarray, "nodes nodes"]:
     """Read a topology written as rows of 0 and 1.
 
     Args:
-        rows: one string for each receiving node, one digit for each sending node; blanks are free.
+        rows: one string for each receiving node, one digit for each sending node; spaces are ignored.
 
     Returns:
         ``[i, j]`` is true where node i may attend to node j.
 
     Raises:
-        ValueError: where a row has another length than there are rows, or another digit than 0 and 1.
+        ValueError: the length of a row differs from the number of rows, or a digit is neither 0 nor 1.
 
     >>> topology(("1 1", "0 1")).tolist()
     [[True, True], [False, True]]

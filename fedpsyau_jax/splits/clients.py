@@ -1,32 +1,36 @@
-"""Who trains and tests on what: subjects to clients, clients to splits, splits to padded arrays (on the host)."""
+"""Assignment of subjects to clients, and division of each client's examples into training and test (on the host)."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-from fedpsyau_jax.types import Float, Int
+from fedpsyau_jax.splits.split import Client
+from fedpsyau_jax.types import Int
 
-
-class ClientSplit(NamedTuple):
-    """One client: its subjects, and indices of the examples that it trains and tests on (disjoint, sorted)."""
-
-    subjects: tuple[str, ...]
-    train: Int[np.ndarray, "train_examples"]
-    test: Int[np.ndarray, "test_examples"]
-
-
-Split = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
-"""(examples, their subjects, share to train on, generator) -> whether each example is trained on."""
+Division = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
+"""(examples, their subjects, training share, generator) -> whether each example is for training."""
 
 
 def by_subject(
     examples: Int[np.ndarray, "examples"], subjects: np.ndarray, train_share: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """No subject on both sides: whole subjects are drawn for testing, at least one a side.
+    """Draw whole subjects for testing, at least one on each side, so that no subject is on both sides.
+
+    Args:
+        examples: indices of the examples of one client.
+        subjects: [examples] their subjects.
+        train_share: share of the subjects to train on, in (0, 1).
+        generator: draws the subjects.
+
+    Returns:
+        [examples] true where an example is for training.
 
     Raises:
-        ValueError: there is one subject only.
+        ValueError: there is only one subject.
+
+    >>> trained = by_subject(np.arange(4), np.array(["a", "a", "b", "b"]), 0.5, np.random.default_rng(0))
+    >>> int(trained.sum()), bool(trained[0] == trained[1])
+    (2, True)
     """
     names = np.unique(subjects)
     if len(names) < 2:
@@ -41,10 +45,15 @@ def by_subject(
 def by_example(
     examples: Int[np.ndarray, "examples"], subjects: np.ndarray, train_share: float, generator: np.random.Generator
 ) -> np.ndarray:
-    """Examples at random, as published: a subject may be on both sides, so scores are optimistic.
+    """Draw examples at random, as published: a subject may be on both sides, so scores are optimistic.
+
+    Args and Returns are those of ``by_subject``; ``train_share`` is a share of the examples.
 
     Raises:
-        ValueError: there is one example only.
+        ValueError: there is only one example.
+
+    >>> int(by_example(np.arange(4), np.array(["a", "a", "a", "a"]), 0.75, np.random.default_rng(0)).sum())
+    3
     """
     count = len(examples)
     if count < 2:
@@ -58,19 +67,19 @@ def split_clients(
     num_clients: int,
     train_share: float,
     generator: np.random.Generator,
-    split: Split = by_subject,
-) -> list[ClientSplit]:
-    """Deal subjects to clients at random, as evenly as their number allows, and split each client's examples.
+    divide: Division = by_subject,
+) -> list[Client]:
+    """Assign subjects to clients at random, as evenly as possible, and split each client's examples.
 
     Args:
-        subjects: [examples] who is seen in each example.
-        num_clients: clients.
+        subjects: [examples] subject of each example.
+        num_clients: number of clients.
         train_share: share of a client's subjects (or examples) to train on, in (0, 1).
         generator: the only source of randomness.
-        split: `by_subject` or `by_example`.
+        divide: `by_subject` or `by_example`.
 
     Returns:
-        One split a client; every example is in exactly one of them, on one side.
+        One `Client` each; every example belongs to exactly one client and one side.
 
     Raises:
         ValueError: more clients than subjects, or a client that cannot be split.
@@ -87,42 +96,9 @@ def split_clients(
             f"choose 1 to {len(names)} clients"
         )
     clients = []
-    for own in np.array_split(generator.permutation(names), num_clients):
-        examples = np.flatnonzero(np.isin(subjects, own))
-        trained = split(examples, subjects[examples], train_share, generator)
-        clients.append(ClientSplit(tuple(sorted(own.tolist())), examples[trained], examples[~trained]))
+    for members in np.array_split(generator.permutation(names), num_clients):
+        examples = np.flatnonzero(np.isin(subjects, members))
+        trained = divide(examples, subjects[examples], train_share, generator)
+        people = tuple(sorted(members.tolist()))
+        clients.append(Client(examples[trained], examples[~trained], subjects=people))
     return clients
-
-
-def pooled_split(clients: Sequence[ClientSplit]) -> ClientSplit:
-    """All clients as one that holds everything, for centralised training."""
-    return ClientSplit(
-        tuple(sorted(name for client in clients for name in client.subjects)),
-        np.concatenate([client.train for client in clients]),
-        np.concatenate([client.test for client in clients]),
-    )
-
-
-def pad_indices(
-    indices: Sequence[Sequence[Int[np.ndarray, "examples"]]],
-) -> tuple[Int[np.ndarray, "repeats clients examples"], Float[np.ndarray, "repeats clients examples"]]:
-    """Stack example indices of clients of unequal size.
-
-    Args:
-        indices: [repeats][clients] arrays of indices.
-
-    Returns:
-        Indices padded with 0 to the longest, and a mask: 1 where real.
-
-    >>> pad_indices([[np.array([4, 5]), np.array([6])]])[1]
-    array([[[1., 1.],
-            [1., 0.]]], dtype=float32)
-    """
-    length = max(len(client) for repeat in indices for client in repeat)
-    shape = (len(indices), len(indices[0]), length)
-    padded, mask = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-    for r, repeat in enumerate(indices):
-        for k, client in enumerate(repeat):
-            padded[r, k, : len(client)] = client
-            mask[r, k, : len(client)] = 1
-    return padded, mask

@@ -1,7 +1,7 @@
-"""The check before training: nothing of the test or validation examples may reach what is trained.
+"""Leak checks: no test or validation example may influence training.
 
-Each kind of leak has a function, which returns a phrase for each border that it crosses; ``refuse_leaks`` makes the
-sentence. A border is crossed by an identity (of rows, subjects, clips, pictures) that is on both sides of it.
+Each kind of leak has a function that returns a phrase for each pair of parts (training, validation, test) that share
+something (rows, subjects, clips or pictures); ``refuse_leaks`` makes a sentence of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from fedpsyau_jax.splits.clients import ClientSplit
-from fedpsyau_jax.splits.folds import NOBODY, Fold
+from fedpsyau_jax.splits.split import PARTS, Split
 from fedpsyau_jax.types import Float, Int
 
-PARTS = ("train", "validation", "test")
 NUM_NAMED = 3
 NO_COPY = -1
 
@@ -26,12 +24,15 @@ class Origins:
     """Where examples and statistics come from.
 
     Attributes:
-        subjects: [examples] who is seen.
+        subjects: [examples] subject of each example.
         clips: [examples] names of the clips.
-        flow: [examples, ...] pictures of the motion.
-        statistics: by name ("the co-occurrence prior", "the scaling"), for each fold the rows that went into it.
-        pretraining_subjects: who a pretrained detector has seen.
-        split_by_subject: False where a subject may be on both sides on purpose, as published (--split=examples).
+        flow: [examples, ...] flow images.
+        statistics: by name ("the co-occurrence prior", "the scaling"), the rows used for it in each fold.
+        pretraining_subjects: subjects on whom a detector was pretrained.
+        split_by_subject: False if a subject may be on both sides, as published (--split=examples).
+
+    >>> Origins(np.array(["a", "b"]), np.array(["a1", "b1"]), np.zeros((2, 28, 28, 3))).split_by_subject
+    True
     """
 
     subjects: np.ndarray
@@ -42,27 +43,34 @@ class Origins:
     split_by_subject: bool = True
 
 
-def refuse_leaks(folds: Sequence[Fold], origins: Origins, part: str = "fold") -> None:
-    """Let training begin only if nothing leaks.
+def refuse_leaks(folds: Sequence[Split], origins: Origins, part: str = "fold") -> None:
+    """Raise an error if anything leaks between the parts of a fold.
 
     Args:
-        folds: of a cross-validation; or of a federation, the ``together`` of each repeat.
+        folds: of a cross-validation, or the split of each repeat of a federation.
         origins: of examples and statistics.
-        part: what a fold is called, "fold" or "repeat".
+        part: what to call a fold in the message, "fold" or "repeat".
 
     Raises:
-        ValueError: the first leak, and how many more there are.
+        ValueError: describes the first leak, and how many more there are.
+
+    >>> from fedpsyau_jax.splits import single_client
+    >>> origins = Origins(np.array(["a", "a", "b"]), np.array(["1", "2", "3"]), np.zeros((3, 28, 28, 3)))
+    >>> refuse_leaks([single_client("b", np.array([0, 1]), np.array([2]))], origins)
+    >>> refuse_leaks([single_client("0", np.array([0, 2]), np.array([1]))], origins)
+    Traceback (most recent call last):
+    ValueError: a leak in fold 0: subject a in both the train and the test data; nothing is trained: fix the split
     """
     if leaks := find_leaks(folds, origins):
         number, leak = leaks[0]
         more = f" (and {len(leaks) - 1} more)" if len(leaks) > 1 else ""
-        raise ValueError(f"a leak in {part} {folds[number].name}: {leak}{more}; nothing is trained: mend the split")
+        raise ValueError(f"a leak in {part} {folds[number].name}: {leak}{more}; nothing is trained: fix the split")
 
 
-def find_leaks(folds: Sequence[Fold], origins: Origins) -> list[tuple[int, str]]:
+def find_leaks(folds: Sequence[Split], origins: Origins) -> list[tuple[int, str]]:
     """All leaks, each with the number of its fold."""
     identity = copies(origins.flow)
-    checks: list[Callable[[Fold], list[str]]] = [
+    checks: list[Callable[[Split], list[str]]] = [
         shared_examples,
         partial(shared_clips, clips=origins.clips),
         partial(shared_pictures, identity=identity, clips=origins.clips),
@@ -81,49 +89,43 @@ def find_leaks(folds: Sequence[Fold], origins: Origins) -> list[tuple[int, str]]
     ]
 
 
-def together(name: str, clients: Sequence[ClientSplit]) -> Fold:
-    """The clients of one repeat as one fold, because what one of them trains on reaches the others."""
-    train, test = (np.concatenate([getattr(client, side) for client in clients]) for side in ("train", "test"))
-    return Fold(name, train, NOBODY, test)
+def shared_examples(fold: Split) -> list[str]:
+    """Rows that two parts share."""
+    return [f"{_joined('example', rows)} in {border}" for border, rows in _shared(fold, lambda rows: rows)]
 
 
-def shared_examples(fold: Fold) -> list[str]:
-    """Rows that are on both sides of a border."""
-    return [f"{_listed('example', rows)} in {border}" for border, rows in _crossings(fold, lambda rows: rows)]
+def shared_subjects(fold: Split, subjects: np.ndarray) -> list[str]:
+    """Subjects that two parts share."""
+    crossings = _shared(fold, lambda rows: subjects[rows])
+    return [f"{_joined('subject', names)} in {border}" for border, names in crossings]
 
 
-def shared_subjects(fold: Fold, subjects: np.ndarray) -> list[str]:
-    """Subjects who are on both sides of a border."""
-    crossings = _crossings(fold, lambda rows: subjects[rows])
-    return [f"{_listed('subject', names)} in {border}" for border, names in crossings]
+def shared_clips(fold: Split, clips: np.ndarray) -> list[str]:
+    """Clips that two parts share, by name."""
+    return [f"{_joined('clip', names)} in {border}" for border, names in _shared(fold, lambda rows: clips[rows])]
 
 
-def shared_clips(fold: Fold, clips: np.ndarray) -> list[str]:
-    """Clips that are on both sides of a border, by their names."""
-    return [f"{_listed('clip', names)} in {border}" for border, names in _crossings(fold, lambda rows: clips[rows])]
-
-
-def shared_pictures(fold: Fold, identity: Int[np.ndarray, "examples"], clips: np.ndarray) -> list[str]:
-    """Pictures that are on both sides of a border, byte for byte, under different names.
+def shared_pictures(fold: Split, identity: Int[np.ndarray, "examples"], clips: np.ndarray) -> list[str]:
+    """Pictures that two parts share, byte for byte, under different names.
 
     Args:
         fold: the parts.
-        identity: [examples] as ``copies`` gives.
-        clips: [examples] names, to say which.
+        identity: [examples] from ``copies``.
+        clips: [examples] names, for the message.
     """
-    crossings = _crossings(fold, lambda rows: identity[rows][identity[rows] != NO_COPY])
+    crossings = _shared(fold, lambda rows: identity[rows][identity[rows] != NO_COPY])
     return [
-        f"{_listed('clip', clips[np.isin(identity, same)])} with identical flow in {border}"
+        f"{_joined('clip', clips[np.isin(identity, same)])} with identical flow in {border}"
         for border, same in crossings
     ]
 
 
 def copies(flow: Float[np.ndarray, "examples ..."]) -> Int[np.ndarray, "examples"]:
-    """Number the pictures so that equal ones have equal numbers.
+    """Number the pictures so that identical ones have the same number.
 
     Returns:
         [examples] a number for each picture that occurs more than once; -1 for all others, and for constant pictures:
-        where nothing moves (an apex that is the onset) all clips look the same, and none is another's copy.
+        clips without motion (the apex is the onset) look alike without being copies.
 
     >>> moving = np.eye(2)
     >>> copies(np.stack([moving, np.zeros((2, 2)), moving, np.zeros((2, 2)), 2 * moving])).tolist()
@@ -137,33 +139,33 @@ def copies(flow: Float[np.ndarray, "examples ..."]) -> Int[np.ndarray, "examples
     return np.where(moving & repeated, numbers, NO_COPY)
 
 
-def pretrained_subjects(fold: Fold, subjects: np.ndarray, pretraining: Sequence[str]) -> list[str]:
-    """Subjects whom a pretrained detector has seen, among those held out."""
+def pretrained_subjects(fold: Split, subjects: np.ndarray, pretraining: Sequence[str]) -> list[str]:
+    """Held-out subjects on whom a detector was pretrained."""
     seen = [(side, np.intersect1d(subjects[getattr(fold, side)], pretraining)) for side in PARTS[1:]]
-    return [f"{_listed('subject', names)} in the pretraining and the {side} data" for side, names in seen if len(names)]
+    return [f"{_joined('subject', names)} in the pretraining and the {side} data" for side, names in seen if len(names)]
 
 
-def held_out_statistics(fold: Fold, name: str, rows: Int[np.ndarray, "rows"]) -> list[str]:
-    """Statistics (a prior, a normalisation) that were computed from examples held out.
+def held_out_statistics(fold: Split, name: str, rows: Int[np.ndarray, "rows"]) -> list[str]:
+    """Statistics (a prior, a normalisation) that were computed from held-out examples.
 
     Args:
         fold: the parts.
         name: of the statistics.
-        rows: that they were computed from.
+        rows: examples that they were computed from.
     """
     used = [(side, np.intersect1d(getattr(fold, side), rows)) for side in PARTS[1:]]
     return [f"{name} was computed with {len(found)} {side} examples" for side, found in used if len(found)]
 
 
-def _crossings(fold: Fold, identity: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """Each border that something crosses, in words, and what it is."""
+def _shared(fold: Split, identity: Callable[[np.ndarray], np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """Each pair of parts that share something, in words, and what they share."""
     for one, other in combinations(PARTS, 2):
         both = np.intersect1d(identity(getattr(fold, one)), identity(getattr(fold, other)))
         if len(both):
             yield f"both the {one} and the {other} data", both
 
 
-def _listed(what: str, names: Sequence[Any] | np.ndarray) -> str:
+def _joined(what: str, names: Sequence[Any] | np.ndarray) -> str:
     """``subjects a, b, c and 2 more``."""
     unique = [str(name) for name in np.unique(np.asarray(names))]
     more = f" and {len(unique) - NUM_NAMED} more" if len(unique) > NUM_NAMED else ""

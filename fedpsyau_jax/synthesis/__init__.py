@@ -1,1 +1,1 @@
-"""Synthetic micro-expressions: rendered faces, muscle motion and the pictures a camera would take of them."""
+"""Synthetic micro-expressions: rendered faces, muscle motion and the frames that a camera would record."""

@@ -11,7 +11,7 @@ from rich.console import Console
 from fedpsyau_jax.options import parsed
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
 
-LayoutName = Literal["casme3", "casme3-long", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
+LayoutName = Literal["casme3", "casme3-long", "casme3-c", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
 
 
 def main(
@@ -24,17 +24,17 @@ def main(
     landmarks: bool = True,
     faceless: bool = False,
 ) -> int:
-    """Write synthetic faces in a database's own layout, so that its reader can be tried without the database.
+    """Write synthetic faces in the layout of a database, to test its reader without the database.
 
     Args:
-        layout: whose folders, file names and tables.
+        layout: the database whose folders, file names and tables to imitate.
         output: new or empty folder.
         subjects: people.
         clips: ordinary expressions of each.
-        seed: everything follows from it.
+        seed: determines everything.
         quirks: add a row for each oddity of real copies.
         landmarks: write the landmarks of every frame.
-        faceless: add a clip in which no face is to be seen.
+        faceless: add a clip without a visible face.
 
     Raises:
         OSError, ValueError: the user's mistake, in one sentence.

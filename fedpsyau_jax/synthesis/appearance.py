@@ -95,7 +95,7 @@ def draw_looks(generator: np.random.Generator) -> Looks:
 
 
 def skin(canvas: Canvas, shape: Float[np.ndarray, "68 2"], looks: Looks, generator: np.random.Generator) -> Picture:
-    """Unlit skin everywhere: tone, blush, freckles, stubble, and grain that optical flow can hold on to."""
+    """Unlit skin everywhere: tone, blush, freckles, stubble, and grain that optical flow can track."""
     size, px = canvas.size, canvas.unit / 280
     octaves = ((0.022, 1.3), (0.020, 3.0), (0.016, 8.0), (0.025, 40.0))
     grain = np.sum([w * noise(generator, size, s * px) for w, s in octaves], axis=0)
@@ -127,7 +127,7 @@ def _stubble(canvas: Canvas, shape: np.ndarray, strength: float, generator: np.r
 def lips(
     canvas: Canvas, shape: Float[np.ndarray, "68 2"], looks: Looks, generator: np.random.Generator
 ) -> tuple[Picture, Image]:
-    """Unlit lip colour and where it goes."""
+    """Unlit lip colour and its mask."""
     x, _ = canvas.grid()
     ridges = 0.05 * np.sin(x * 230 + 2.5 * noise(generator, canvas.size, 9.0))
     tone = rgb(looks.skin) * (0.93, 1 - 0.45 * looks.lip_redness, 1 - 0.38 * looks.lip_redness)

@@ -1,4 +1,4 @@
-"""Which AUs go with which emotion, and the best that anyone could do who sees only the AUs.
+"""AUs of each emotion, and the best possible scores from the AUs alone.
 
 Source: annotations of DFME (2,629 clips), as class counts and P(AU | emotion).
 """
@@ -31,7 +31,7 @@ def emotion_shares() -> Float[np.ndarray, "classes"]:
 
 @cache
 def au_rates() -> Float[np.ndarray, "classes aus"]:
-    """Rates q of independent AUs that, given at least one AU, show with the probabilities p of the table.
+    """Rates q of independent AUs that, given at least one AU, occur with the probabilities p of the table.
 
     Solves q = p (1 - prod(1 - q)) per emotion; iterating from q = p falls to the larger root (sum p > 1).
     """
@@ -42,12 +42,12 @@ def au_rates() -> Float[np.ndarray, "classes aus"]:
 
 
 def draw_emotion(generator: np.random.Generator) -> int:
-    """A class index, as frequent as in DFME."""
+    """Draw a class index with the frequencies of DFME."""
     return int(generator.choice(len(EMOTIONS), p=emotion_shares()))
 
 
 def draw_aus(emotion: int, generator: np.random.Generator) -> Bool[np.ndarray, "aus"]:
-    """A non-empty AU set of an emotion."""
+    """Draw a non-empty AU set of an emotion."""
     rates = au_rates()[emotion]
     while True:
         present = generator.random(rates.shape) < rates
@@ -56,13 +56,13 @@ def draw_aus(emotion: int, generator: np.random.Generator) -> Bool[np.ndarray, "
 
 
 def draw_any_aus(generator: np.random.Generator, num_aus: int = AU_GIVEN_EMOTION.shape[1]) -> Bool[np.ndarray, "aus"]:
-    """One to three AUs, each AU as likely as another."""
+    """Draw one to three AUs with equal probabilities."""
     count = 1 + generator.choice(len(NUM_AUS_SHARES), p=NUM_AUS_SHARES)
     return np.isin(np.arange(num_aus), generator.choice(num_aus, count, replace=False))
 
 
 class OracleScores(NamedTuple):
-    """Expected scores of a rule that sees the AU set."""
+    """Expected scores of a rule that knows the AU set."""
 
     accuracy: float
     uf1: float
@@ -82,7 +82,7 @@ def au_set_oracle(class_weights: Float[np.ndarray, "classes"] | None = None) -> 
         class_weights: 1 for each class by default, which maximises accuracy; 1 / P(e) maximises UAR.
 
     Returns:
-        Scores expected over the generative model, no sampling involved.
+        Expected scores under the generative model, computed without sampling.
     """
     rates, shares, sets = au_rates(), emotion_shares(), au_sets()
     log_likelihood = sets @ np.log(np.maximum(rates, 1e-300)).T + (1 - sets) @ np.log1p(-rates).T

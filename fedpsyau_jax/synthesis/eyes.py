@@ -1,4 +1,4 @@
-"""Eyes: the ball with its iris, the lids, the lashes."""
+"""Eyes: eyeball with iris, lids, lashes."""
 
 import numpy as np
 from jaxtyping import Float

@@ -1,4 +1,4 @@
-"""Frames of a face as a camera takes them: before an expression, at its peak, or all the way."""
+"""Frames of a face as a camera records them: before an expression, at its peak, or throughout."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ Affine = Float[np.ndarray, "2 3"]
 
 @dataclass(frozen=True)
 class Conditions:
-    """How hard a recording is: standard deviations, in the unit of each line.
+    """Disturbances of a recording: standard deviations, in the unit of each line.
 
     Attributes:
-        skin_reach: how far skin follows a muscle, face widths.
+        skin_reach: distance over which skin follows a muscle, face widths.
         shift: head translation between the frames, face widths.
         turn: in-plane head rotation between the frames, degrees.
         zoom: relative change of the face's size between the frames.
@@ -67,10 +67,10 @@ def film_sequence(
 
     Args:
         portrait: the neutral face.
-        actions: the AUs at work.
+        actions: the active AUs.
         expression: share of the actions' intensities in each frame, 0 to 1.
         conditions: head motion between first and last frame; light and noise of each frame.
-        generator: everything random is drawn from it.
+        generator: source of all randomness.
     """
     pose = _pose(portrait, generator)
     drift = _drift(pose, portrait, conditions, generator)
@@ -90,13 +90,13 @@ def film_sequence(
 
 
 def film(portrait: Portrait, actions: Iterable[Action], conditions: Conditions, generator: np.random.Generator) -> Take:
-    """Take a person's picture before and at the peak of an expression.
+    """Record a person before and at the peak of an expression.
 
     Args:
         portrait: the neutral face.
-        actions: the AUs at work at the apex.
+        actions: the active AUs at the apex.
         conditions: head motion, light and noise between the two frames.
-        generator: everything random is drawn from it.
+        generator: source of all randomness.
     """
     (onset, apex), (before, after), (_, motion) = film_sequence(portrait, actions, (0.0, 1.0), conditions, generator)
     return Take(onset, apex, before, after, motion)
@@ -108,7 +108,7 @@ def apply(transform: Affine, points: Float[np.ndarray, "points 2"]) -> Float[np.
 
 
 def similarity(centre: Float[np.ndarray, "2"], angle: float, scale: float, shift: Float[np.ndarray, "2"]) -> Affine:
-    """Turn by ``angle`` (degrees) and scale about ``centre``, then move by ``shift``."""
+    """Rotate by ``angle`` (degrees) and scale about ``centre``, then translate by ``shift``."""
     cosine, sine = scale * np.cos(np.radians(angle)), scale * np.sin(np.radians(angle))
     linear = np.array([[cosine, -sine], [sine, cosine]])
     return np.column_stack([linear, centre + shift - linear @ centre])

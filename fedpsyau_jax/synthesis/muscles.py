@@ -1,7 +1,7 @@
-"""What an action unit (AU) does to the landmarks: displacement at full intensity, in face widths, y down.
+"""Displacement of the landmarks by each action unit (AU) at full intensity, in face widths, y down.
 
 Control points are the 68 landmarks and, from 68, the six cheek points of ``vision.landmarks.CHEEKS``.
-The AUs stand in the network's order.
+The AUs are in the order of the network.
 Source: CANDIDE-3's animation units (Ahlberg 2001); AU 6, 12, 14, 17 and point 18 of AU 4 are inferred.
 """
 
@@ -37,7 +37,7 @@ MOTION: dict[int, dict[int, tuple[float, float]]] = {
 
 
 class Action(NamedTuple):
-    """One AU at work: ``intensity`` in [0, 1]; ``side`` of the picture, or both."""
+    """One active AU: ``intensity`` in [0, 1]; ``side`` of the picture, or both."""
 
     au: int
     intensity: float

@@ -1,4 +1,4 @@
-"""Who is filmed and what they do: every subject and every clip from its own seed, whatever the order."""
+"""Synthetic subjects and their clips, each with its own seed, so that their order does not matter."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,14 +17,14 @@ class Population:
 
     Attributes:
         num_subjects: people.
-        first_subject: number of the first; groups with other numbers never share a person.
+        first_subject: number of the first; populations with disjoint numbers share no person.
         min_clips: fewest clips of a person.
         extra_clips: mean of the Poisson number of further clips.
         emotional: AUs follow a drawn emotion; otherwise they are drawn evenly and there is no emotion.
-        intensity: range of the AUs' uniform intensities (1 = the strongest expression there is).
+        intensity: range of the AUs' uniform intensities (1 = the strongest possible expression).
         one_sided: share of AUs that move one side of the face only.
         conditions: how they are filmed.
-        seed: all else follows from it.
+        seed: determines everything else.
     """
 
     num_subjects: int
@@ -71,13 +71,13 @@ def portrait(population: Population, subject: int) -> Portrait:
 
 
 def clips(population: Population, subject: int) -> list[Clip]:
-    """Everything that a subject does, in order."""
+    """All clips of a subject, in order."""
     extra = int(_generator(population.seed, subject, 1).poisson(population.extra_clips))
     return [_clip(population, subject, i) for i in range(1, population.min_clips + extra + 1)]
 
 
 def filming_generator(population: Population, clip: Clip) -> np.random.Generator:
-    """The randomness of the camera in one clip."""
+    """The random generator of the camera in one clip."""
     subject, _, index = clip.name.removeprefix("sub").partition("_")
     return _generator(population.seed, int(subject), 3, int(index))
 

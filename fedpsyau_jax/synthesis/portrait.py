@@ -28,8 +28,8 @@ def draw_portrait(generator: np.random.Generator, canvas: Canvas = CANVAS) -> Po
     """A random person in front of a wall.
 
     Args:
-        generator: everything about the person is drawn from it.
-        canvas: where the face goes on the picture.
+        generator: source of all randomness.
+        canvas: position of the face in the picture.
     """
     shape, looks = shape_of(draw_proportions(generator)), draw_looks(generator)
     light = _draw_light(generator)

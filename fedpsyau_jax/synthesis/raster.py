@@ -23,7 +23,7 @@ class Canvas(NamedTuple):
         return np.asarray(points) * self.unit + self.origin
 
     def window(self, centre: Float[np.ndarray, "2"], size: float) -> tuple["Canvas", tuple[slice, slice]]:
-        """A smaller canvas round ``centre``, ``size`` face widths wide, and the (rows, columns) it covers."""
+        """A smaller canvas around ``centre``, ``size`` face widths wide, and the (rows, columns) it covers."""
         side = round(size * self.unit)
         left, top = np.round(self.pixels(centre) - side / 2).astype(int).tolist()
         part = Canvas(side, self.unit, (self.origin[0] - left, self.origin[1] - top))

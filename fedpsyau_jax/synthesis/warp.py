@@ -1,4 +1,4 @@
-"""A smooth motion of the whole picture that takes chosen points where they should go."""
+"""Smooth motion of the whole picture that moves chosen points to given positions."""
 
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ class SmoothMotion(NamedTuple):
 def smooth_motion(
     centres: Float[np.ndarray, "points 2"], moved: Float[np.ndarray, "points 2"], reach: float
 ) -> SmoothMotion:
-    """The motion that moves ``centres`` by ``moved`` (within a small ridge) and dies out over ``reach``."""
+    """The motion that moves ``centres`` by ``moved`` (up to a small ridge) and decays over ``reach``."""
     kernel = _kernel(centres, centres, reach)
     return SmoothMotion(centres, np.linalg.solve(kernel + _RIDGE * np.eye(len(centres)), moved), reach)
 

@@ -1,1 +1,1 @@
-"""From two pictures of a face to the numbers the network sees."""
+"""From two pictures of a face to the inputs of the network."""

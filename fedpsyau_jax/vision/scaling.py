@@ -1,4 +1,4 @@
-"""From pixels of motion to a picture in [0, 1]; a scaling is any function of (u, v, strain) images."""
+"""Scaling of flow from pixels to [0, 1]; a scaling is any function of (u, v, strain) images."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ Scaling = Callable[[FlowImage], FlowImage]
 
 @dataclass(frozen=True)
 class FixedRange:
-    """The same ranges for every sample: amplitude survives, and no motion is always exactly 0.5.
+    """The same ranges for every sample: amplitude is preserved, and zero motion is always exactly 0.5.
 
     ``u, v -> 0.5 + u / (2 motion)``, ``strain -> strain / strain_range``, clipped to [0, 1].
 
     Attributes:
         motion: pixels of a 128-pixel face that map to 0 and 1: micro-expressions move 0.4 to 4.
-        strain: strain that maps to 1. Four pixels within the eight between lip and nose or lid and brow;
-            99 % of TV-L1's strain is below it on synthetic clips.
+        strain: strain that maps to 1: four pixels of motion over the eight between lip and nose or lid and brow;
+            on synthetic clips, 99 % of the strain of TV-L1 is below it.
 
     Where we differ from the released preprocessing: that is ``min_max``.
 
@@ -40,7 +40,7 @@ class FixedRange:
 def min_max(image: FlowImage) -> FlowImage:
     """Stretch each channel of each sample to [0, 1], as the released preprocessing does.
 
-    Amplitude and the zero level are lost: a still face looks like a strong expression. A constant channel
+    Amplitude and the zero level are lost, so a still face looks like a strong expression. A constant channel
     becomes 0.
     """
     low, high = image.min(axis=(0, 1)), image.max(axis=(0, 1))

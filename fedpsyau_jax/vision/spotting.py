@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from fedpsyau_jax.vision.crop import crop, crop_points, face_box
+from fedpsyau_jax.vision.crop import crop, crop_points
 from fedpsyau_jax.vision.landmarks import BROWS, EYES, MOUTH
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.strain import optical_strain
@@ -35,7 +35,7 @@ def spot_apex(
     Args:
         frames: grey frames from the onset to the offset; only two are held at a time.
         points: (x, y) of the first frame's 68 landmarks.
-        settings: how faces are aligned and head motion is taken out; flow and scaling are not used.
+        settings: how faces are aligned, head motion is taken out and frames without the face are told.
         strength: what is measured of the flow: its strain, or its ``magnitude``. What is left of the head's
             motion adds to the magnitude everywhere, but hardly to the strain: its error is a third as large.
 
@@ -61,12 +61,13 @@ def motion_curve(
 ) -> Float[np.ndarray, "frames"]:
     """How strong each frame's flow from the first is round brows, eyes, nostrils and mouth.
 
-    The 90th percentile over these regions, as most expressions move a small part of them. The flow is dense
+    The 90th percentile over these regions, as most expressions move a small part of them; 0 of a frame that shows
+    something else than the face, by the settings' bound. The flow is dense
     inverse search, 40 times as fast as TV-L1. Arguments as of ``spot_apex``.
 
     Source: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
     """
-    box, size = face_box(points), settings.face_size
+    box, size = settings.square(points), settings.face_size
     placed = crop_points(points, box, size)
     region = expressive_region(placed, size)
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -74,10 +75,12 @@ def motion_curve(
     onset = next(faces, np.empty((0, 0), np.uint8))
     curve = [0.0]
     for face in faces:
-        motion = flow.calc(onset, settings.stabilise(onset, face, placed), np.empty(0, np.float32))
-        curve.append(float(np.percentile(strength(motion)[region], 90)))
+        still = settings.stabilise(onset, face, placed)
+        motion = flow.calc(onset, still, np.empty(0, np.float32))
+        shown = not settings.bound(onset, still, motion, placed)
+        curve.append(float(np.percentile(strength(motion)[region], 90)) if shown else 0.0)
     if len(curve) < 2:
-        raise ValueError("an apex can be spotted among two frames or more, not fewer")
+        raise ValueError("apex spotting needs at least two frames")
     return np.array(curve)
 
 

@@ -1,4 +1,4 @@
-"""Head motion between two frames, measured where muscles hardly reach, and taken out before the flow."""
+"""Removal of head motion between two frames, measured where facial muscles hardly move the skin."""
 
 import cv2
 import numpy as np
@@ -17,10 +17,10 @@ _FEWEST_MATCHES = 6
 
 
 def head_motion(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2"]) -> Affine:
-    """The similarity that moves the head from onset to apex.
+    """The similarity transform of the head from onset to apex.
 
-    Corners of the texture round the eye corners and the nose bridge are tracked forth and back (pyramidal
-    Lucas-Kanade); a RANSAC fit outvotes those that a lid or a brow drags along.
+    Texture corners around the eye corners and the nose bridge are tracked forward and backward (pyramidal
+    Lucas-Kanade); a RANSAC fit rejects those that move with a lid or a brow.
 
     Args:
         onset: grey face.
@@ -28,7 +28,7 @@ def head_motion(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2"]) -> A
         points: (x, y) of the onset's 68 landmarks.
 
     Returns:
-        Onset -> apex coordinates; no motion if too little texture can be tracked.
+        The map from onset to apex coordinates; the identity if too little texture can be tracked.
 
     Source: Lucas & Kanade 1981; Fischler & Bolles, RANSAC, 1981.
     """
@@ -62,7 +62,7 @@ def _track(first: Grey, second: Grey, corners: np.ndarray) -> tuple[np.ndarray, 
 
 
 def without_head_motion(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2"]) -> Grey:
-    """The apex as it would look had the head kept still."""
+    """Warp the apex to undo the head motion."""
     height, width = onset.shape
     return cv2.warpAffine(
         apex,
@@ -74,6 +74,6 @@ def without_head_motion(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2
 
 
 def as_filmed(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2"]) -> Grey:
-    """The apex untouched: flow then holds the head's motion as well."""
+    """Return the apex unchanged, so that the flow includes head motion."""
     del onset, points
     return apex

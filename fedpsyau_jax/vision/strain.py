@@ -1,4 +1,4 @@
-"""Optical strain: how much the skin is stretched, whatever its motion as a whole."""
+"""Optical strain: local stretching of the skin, independent of its overall motion."""
 
 import numpy as np
 from jaxtyping import Float

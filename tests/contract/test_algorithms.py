@@ -21,7 +21,7 @@ from fedpsyau_jax.federated import (
     num_examples,
     pooled,
     run,
-    scanned,
+    scan_batches,
 )
 from fedpsyau_jax.types import ClientState, Metrics
 
@@ -45,7 +45,7 @@ def squared_error(params: Any, model_state: Any, batch: Batch, key: jax.Array) -
     )
 
 
-UPDATE = local_training(squared_error, optax.identity(), optax.constant_schedule(0.05), batch_size=3, loop=scanned)
+UPDATE = local_training(squared_error, optax.identity(), optax.constant_schedule(0.05), batch_size=3, loop=scan_batches)
 
 
 def step(strategy: Strategy, state: FedState, data: ClientData, key: jax.Array) -> tuple[FedState, Metrics]:

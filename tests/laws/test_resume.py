@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from toy_federation import assert_identical, clients_data, initial_client, toy_update, train
 
-from fedpsyau_jax.federated import FedState, anchored_at_start, federated, kept, num_examples, p_fedprox
+from fedpsyau_jax.federated import FedState, anchored_at_start, federated, keep_state, num_examples, p_fedprox
 
 DATA = clients_data()
 STRATEGY = anchored_at_start(p_fedprox(num_examples(DATA), 0.2))
-UPDATE = toy_update(optimizer_state=kept)
+UPDATE = toy_update(optimizer_state=keep_state)
 
 
 def saved_and_loaded(state: FedState) -> FedState:

@@ -2,6 +2,7 @@
 
 from fedpsyau_jax.synthesis.layouts.casme2 import CASME2
 from fedpsyau_jax.synthesis.layouts.casme3 import CASME3, CASME3_LONG
+from fedpsyau_jax.synthesis.layouts.casme3_part_c import CASME3_PART_C
 from fedpsyau_jax.synthesis.layouts.ckplus import CKPLUS
 from fedpsyau_jax.synthesis.layouts.copy import write_copy
 from fedpsyau_jax.synthesis.layouts.dfme import DFME
@@ -12,7 +13,8 @@ from fedpsyau_jax.synthesis.layouts.samm import SAMM
 from fedpsyau_jax.synthesis.layouts.truth import Problem, Row, Truth
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (CASME3, CASME3_LONG, DFME, DFME_CHALLENGE, CASME2, SAMM, DISFA, CKPLUS)
+    layout.name: layout
+    for layout in (CASME3, CASME3_LONG, CASME3_PART_C, DFME, DFME_CHALLENGE, CASME2, SAMM, DISFA, CKPLUS)
 }
 
 __all__ = ["LAYOUTS", "Layout", "Problem", "Row", "Truth", "write_copy"]

@@ -70,7 +70,7 @@ def _line(entry: Entry, header: Sequence[str | None]) -> list[Any]:
     if header == HEADERS[0]:
         return [int(subject), entry.filename, None, onset, apex, offset, None, au, emotion]
     if header == HEADERS[1]:
-        split = ",".join(map(str, entry.coding.action_units or ()))
+        split = ",".join(map(str, (*(entry.coding.action_units or ()), *entry.coding.uncertain)))
         return [subject, entry.filename, None, onset, apex, offset, None, au, emotion, split]
     return [entry.subject, entry.filename, onset, apex, offset, au, emotion]
 

@@ -69,6 +69,7 @@ KNOWN_ROWS: Mapping[str, KnownRow] = {
     "offset 0, second row": KnownRow(40, "e", 2327, 2335, 2403, {"offset": "0"}),
     "offset 3460": KnownRow(214, "c", 5, 17, 34, {"offset": "3460"}),
     "apex 160": KnownRow(149, "d", 112, 123, 130, {"apex": "160"}),
+    "onset 3647": KnownRow(216, "d", 2647, 2653, 2660, {"onset": "3647"}),
     "onset 0": KnownRow(216, "e", 0, 6, 12, {}),
 }
 

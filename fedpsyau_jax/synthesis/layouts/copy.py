@@ -110,6 +110,7 @@ def _row(entry: Entry, directory: Path, place: Place, landmarks: PurePosixPath |
         emotion=None if entry.emotion is None else entry.emotion.lower(),
         action_units=entry.coding.action_units,
         ambiguous=entry.coding.ambiguous,
+        uncertain=entry.coding.uncertain,
         onset_file=directory / entry.frame_file(clip.onset),
         apex_file=None if apex is None else directory / entry.frame_file(apex),
         nearest=not needed <= set(entry.frames),

@@ -63,13 +63,15 @@ def ordinary(clip: Clip, subject: str, filename: str, emotion: str | None, folde
 
 
 def coded(coding: Coding) -> Quirk:
-    """Other AUs, written as this coding does, and filmed."""
+    """Other AUs, written as this coding does, and filmed: of a choice the first."""
 
     def plant(entry: Entry) -> Entry:
         if coding.action_units is None:
             return entry._replace(coding=coding)
         intensity = max(action.intensity for action in entry.clip.actions)
-        shown = tuple(Action(au, intensity, side) for au, side in coding.action_units.items() if au in MOTION)
+        certain = tuple(Action(au, intensity, side) for au, side in coding.action_units.items())
+        chosen = tuple(Action(au, intensity) for au in coding.uncertain[:1])
+        shown = tuple(action for action in (*certain, *chosen) if action.au in MOTION)
         return entry._replace(coding=coding, clip=entry.clip._replace(actions=shown))
 
     return plant

@@ -26,6 +26,7 @@ class Row(NamedTuple):
         emotion: as the table says, lower case; None where there is none.
         action_units: AUs and the side that each is seen on (both: empty); None where they are unknown.
         ambiguous: the coder left a choice.
+        uncertain: AUs between which the choice is.
         onset_file: picture or video that holds the onset, the nearest one if the frame is missing.
         apex_file: the same of the apex; None where there is no apex.
         nearest: whether a frame is missing, so that its nearest neighbour must be taken, and reported.
@@ -47,6 +48,7 @@ class Row(NamedTuple):
     emotion: str | None
     action_units: Mapping[int, Side] | None
     ambiguous: bool
+    uncertain: tuple[int, ...]
     onset_file: Path
     apex_file: Path | None
     nearest: bool

@@ -1,0 +1,184 @@
+"""Refuse settings that cannot be run: values out of range and contradictory combinations. One sentence each."""
+
+from collections.abc import Sequence
+
+from experiments.inputs import algorithms
+from experiments.inputs.plugins import refuse_unknown
+from experiments.inputs.ranges import check_ranges
+from experiments.inputs.settings import (
+    CLASSES,
+    AblateSettings,
+    CrossValidationSettings,
+    FedSettings,
+    MerSettings,
+    NetworkSettings,
+    PretrainSettings,
+    RecognitionSettings,
+    RunSettings,
+)
+from experiments.inputs.sweep import points
+
+TRAIN_AU = {True: "--train-au", False: "--au=finetuned"}
+"""The option that trains the AU detector, of a federation (True) or of a cross-validation."""
+
+
+def check_fed(settings: FedSettings) -> None:
+    """Refuse settings of ``fed`` that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    check_ranges(settings)
+    _check_recognition(settings)
+    _check_once("--algorithms", settings.algorithms, "algorithm")
+    for name in settings.algorithms:
+        algorithms.algorithm(name)
+    if len(settings.mu) not in (1, settings.clients):
+        raise ValueError(
+            f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
+            f"{settings.clients}, none below 0"
+        )
+    _check_sweep(settings)
+
+
+def check_mer(settings: MerSettings) -> None:
+    """Refuse settings of ``mer`` that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    check_ranges(settings)
+    _check_cross_validation(settings)
+    _check_sweep(settings)
+
+
+def check_ablate(settings: AblateSettings) -> None:
+    """Refuse settings of ``ablate`` that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    _check_once("--variants", settings.variants, "variant")
+    check_ranges(settings)
+    if (variant := settings.network.variant) != NetworkSettings().variant:
+        raise ValueError(f"--network.variant={variant}: an ablation takes its networks as --variants")
+    if settings.au == "frozen":
+        raise ValueError(
+            "--au=frozen: priors act inside the AU module, which must be trained: choose scratch or finetuned"
+        )
+    _check_cross_validation(settings)
+    _check_sweep(settings)
+
+
+def check_pretrain(settings: PretrainSettings) -> None:
+    """Refuse settings of ``pretrain`` that cannot be run.
+
+    Raises:
+      ValueError: which option, its value, what is allowed.
+    """
+    _check_once("--databases", settings.databases, "database")
+    check_ranges(settings)
+    check_priors(settings.network)
+    _check_sweep(settings)
+
+
+def check_priors(network: NetworkSettings) -> None:
+    """Refuse unknown or duplicate names of priors, and several priors for a network that uses none.
+
+    Raises:
+      ValueError: which name, and what there is; or which network.
+    """
+    check_prior_names(network.prior)
+    if len(network.prior) > 1:
+        architecture = network.architecture()
+        if not (architecture.regional or architecture.global_):
+            raise ValueError(
+                f"--prior {' '.join(network.prior)}: --network.variant={network.variant} has no graph attention, so "
+                "that priors make no difference; give one"
+            )
+
+
+def check_prior_names(names: Sequence[str]) -> None:
+    """Refuse unknown or duplicate names of priors.
+
+    Raises:
+      ValueError: which name, and what there is.
+    """
+    from experiments.inputs.priors import prior_named
+
+    _check_once("--prior", names, "prior")
+    for name in names:
+        prior_named(name)
+
+
+def _check_cross_validation(settings: CrossValidationSettings) -> None:
+    _check_recognition(settings)
+    if settings.au == "scratch" and settings.au_init:
+        raise ValueError(
+            f"--au-init={settings.au_init}: with --au=scratch the AU module starts untrained; leave one out"
+        )
+
+
+def _check_recognition(settings: RecognitionSettings) -> None:
+    check_priors(settings.network)
+    _check_database(settings)
+    _check_augmentation(settings)
+    if settings.select and not settings.validation_share:
+        raise ValueError("--select chooses by validation scores: add, for example, --validation-share=0.2")
+    _check_schedule(settings)
+
+
+def _check_schedule(settings: RecognitionSettings) -> None:
+    if settings.au_detector == "frozen" and settings.prior_schedule == "decay":
+        raise ValueError(
+            "--prior-schedule=decay: a frozen AU module keeps the prior ratio it was trained with; add "
+            f"{TRAIN_AU[isinstance(settings, FedSettings)]}"
+        )
+
+
+def _check_database(settings: RecognitionSettings) -> None:
+    name = settings.database
+    refuse_unknown("--database", name, CLASSES)
+    if settings.config and (settings.is_own or name == "synthetic"):
+        raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
+
+
+def _check_augmentation(settings: RecognitionSettings) -> None:
+    if settings.augment and (settings.classes == 4 or (settings.database, settings.classes) == ("casme3", 7)):
+        raise ValueError(
+            f"--augment: the published recipe names the rare ones of 3 or of the usual 7 classes, and --classes="
+            f"{settings.classes} of {settings.database} are others; add --no-augment"
+        )
+
+
+def _check_sweep(settings: RunSettings) -> None:
+    """Refuse unknown names and invalid values in a sweep, and swept settings that affect no row."""
+    swept = points(settings)
+    for texts, point in swept if settings.sweep else []:
+        check_priors(point.network)
+        if isinstance(point, RecognitionSettings):
+            _check_schedule(point)
+        for option in texts:
+            if why := _no_difference(option, point):
+                raise ValueError(f"--sweep {option}: {why}; leave it out")
+
+
+def _no_difference(option: str, settings: RunSettings) -> str:
+    """Why a setting affects no row; empty if it affects one."""
+    if isinstance(settings, FedSettings):
+        name = option.replace("-", "_")
+        if name in algorithms.ALGORITHM_SETTINGS and not any(
+            name in algorithms.depends_on(one) for one in settings.algorithms
+        ):
+            return f"none of --algorithms {' '.join(settings.algorithms)} depends on it"
+    if isinstance(settings, RecognitionSettings):
+        if option == "gamma" and settings.au_detector == "frozen":
+            return "a frozen AU detector has no AU loss to weigh, so that it makes no difference"
+        if option == "prior-ratio" and settings.prior_schedule == "decay":
+            return "--prior-schedule=decay sets the prior ratio of every round, so that it makes no difference"
+    return ""
+
+
+def _check_once(option: str, names: Sequence[str], kind: str) -> None:
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{option} {' '.join(names)}: name each {kind} once, and at least one")

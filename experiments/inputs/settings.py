@@ -1,0 +1,255 @@
+"""Settings of the training commands: frozen dataclasses with declared ranges, derived from one base.
+
+Their docstrings are the texts of ``--help``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from experiments.inputs.ranges import AMOUNT, COUNT, FOLDS, PROPER_SHARE, RATE, SEED, SHARE, UP_TO_HALF
+
+if TYPE_CHECKING:
+    from fedpsyau_jax.models.fedpsyau import Architecture
+
+Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
+AUModule = Literal["frozen", "finetuned", "scratch"]
+DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
+AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
+CLASSES: Mapping[str, Literal[3, 4, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+"""Default number of emotion classes of each database, by its published protocols."""
+PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """Architecture and prior of the network.
+
+    Attributes:
+      variant: The full network, or one of the authors' ablations.
+      attention: What the transformer attends over: landmarks (ours), or the batch, as released.
+      masking: What a node's softmax runs over: its neighbours (ours), or all nodes, as released.
+      prior: Priors of action units: published, co-occurrence, uniform, shuffled, none, or your own as module:function;
+        with several, every row of the table trains with each, in the one compiled program.
+      prior_ratio: Strength of the prior, in [0, 1]; it is multiplied by the variant's beta.
+    """
+
+    variant: Variant = "full"
+    attention: Literal["landmarks", "batch"] = "landmarks"
+    masking: Literal["neighbours", "released"] = "neighbours"
+    prior: Annotated[tuple[str, ...], tyro.conf.arg(prefix_name=False)] = ("published",)
+    prior_ratio: Annotated[float, SHARE] = 0.3
+
+    def architecture(self) -> "Architecture":
+        """The architecture with these choices."""
+        from fedpsyau_jax.models.fedpsyau import VARIANTS
+        from fedpsyau_jax.priors import neighbours, released
+
+        masking = {"neighbours": neighbours, "released": released}[self.masking]
+        return replace(VARIANTS[self.variant], across_batch=self.attention == "batch", masking=masking)
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """How the AU detector is pretrained, on subjects that are in no federation.
+
+    Attributes:
+      epochs: Passes over the pretraining set.
+      batch: Maximum batch size; all batches have the same size.
+      learning_rate: Learning rate of AdamW, after a warm-up of one epoch; it decays to 0 along a cosine.
+      weight_decay: Weight decay of AdamW.
+    """
+
+    epochs: Annotated[int, COUNT] = 32
+    batch: Annotated[int, COUNT] = 16
+    learning_rate: Annotated[float, RATE] = 2e-3
+    weight_decay: Annotated[float, AMOUNT] = 0.01
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Settings of every training command.
+
+    Attributes:
+      sweep: Settings to vary, as name=value,value,... (for example mu=0.001,0.01 batch=16,32): every row of the table
+        is trained with each combination, but only once for values that it does not depend on.
+      repeats: Repetitions with other splits and initial weights.
+      seed: Seed of all random numbers.
+      devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
+      at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the memory.
+      checkpoint_seconds: Minimum time between two checkpoints.
+      network: Architecture and prior of the network.
+      pretraining: How its AU detector is pretrained.
+    """
+
+    sweep: tuple[str, ...] = ()
+    repeats: Annotated[int, COUNT] = 1
+    seed: Annotated[int, SEED] = 0
+    devices: Annotated[int, COUNT] = 1
+    at_once: Annotated[int, COUNT] | None = None
+    checkpoint_seconds: Annotated[float, AMOUNT] = 20.0
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)
+
+
+@dataclass(frozen=True)
+class RecognitionSettings(RunSettings):
+    """Settings of every command that recognises emotions.
+
+    Attributes:
+      database: Database: synthetic is rendered on first use; others are built from your copy or by module:function.
+      config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3: with others,
+        without contempt); by default 7 for synthetic and dfme, else 3.
+      au_init: Run folder of experiments.pretrain to take the AU detector from; by default it is pretrained on other
+        synthetic subjects.
+      batch: Maximum batch size; all batches of an epoch have the same size.
+      learning_rate: Learning rate of AdamW.
+      weight_decay: Weight decay of AdamW.
+      head_scale: Factor of the initial weights of the emotion classifier's last layer; 1 as published, smaller values
+        learn sooner.
+      gamma: Share of the AU losses in the total loss, unless the AU detector is frozen.
+      augment: Add rotated copies of the rare classes to the training examples, by the published recipe.
+      prior_schedule: The prior ratio is --network.prior-ratio throughout, or decays from 1 as published.
+      validation_share: Share of the training examples, as whole subjects, to hold out and score after each round or
+        epoch.
+      select: Test the round or epoch with the best validation UF1, instead of the last one.
+      keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
+    """
+
+    database: DatabaseName | str = "synthetic"
+    config: str | None = None
+    classes: Literal[3, 4, 7] | None = None
+    au_init: str | None = None
+    batch: Annotated[int, COUNT] = 32
+    learning_rate: Annotated[float, RATE] = 1e-3
+    weight_decay: Annotated[float, AMOUNT] = 0.01
+    head_scale: Annotated[float, AMOUNT] = 0.1
+    gamma: Annotated[float, SHARE] = 0.8
+    augment: bool = False
+    prior_schedule: Literal["constant", "decay"] = "constant"
+    validation_share: Annotated[float, UP_TO_HALF] = 0.0
+    select: bool = False
+    keep_networks: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the database is the user's own, as module:function."""
+        return ":" in self.database
+
+    @property
+    def configuration(self) -> str | None:
+        """The configuration of the database to load; None for its first."""
+        return "federated" if self.database == "synthetic" else self.config
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of emotion classes, as chosen or as published for the database; None for those of the data."""
+        return self.classes or CLASSES.get(self.database)
+
+    @property
+    def au_detector(self) -> AUModule:
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class FedSettings(RecognitionSettings):
+    """Settings of ``fed``. The defaults are the preset ``quick``.
+
+    Attributes:
+      clients: Number of clients; subjects are assigned to them at random, as evenly as possible.
+      algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything),
+        or your own as module:function, a function of (weights, settings) that returns a Strategy.
+      rounds: Communication rounds.
+      local_epochs: Passes of a client over its data in a round.
+      warmup_epochs: Epochs of linear warm-up of the learning rate, within the first round.
+      mu: Factor of the proximal term (FedProx, P-FedProx): one for all clients, or one for each.
+      self_weight: Share of a client's own weights in P-FedProx's mixture.
+      proximal: Proximal term: mu/2 times the squared distance to the weights received this round; or as released, a
+        sum of unsquared norms, for P-FedProx to the initial weights.
+      optimizer_state: Each round starts with a new optimiser state, or with the client's last one.
+      train_au: Train the AU detector too, instead of keeping it frozen.
+      train_share: Share of each client's subjects (or examples) to train on.
+      split: No subject in both training and test; or by examples, as published.
+    """
+
+    clients: Annotated[int, COUNT] = 5
+    algorithms: tuple[str, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
+    rounds: Annotated[int, COUNT] = 4
+    local_epochs: Annotated[int, COUNT] = 2
+    batch: Annotated[int, COUNT] = 16
+    warmup_epochs: Annotated[int, AMOUNT] = 1
+    mu: tuple[Annotated[float, AMOUNT], ...] = (0.01,)
+    self_weight: Annotated[float, SHARE] = 0.9
+    proximal: Literal["squared", "released"] = "squared"
+    optimizer_state: Literal["reset", "kept"] = "reset"
+    train_au: bool = False
+    train_share: Annotated[float, PROPER_SHARE] = 0.7
+    split: Literal["subjects", "examples"] = "subjects"
+    repeats: Annotated[int, COUNT] = 5
+
+    @property
+    def au_detector(self) -> AUModule:
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
+        return "finetuned" if self.train_au else "frozen"
+
+
+@dataclass(frozen=True)
+class CrossValidationSettings(RecognitionSettings):
+    """Settings of cross-validations: one training per fold, with one epoch per round.
+
+    Attributes:
+      protocol: Leave one subject out, or folds of whole subjects with about equal shares of the classes.
+      folds: Number of folds of kfold; loso has one per subject.
+      au: The AU detector keeps its pretrained weights, is trained further, or starts untrained.
+      epochs: Passes over the training examples of a fold.
+      slow_modules: Use lower learning rates for transformer and graph attention, as in AU pretraining; not published.
+    """
+
+    protocol: Literal["loso", "kfold"] = "kfold"
+    folds: Annotated[int, FOLDS] = 5
+    au: AUModule = "frozen"
+    epochs: Annotated[int, COUNT] = 10
+    slow_modules: bool = True
+
+    @property
+    def au_detector(self) -> AUModule:
+        """Whether the AU detector is frozen, finetuned or trained from scratch."""
+        return self.au
+
+
+@dataclass(frozen=True)
+class MerSettings(CrossValidationSettings):
+    """Settings of ``mer``. The defaults are the preset ``quick``."""
+
+
+@dataclass(frozen=True)
+class AblateSettings(CrossValidationSettings):
+    """Settings of ``ablate``.
+
+    Attributes:
+      variants: Networks of the authors' ablation; the first is the reference of the differences.
+    """
+
+    variants: tuple[Variant, ...] = ("full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat")
+    folds: Annotated[int, FOLDS] = 2
+    au: AUModule = "scratch"
+    epochs: Annotated[int, COUNT] = 4
+    repeats: Annotated[int, COUNT] = 2
+    network: NetworkSettings = field(default_factory=lambda: NetworkSettings(prior=PRIORS))
+
+
+@dataclass(frozen=True)
+class PretrainSettings(RunSettings):
+    """Settings of ``pretrain``.
+
+    Attributes:
+      databases: Databases to train on together; an AU that a database does not label never counts.
+      validation_share: Share of the subjects of each database to hold out and score the detector on.
+    """
+
+    databases: tuple[AUDatabaseName, ...] = ("synthetic",)
+    validation_share: Annotated[float, PROPER_SHARE] = 0.2

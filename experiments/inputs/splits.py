@@ -1,0 +1,119 @@
+"""Splits: assign the subjects of a database to clients or folds, and to training, validation and test."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import jax
+import numpy as np
+
+from data.dataset import Dataset
+from experiments.inputs.corpus import Corpus
+from experiments.inputs.corpus import split as corpus_split
+from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
+from fedpsyau_jax.splits import (
+    Split,
+    by_example,
+    by_subject,
+    generator,
+    k_fold,
+    leave_one_subject_out,
+    split_clients,
+    with_validation,
+    within,
+)
+from fedpsyau_jax.types import PRNGKeyArray
+
+DIVISIONS = {"subjects": by_subject, "examples": by_example}
+EVERYBODY = "all"
+"""Name of the only split of a repeat of a federation, and of the only client of a fold."""
+SPLITS = 0
+"""Folded into the key of a repeat for its splits."""
+
+
+class Seeded(Protocol):
+    """Settings with a seed."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random numbers."""
+
+
+def split_generator(settings: Seeded, repeat: int) -> np.random.Generator:
+    """The random generator of a repeat's splits; no other seed, repeat or purpose shares it."""
+    return generator(split_key(settings.seed, repeat))
+
+
+def split_key(seed: int, repeat: int) -> PRNGKeyArray:
+    """The key of a repeat's splits."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), SPLITS)
+
+
+def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Split]]:
+    """[repeats][splits] of the examples with an emotion, with validation if the settings ask for it.
+
+    Raises:
+      ValueError: there are too few examples or subjects.
+    """
+    labelled = np.flatnonzero(dataset.examples.emotion >= 0)
+    if not len(labelled):
+        raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
+    subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
+    repeats = []
+    for repeat in range(settings.repeats):
+        numbers = split_generator(settings, repeat)
+        splits = _splits(settings, subjects, labels, numbers)
+        if settings.validation_share:
+            splits = [with_validation(one, subjects, labels, settings.validation_share, numbers) for one in splits]
+        repeats.append([within(one, labelled) for one in splits])
+    return repeats
+
+
+def _splits(
+    settings: RecognitionSettings, subjects: np.ndarray, labels: np.ndarray, numbers: np.random.Generator
+) -> list[Split]:
+    if isinstance(settings, FedSettings):
+        divide = DIVISIONS[settings.split]
+        clients = split_clients(subjects, settings.clients, settings.train_share, numbers, divide)
+        return [Split(EVERYBODY, tuple(clients))]
+    assert isinstance(settings, CrossValidationSettings)
+    if settings.protocol == "loso":
+        return leave_one_subject_out(subjects)
+    return k_fold(subjects, labels, settings.folds, numbers)
+
+
+def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
+    """[repeats][1 split] of AU-labelled examples: in each database whole subjects are held out for validation.
+
+    Raises:
+      ValueError: a database has only one subject.
+    """
+    draws = (split_generator(settings, repeat) for repeat in range(settings.repeats))
+    return [[corpus_split(corpus, settings.validation_share, numbers, "validation")] for numbers in draws]
+
+
+def client_names(split: Split) -> list[str]:
+    """Names of the clients of a split in tables."""
+    return (
+        [EVERYBODY]
+        if len(split.clients) == 1 and split.name != EVERYBODY
+        else list(map(str, range(len(split.clients))))
+    )
+
+
+def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) -> list[str]:
+    """Warnings about clients that lack a class or have few training examples."""
+    emotion = np.asarray(dataset.examples.emotion)
+    lacking, small = [], []
+    for repeat, splits in enumerate(repeats):
+        for number, client in enumerate(splits[0].clients):
+            counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
+            if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
+                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
+            if len(client.train) < 2 * len(dataset.class_names):
+                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
+    sentences = []
+    if lacking:
+        sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")
+    if small:
+        sentences.append(f"clients with few training examples: {'; '.join(small)}.")
+    return sentences

@@ -1,0 +1,70 @@
+"""A run that recognises emotions, for fed, mer and ablate: prepare, train, score, report."""
+
+import numpy as np
+
+from experiments.inputs.detectors import read_au_init, refuse_replaced
+from experiments.inputs.settings import FedSettings, RecognitionSettings
+from experiments.inputs.splits import cautions_of_clients
+from experiments.pages import report
+from experiments.results.conclude import conclude
+from experiments.run import networks
+from experiments.run.lifecycle import INTERRUPTED, Run
+from experiments.run.progress import progress
+from experiments.training.budget import budget_of
+from experiments.training.experiment import Results, run_trainings
+from experiments.training.prepare import Prepared, prepare, record_inputs
+from experiments.training.records import prediction_tables
+from fedpsyau_jax.splits import cautions
+
+
+def run_recognition(settings: RecognitionSettings, run: Run) -> int:
+    """Train and score, or resume, in the folder of a run.
+
+    Returns:
+      Exit status: 0, or 130 after Ctrl-C.
+
+    Raises:
+      ValueError, OSError: the user's mistake, or training that diverged; earlier results are written first.
+    """
+    detectors = read_au_init(settings)
+    refuse_replaced(run.folder, settings.au_init, detectors)
+    with progress() as stages:
+        prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
+        for sentence in split_warnings(prepared):
+            run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
+        run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+        record_inputs(run.folder, prepared)
+        results = run_trainings(prepared, run.folder, stages)
+    finish(prepared, results, run)
+    if results.problem:
+        raise ValueError(results.problem)
+    return 0 if results.ended else INTERRUPTED
+
+
+def split_warnings(prepared: Prepared) -> list[str]:
+    """Warnings about splits from which some class cannot be learned."""
+    (dataset,) = prepared.datasets
+    if isinstance(prepared.settings, FedSettings):
+        return cautions_of_clients(prepared.repeats, dataset)
+    labels = np.asarray(dataset.examples.emotion)
+    each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
+    return list(dict.fromkeys(sentence for sentences_ in each for sentence in sentences_))
+
+
+def finish(prepared: Prepared, results: Results, run: Run) -> None:
+    """Write and show the scores of all rows and repeats whose splits all have results."""
+    complete = results.complete(prepared)
+    if complete:
+        emotions, aus = prediction_tables(prepared, complete, results.au_probabilities)
+        conclude(run.folder, emotions, aus)
+        report.write(run.folder)
+        report.show(run.folder, run.console)
+    total, num_rounds = len(prepared.table.trainings), prepared.table.groups[0].recipe.rounds
+    if not results.ended:
+        done = f"{len(results.trained)} of {total} trainings, {results.rounds} of {num_rounds} {prepared.unit}s"
+        run.console.print(f"Trained: {done}; continue with --resume={run.folder.path}", soft_wrap=True, highlight=False)
+    elif (place := run.folder.path / networks.FOLDER).is_dir():
+        size = networks.megabytes(run.folder)
+        everything = isinstance(prepared.settings, RecognitionSettings) and prepared.settings.keep_networks
+        which = "all networks" if everything else "the networks that fit into 60 MB"
+        run.console.print(f"Kept for experiments.explain: {which}, {size:.0f} MB, in {place}", soft_wrap=True)

@@ -1,0 +1,92 @@
+"""Runs that vary settings: sweep.csv, and which of its rows is the best."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from experiments.results.schema import POOLED
+from experiments.results.scores import METRICS
+
+ROW = ("algorithm", "name", "prior", "variant")
+"""Columns of rows.csv that every run has; each further one is a swept setting."""
+VALIDATION = "validation_uf1"
+SCORES = (*(f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")), VALIDATION)
+"""Columns that sweep.csv may have beside those of rows.csv."""
+
+
+class Best(NamedTuple):
+    """The best row of a sweep, and whether it was found by validation scores, not by the test scores themselves."""
+
+    algorithm: str
+    by_validation: bool
+    score: float
+
+
+def swept_settings(rows: pd.DataFrame) -> list[str]:
+    """Names of the settings that a run varies, in the order of the columns (``mu``, ``self-weight``, ...).
+
+    Args:
+        rows: as rows.csv or sweep.csv. The network's variant is swept if rows of one name have several.
+
+    >>> swept_settings(pd.DataFrame(columns=["algorithm", "name", "prior", "variant", "mu"]))
+    ['mu']
+    """
+    variants = rows.groupby("name")["variant"].nunique()
+    swept = [*ROW[:-1], *SCORES] if (variants > 1).any() else [*ROW, *SCORES]
+    return [str(column) for column in rows if column not in swept]
+
+
+def sweep_table(
+    rows: pd.DataFrame, summary: pd.DataFrame, intervals: pd.DataFrame, metrics: pd.DataFrame, *, select: bool
+) -> pd.DataFrame:
+    """Content of sweep.csv: what each row is, its pooled scores with their intervals, and its validation UF1.
+
+    Args:
+        rows: as rows.csv.
+        summary: as summary.csv.
+        intervals: as intervals.csv.
+        metrics: as metrics.csv.
+        select: whether each training keeps its round with the best validation UF1, instead of the last one.
+
+    Returns:
+        The columns of rows.csv; ``<metric>``, ``<metric>_low``, ``<metric>_high`` and ``<metric>_sd``; if rounds were
+        scored by validation, ``validation_uf1``, the mean over repeats of the pooled UF1 of the round that is kept.
+    """
+    wide = rows.set_index("algorithm")
+    by_metric = dict(iter(intervals.groupby("metric")))
+    means = summary[summary["kind"] == "trained"].set_index("algorithm")
+    for metric in METRICS:
+        if metric in by_metric:
+            bounds = by_metric[metric].set_index("algorithm")
+            wide[metric] = bounds["estimate"]
+            wide[f"{metric}_low"], wide[f"{metric}_high"] = bounds["low"], bounds["high"]
+            wide[f"{metric}_sd"] = means[f"{metric}_sd"]
+    if (metrics["scored"] == "validation").any():
+        wide[VALIDATION] = validation_uf1(metrics, select=select)
+    return wide.reset_index()
+
+
+def validation_uf1(metrics: pd.DataFrame, *, select: bool) -> "pd.Series[float]":
+    """Pooled validation UF1 of the best round (``select``) or the last one, the mean over repeats, by algorithm."""
+    pooled = metrics[(metrics["fold"] == POOLED) & (metrics["scored"] == "validation")]
+    by_repeat = pooled.sort_values("round").groupby(["algorithm", "repeat"])["uf1"]
+    return (by_repeat.max() if select else by_repeat.last()).groupby(level="algorithm").mean()
+
+
+def best_row(sweep: pd.DataFrame) -> Best | None:
+    """The row with the highest validation UF1 if there is validation, else with the highest test UF1.
+
+    Args:
+        sweep: as sweep.csv.
+
+    Returns:
+        The first of equally good rows; None where no row has a score, as where only action units are detected.
+    """
+    by_validation = VALIDATION in sweep
+    column = VALIDATION if by_validation else "uf1"
+    values = sweep[column].to_numpy(float) if column in sweep else np.array([])
+    if not np.isfinite(values).any():
+        return None
+    best = int(np.nanargmax(values))
+    return Best(str(sweep["algorithm"].iloc[best]), by_validation, float(values[best]))

@@ -1,0 +1,211 @@
+"""The life of a command: options, a new run folder or an interrupted one, devices, and the exit status.
+
+FED = Command("fed", PRESETS, check_fed, "Compare federated algorithms.")
+
+def run(settings: FedSettings, run: Run) -> int: ...
+
+if __name__ == "__main__":
+    exit_with(lambda arguments: main(FED, arguments, run))
+"""
+
+import logging
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from rich.console import Console
+
+from experiments.run import folder as folders
+from experiments.run.checkpoints import restore_newest
+from experiments.run.config import read_settings
+from experiments.run.devices import cache_compilations, use_devices
+from experiments.run.folder import RunFolder
+from experiments.run.mistakes import INTERRUPTED, MISTAKE, exit_status
+from experiments.run.options import chosen_preset, options_type
+from experiments.run.stopping import StopRequest, stop_after_current_step
+from fedpsyau_jax.options import parsed
+
+__all__ = [
+    "INTERRUPTED",
+    "MISTAKE",
+    "Command",
+    "Run",
+    "StopRequest",
+    "cache_compilations",
+    "exit_status",
+    "exit_with",
+    "main",
+    "options_of",
+    "remove_if_not_started",
+    "restore_newest",
+    "resume",
+    "settings_of",
+    "start",
+    "stop_after_current_step",
+    "use_devices",
+]
+Settings = TypeVar("Settings")
+
+
+class Command(NamedTuple, Generic[Settings]):
+    """A command that trains, can be interrupted and resumed.
+
+    Attributes:
+      name: Name of its module in ``experiments``.
+      presets: Settings by name; the first is the default, and if it is the only one there is no ``--preset``.
+      check: Raises a ValueError for settings that cannot be run.
+      description: First line of its help.
+      preset_help: What the presets are.
+      several_databases: Whether ``--manual-dir`` takes several values, each name=FOLDER.
+    """
+
+    name: str
+    presets: Mapping[str, Settings]
+    check: Callable[[Settings], None]
+    description: str = ""
+    preset_help: str = "Defaults of the options."
+    several_databases: bool = False
+
+
+class Run(NamedTuple):
+    """Where a run reads and writes.
+
+    Attributes:
+      folder: Of the run, with its config.json.
+      data_dir: Folder of the databases; None for the usual one.
+      manual_dir: The user's copy of the database; of a command with several databases, each as name=FOLDER.
+      console: For the results, on standard output.
+      new: False if an interrupted run goes on.
+    """
+
+    folder: RunFolder
+    data_dir: Path | None
+    manual_dir: Any
+    console: Console
+    new: bool
+
+
+def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Settings, Run], int]) -> int:
+    """Start a run, or resume one.
+
+    Args:
+      command: which.
+      arguments: as the user wrote them.
+      run: trains and writes the results; returns the exit status.
+
+    Returns:
+      Exit status: 0, or 130 after Ctrl-C.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    preset = chosen_preset(arguments, list(command.presets))
+    kind = options_of(command)
+    prog = f"python -m experiments.{command.name}"
+    options = parsed(kind, arguments, default=kind(command.presets[preset]), prog=prog)
+    new, settings = options.resume is None, options.settings
+    if new:
+        command.check(settings)
+    else:
+        default = next(iter(command.presets))
+        changed = preset != default or settings != command.presets[preset] or options.output is not None
+        folder = resume(options.resume, with_settings=changed)
+        settings = settings_of(folder, command)
+    use_devices(getattr(settings, "devices", 1))
+    cache_compilations()
+    if new:
+        folder = start(command.name, arguments, asdict(settings), options.output)
+    with remove_if_not_started(folder, new=new):
+        return run(settings, Run(folder, options.data_dir, options.manual_dir, Console(), new))
+
+
+def options_of(command: Command[Any]) -> type[Any]:
+    """The class of all options of a command; see ``options_type``."""
+    return options_type(
+        command.name,
+        command.description,
+        command.presets,
+        command.preset_help,
+        several_databases=command.several_databases,
+    )
+
+
+def settings_of(folder: RunFolder, command: Command[Settings]) -> Settings:
+    """The settings of an earlier run of a command.
+
+    Raises:
+      ValueError: the folder is not of this command or of this version, or its settings cannot be run.
+    """
+    kind = type(next(iter(command.presets.values())))
+    return read_settings(folder, command.name, kind, command.check)
+
+
+def start(
+    name: str, arguments: Sequence[str], settings: Mapping[str, Any], output: Path | None, *, resumable: bool = True
+) -> RunFolder:
+    """Make the folder of a new run, with its config.json.
+
+    Args:
+      name: of the command's module.
+      arguments: as the user wrote them.
+      settings: as config.json is to hold them.
+      output: where; by default runs/NAME-DATE-TIME.
+      resumable: whether the command has ``--resume``.
+
+    Raises:
+      FileExistsError, PermissionError: the folder cannot be made.
+    """
+    path = output or Path("runs") / f"{name}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = folders.create(path, resumable=resumable)
+    command = f"python -m experiments.{name} {shlex.join(arguments)}".strip()
+    folder.write_json("config.json", {"experiment": name, "command": command, "settings": settings})
+    return folder
+
+
+def resume(path: Path, *, with_settings: bool) -> RunFolder:
+    """Open the folder of an interrupted run.
+
+    Args:
+      path: its place.
+      with_settings: whether the user gave settings too; the run has its own.
+
+    Raises:
+      ValueError: settings were given.
+      FileNotFoundError: there is no such folder.
+    """
+    if with_settings:
+        raise ValueError(
+            "--resume goes on with the settings of its run: leave out all others, except the data's folders"
+        )
+    return folders.existing(path)
+
+
+@contextmanager
+def remove_if_not_started(folder: RunFolder, *, new: bool) -> Iterator[None]:
+    """Delete the folder of a new run if the command fails before training starts (before data.json is written)."""
+    try:
+        yield
+    except (ValueError, OSError):
+        if new and not folder.has("data.json"):
+            shutil.rmtree(folder.path)
+        raise
+
+
+def exit_with(main: Callable[[Sequence[str]], int]) -> None:
+    """Run ``main`` on the arguments of the process and exit with its status.
+
+    Orbax logs every failed read or write with its stack, and its destructors fail after that: both are silenced, as
+    the sentence of the error says what matters.
+    """
+    if not os.environ.get("FEDPSYAU_TRACEBACK"):
+        for name in ("absl", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        sys.unraisablehook = lambda _: None
+    sys.exit(exit_status(lambda: main(sys.argv[1:])))

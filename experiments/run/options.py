@@ -1,0 +1,66 @@
+"""Options of a command that trains: its settings, and where it reads and writes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+
+def options_type(
+    name: str, description: str, presets: Mapping[str, Any], preset_help: str, *, several_databases: bool = False
+) -> type[Any]:
+    """A frozen dataclass of all options of a command, for the parser.
+
+    Args:
+      name: of the command.
+      description: first line of its help.
+      presets: settings by name; the first is the default.
+      preset_help: what the presets are.
+      several_databases: whether ``--manual-dir`` takes several values.
+
+    Returns:
+      A class with ``settings``, ``preset`` (if there are several), ``output``, ``resume``, ``data_dir`` and
+      ``manual_dir``.
+    """
+    first, settings = next(iter(presets.items()))
+    copies = "copies of real databases, as name=FOLDER" if several_databases else "copy of a real database"
+    fields = [
+        ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default_factory=lambda: settings)),
+        *([_option("preset", Literal[tuple(presets)], preset_help, first)] if len(presets) > 1 else []),
+        _option(
+            "output",
+            Path | None,
+            f"Folder for the results; it must not exist. By default runs/{name}-DATE-TIME.",
+        ),
+        _option("resume", Path | None, "Go on with an interrupted run in this folder, with its settings."),
+        _option("data_dir", Path | None, "Folder of the databases; by default TFDS_DATA_DIR, else tfds's own."),
+        _option(
+            "manual_dir",
+            tuple[str, ...] if several_databases else Path | None,
+            f"Your {copies}; needed the first time only.",
+            () if several_databases else None,
+        ),
+    ]
+    return make_dataclass("Options", fields, frozen=True, namespace={"__doc__": description})
+
+
+def chosen_preset(arguments: Sequence[str], presets: Sequence[str]) -> str:
+    """The preset that the arguments name, or the first one; it decides the defaults of the other options.
+
+    Raises:
+      ValueError: there is no such preset.
+    """
+    for index, argument in enumerate(arguments if len(presets) > 1 else []):
+        name, _, value = argument.partition("=")
+        if name == "--preset":
+            value = value or (arguments[index + 1] if index + 1 < len(arguments) else "")
+            if value not in presets:
+                raise ValueError(f"--preset={value}: choose one of {', '.join(presets)}")
+            return value
+    return presets[0]
+
+
+def _option(name: str, kind: Any, text: str, default: Any = None) -> tuple[str, Any, Any]:
+    return name, Annotated[kind, tyro.conf.arg(help=text)], field(default=default)

@@ -1,0 +1,58 @@
+"""The cost of a run, known before it trains: trainings, programs, memory and disk space."""
+
+from typing import NamedTuple
+
+from experiments.run.folder import RunFolder, require_space
+from experiments.training import chunks
+from experiments.training.prepare import Prepared
+from experiments.training.shapes import store_like, task_of
+
+
+class Budget(NamedTuple):
+    """The cost of a run.
+
+    ``rows``, ``trainings``, ``programs``: their numbers; ``training_bytes``: the largest state of one training;
+    ``checkpoint_bytes``: the largest checkpoint, which holds all trainings of a chunk.
+    """
+
+    rows: int
+    trainings: int
+    programs: int
+    training_bytes: int
+    checkpoint_bytes: int
+
+    def __str__(self) -> str:
+        """One sentence."""
+        what = f"{_number(self.trainings, 'training')} of {_number(self.rows, 'row')}"
+        where = f"in {_number(self.programs, 'program')}"
+        return f"{what}, {where}; a checkpoint takes {self.checkpoint_bytes / 1e6:.0f} MB."
+
+
+def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
+    """The cost of a run.
+
+    Raises:
+      ValueError: a single training does not fit into memory.
+      OSError: the disk does not have room for two checkpoints.
+    """
+    table, settings, shown = prepared.table, prepared.settings, prepared.rows.shown
+    largest, checkpoint = 0, 0
+    for group in table.groups:
+        store = store_like(group, prepared.rows)
+        task = task_of(group, len(prepared.class_names), store)
+        one = chunks.state_bytes(settings, group, task, store, shown)
+        size = chunks.size_of_chunks(settings, group, task, store, shown, folder)
+        largest, checkpoint = max(largest, one), max(checkpoint, one * size)
+    if (needed := 2 * largest) > (memory := chunks.memory()):
+        raise ValueError(
+            f"one training takes {needed / 1e9:.1f} GB of memory, but there is {memory / 1e9:.1f} GB: use fewer "
+            "clients or a machine with more memory"
+        )
+    if not folder.checkpoints.exists():
+        require_space(folder, 2 * checkpoint, "two checkpoints of the training")
+    trainings = sum(len(group.trainings) for group in table.groups)
+    return Budget(len(table.rows), trainings, len(table.groups), largest, checkpoint)
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"

@@ -1,0 +1,244 @@
+"""A whole run: compile the programs, get the detectors, train every group, and keep the networks."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache, partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.inputs.settings import NetworkSettings, RecognitionSettings
+from experiments.run import networks as stored_networks
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages
+from experiments.training import chunks
+from experiments.training.chunks import TrainingResult
+from experiments.training.detectors import Clients
+from experiments.training.loop import Job, Outcome, train
+from experiments.training.plan import Group
+from experiments.training.prepare import Prepared
+from experiments.training.program import Program, compile_program, initial_state, num_bytes
+from experiments.training.records import MetricsFile
+from experiments.training.shapes import job_arrays_like, store_like, task_of
+from experiments.training.store import Detector, Store, detect
+from experiments.training.task import Task
+from fedpsyau_jax.types import ClientState, Float
+
+MAX_KEPT_BYTES = 60e6
+"""Maximum size of the networks that a finished run keeps by default."""
+
+
+@dataclass
+class Results:
+    """The results of a run.
+
+    Attributes:
+      trained: trainings with their results, in the order of the table's rows.
+      au_probabilities: by name of the group, the outputs of its frozen detectors [detectors, rows, aus]; no entry if
+        the trained networks detect action units themselves.
+      rounds: finished rounds of the last group.
+      ended: whether everything is trained.
+      problem: why training stopped early, if something went wrong.
+    """
+
+    trained: list[TrainingResult] = field(default_factory=list)
+    au_probabilities: dict[str, Float[np.ndarray, "detectors rows aus"]] = field(default_factory=dict)
+    rounds: int = 0
+    ended: bool = False
+    problem: str | None = None
+
+    def complete(self, prepared: Prepared) -> list[TrainingResult]:
+        """The results of those rows and repeats whose splits all have results."""
+        planned = Counter((one.row, one.repeat) for one in prepared.table.trainings)
+        done = Counter((one.training.row, one.training.repeat) for one in self.trained)
+        keys = {key for key, number in done.items() if number == planned[key]}
+        return [one for one in self.trained if (one.training.row, one.training.repeat) in keys]
+
+
+def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages) -> Results:
+    """Train all remaining groups, until the end, a divergence, or the user's request to stop.
+
+    The first program compiles while the detectors are pretrained.
+    """
+    results, metrics = Results(), MetricsFile(folder, prepared)
+    wanted = networks_to_keep(prepared)
+    with ThreadPoolExecutor(1) as thread:
+        programs = _Programs(prepared, folder, thread)
+        clients = prepared.source.clients(detector_networks(prepared.table.groups), programs.begin)
+        for group in prepared.table.groups:
+            store, probabilities = store_with_detectors(prepared, group, clients, stages)
+            if probabilities is not None:
+                results.au_probabilities[group.name] = probabilities
+            job = _job(prepared, group, store, folder, programs, wanted, stages)
+            outcome = train(job, stages, metrics.write)
+            _add(results, outcome)
+            metrics.add(outcome.trained)
+            if not outcome.ended:
+                break
+    order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
+    results.trained.sort(key=lambda one: order[id(one.training)])
+    return results
+
+
+def _add(results: Results, outcome: Outcome) -> None:
+    results.trained += outcome.trained
+    results.rounds, results.ended, results.problem = outcome.rounds, outcome.ended, outcome.problem
+
+
+class _Programs:
+    """Tasks and programs of all groups; programs compile in a background thread."""
+
+    def __init__(self, prepared: Prepared, folder: RunFolder, thread: ThreadPoolExecutor) -> None:
+        self.prepared, self.folder, self.thread = prepared, folder, thread
+        self.future = cache(self._future)
+
+    def task(self, group: Group) -> Task:
+        """The task of a group."""
+        return task_of(group, len(self.prepared.class_names), store_like(group, self.prepared.rows))
+
+    def begin(self) -> None:
+        """Start to compile the first program, unless its group is finished."""
+        first, *_ = self.prepared.table.groups
+        if not self._finished(first):
+            self.future(first)
+
+    def wait(self, group: Group, stages: Stages, size: int) -> Program:
+        """The program of a group, once it is compiled."""
+        del size
+        with stages.stage("compiling (once; later starts read the cache)"):
+            return self.future(group).result()
+
+    def _finished(self, group: Group) -> bool:
+        size = self._size(group)
+        return all(self.folder.has(f"finished/{chunk.name}.npz") for chunk in chunks.chunks_of(group, size))
+
+    def _size(self, group: Group) -> int:
+        settings, rows = self.prepared.settings, self.prepared.rows
+        like = store_like(group, rows)
+        return chunks.size_of_chunks(settings, group, self.task(group), like, rows.shown, self.folder)
+
+    def _future(self, group: Group) -> Future[Program]:
+        settings, rows = self.prepared.settings, self.prepared.rows
+        like = job_arrays_like(group, self._size(group), rows.shown, settings.seed)
+        store = jax.eval_shape(lambda given: given, store_like(group, rows))
+        return self.thread.submit(compile_program, group.recipe, self.task(group), store, like, settings.devices)
+
+
+def _job(
+    prepared: Prepared,
+    group: Group,
+    store: Store,
+    folder: RunFolder,
+    programs: _Programs,
+    wanted: dict[str, frozenset[tuple[int, int]]],
+    stages: Stages,
+) -> Job:
+    several = len(prepared.table.groups) > 1
+    number = prepared.table.groups.index(group) + 1
+    return Job(
+        settings=prepared.settings,
+        group=group,
+        task=programs.task(group),
+        store=store,
+        shown=prepared.rows.shown,
+        program=partial(programs.wait, group, stages),
+        unit=prepared.unit,
+        title=f"training, program {number} of {len(prepared.table.groups)}" if several else "training",
+        folder=folder,
+        keep=partial(keep_network, folder, group),
+        wanted=wanted[group.name],
+    )
+
+
+def detector_networks(groups: Sequence[Group]) -> list[NetworkSettings]:
+    """The networks whose pretrained detectors are needed, without duplicates."""
+    return list(dict.fromkeys(view.network for group in groups for view in group.views))
+
+
+def store_with_detectors(
+    prepared: Prepared, group: Group, clients: Clients, stages: Stages
+) -> tuple[Store, Float[np.ndarray, "detectors rows aus"] | None]:
+    """A group's store with its detectors' features or weights, and the AU probabilities of frozen detectors."""
+    like = store_like(group, prepared.rows)
+    if group.au == "frozen":
+        outputs = detect(group.network, detectors_of(group, clients), prepared.rows.examples, _track(group, stages))
+        return like._replace(features=outputs.features), np.asarray(jax.nn.sigmoid(outputs.logits))
+    if group.au == "finetuned":
+        detectors = [clients[view.network] for view in group.views]
+        stacked: ClientState = jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *detectors)
+        return like._replace(detectors=stacked), None
+    return like, None
+
+
+def detectors_of(group: Group, clients: Clients) -> list[Detector]:
+    """The detectors of a group with the priors that they use."""
+    return [Detector(clients[view.network], view.priors, view.network.prior_ratio) for view in group.views]
+
+
+def _track(group: Group, stages: Stages) -> Callable[[Sequence[Detector]], Iterable[Detector]]:
+    return partial(stages.track, total=len(group.views), description="detecting action units")
+
+
+def networks_to_keep(prepared: Prepared) -> dict[str, frozenset[tuple[int, int]]]:
+    """The networks to keep of each group, by its name, as (place, client).
+
+    All if the settings ask for it; else as many as fit into ``MAX_KEPT_BYTES``, taken from the rows in turn. For a
+    pretraining, the detector of each row's first repeat.
+    """
+    networks = [
+        (place, client, group)
+        for group in prepared.table.groups
+        for place in range(len(group.trainings))
+        for client in range(group.num_clients)
+    ]
+    if isinstance(prepared.settings, RecognitionSettings):
+        networks = networks if prepared.settings.keep_networks else _within_limit(prepared, networks)
+    else:
+        networks = [network for network in networks if network[2].trainings[network[0]].repeat == 0]
+    return {
+        group.name: frozenset((place, client) for place, client, owner in networks if owner is group)
+        for group in prepared.table.groups
+    }
+
+
+def _within_limit(prepared: Prepared, networks: list[tuple[int, int, Group]]) -> list[tuple[int, int, Group]]:
+    rows = {row.title: place for place, row in enumerate(prepared.table.rows)}
+
+    def turn(network: tuple[int, int, Group]) -> tuple[int, int, int, int]:
+        place, client, group = network
+        one = group.trainings[place]
+        return one.repeat, one.number, client, rows[one.row]
+
+    sizes = {group.name: network_bytes(prepared, group) for group in prepared.table.groups}
+    chosen, room = [], MAX_KEPT_BYTES
+    for network in sorted(networks, key=turn):
+        room -= sizes[network[2].name]
+        if room < 0:
+            break
+        chosen.append(network)
+    return chosen
+
+
+def network_bytes(prepared: Prepared, group: Group) -> int:
+    """Bytes of one trained network."""
+    return num_bytes(network_like(prepared, group))
+
+
+def network_like(prepared: Prepared, group: Group) -> ClientState:
+    """Shapes and dtypes of a trained network, unpacked."""
+    like = store_like(group, prepared.rows)
+    task = task_of(group, len(prepared.class_names), like)
+    arrays = job_arrays_like(group, 1, prepared.rows.shown, prepared.settings.seed)
+    one = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), arrays)
+    state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), like, one)
+    packed = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), state.federation.clients)
+    unpacked: ClientState = jax.eval_shape(task.unpack_client, packed)
+    return unpacked
+
+
+def keep_network(folder: RunFolder, group: Group, place: int, client: int, network: ClientState) -> None:
+    """Write a trained network into the run folder."""
+    stored_networks.write(folder, f"{group.name}-{place}", client, network)

@@ -1,0 +1,237 @@
+"""The trainings of a run: rows of the table x splits, in groups that one compiled program can train."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.inputs.settings import AUModule, NetworkSettings
+from experiments.training.store import CHUNK
+from experiments.training.task import Numbers
+from fedpsyau_jax.federated import ClientData, Strategy, stacked
+from fedpsyau_jax.priors import Priors
+from fedpsyau_jax.splits import Split, pad_indices
+from fedpsyau_jax.types import Array, Batch, Int, Key
+
+TRAINING = 1
+"""Folded into the key of a repeat for all random numbers of its trainings; 0 is for its splits."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The part of the settings that decides the compiled program.
+
+    Attributes:
+      rounds: number of rounds; of epochs, where a round is one epoch.
+      local_epochs: passes over a client's examples in a round.
+      batch: maximum batch size.
+      schedule: of the learning rate: a warm-up of ``warmup_epochs`` in the first round, then constant; or a warm-up of
+        one epoch, then a cosine down to 0.
+      warmup_epochs: 0 for none.
+      optimizer_state: whether the optimiser's state is reset in each round.
+      proximal: squared distance, or the released sum of norms.
+      slow_modules: whether the modules of ``task.SLOW_MODULES`` have lower learning rates.
+      scored: which examples are scored after each round; "" for none.
+      select: test the round with the best validation UF1, instead of the last.
+    """
+
+    rounds: int
+    batch: int
+    local_epochs: int = 1
+    schedule: Literal["warm-up", "cosine"] = "warm-up"
+    warmup_epochs: int = 0
+    optimizer_state: Literal["reset", "kept"] = "kept"
+    proximal: Literal["squared", "released"] = "squared"
+    slow_modules: bool = False
+    scored: Literal["validation", "test", ""] = ""
+    select: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training: a row of the table on one split.
+
+    Attributes:
+      row: title of the row.
+      repeat: number of the repeat.
+      number: index of the split in its repeat.
+      split: who trains, validates and tests.
+      strategy: mixing and proximal factors of its clients.
+      numbers: the hyperparameters that are arguments of the program.
+      network: its network, with one prior.
+      priors: its prior, computed for this split.
+      prior_rows: examples whose annotations the prior may depend on.
+    """
+
+    row: str
+    repeat: int
+    number: int
+    split: Split
+    strategy: Strategy
+    numbers: Numbers
+    network: NetworkSettings
+    priors: Priors
+    prior_rows: Int[np.ndarray, "rows"]
+
+
+class DetectorView(NamedTuple):
+    """A pretrained detector, named by its network, as it is used with the priors of a split."""
+
+    network: NetworkSettings
+    priors: Priors
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Trainings of one shape: one compiled program trains them all.
+
+    Attributes:
+      name: prefix of its files.
+      recipe: how they train.
+      au: whether the AU detector is frozen, finetuned or trained from scratch; "detection" if only it is trained.
+      trainings: all of them.
+      distinct_priors: the distinct priors; ``prior``: index of the one of each training.
+      views: the distinct detector views; ``detector``: index of the one of each training.
+    """
+
+    name: str
+    recipe: Recipe
+    au: AUModule | Literal["detection"]
+    trainings: tuple[Training, ...]
+    distinct_priors: tuple[Priors, ...]
+    prior: tuple[int, ...]
+    views: tuple[DetectorView, ...]
+    detector: tuple[int, ...]
+
+    @property
+    def network(self) -> NetworkSettings:
+        """The network of all trainings, except for prior and ratio."""
+        return self.trainings[0].network
+
+    @property
+    def num_clients(self) -> int:
+        """Clients of each training."""
+        return len(self.trainings[0].split.clients)
+
+
+class Arrays(NamedTuple):
+    """Trainings as arrays, leaves [trainings, ...]; examples are rows of the store.
+
+    ``key``: source of all random numbers of a training; it depends on repeat and split only, so rows share it;
+    ``scored``, ``test``: held-out examples of each client; a client whose mask is all zeros does nothing.
+    """
+
+    key: Key[Array, "trainings"]
+    strategy: Strategy
+    train: ClientData
+    scored: Batch
+    test: Batch
+    numbers: Numbers
+    prior: Int[Array, "trainings"]
+    detector: Int[Array, "trainings"]
+
+
+def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], trainings: Sequence[Training]) -> Group:
+    """Group trainings of one shape, with their distinct priors and detectors."""
+    distinct_priors, prior = distinct([training.priors for training in trainings])
+    if au in ("scratch", "detection"):
+        return Group(
+            name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), (), (0,) * len(trainings)
+        )
+    networks = list(dict.fromkeys(training.network for training in trainings))
+    places = [networks.index(training.network) for training in trainings]
+    keys = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
+    distinct_keys = list(dict.fromkeys(keys))
+    views = tuple(DetectorView(networks[place], distinct_priors[kind]) for place, kind in distinct_keys)
+    detector = tuple(distinct_keys.index(key) for key in keys)
+    return Group(name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), views, detector)
+
+
+def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
+    """The key of a training; no two (seed, repeat, split) share one."""
+    key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), TRAINING)
+    return jax.random.fold_in(key, number)
+
+
+def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
+    """Some trainings of a group as arrays, whose shapes do not depend on which trainings.
+
+    Args:
+      group: the group; its largest splits decide the padding.
+      places: indices of the trainings in the group.
+      size: length of the first axis; it is padded with trainings that do nothing.
+      shown: index of the example that each row of the store shows; training uses all rows of an example, validation
+        and test only its first.
+      seed: of the run.
+    """
+    filled = [*places, *[places[-1]] * (size - len(places))]
+    chosen = [group.trainings[place] for place in filled]
+    keys = jnp.stack([training_key(seed, one.repeat, one.number) for one in chosen])
+    ids = jnp.tile(jnp.arange(group.num_clients, dtype=jnp.int32), (size, 1))
+    rows, mask = _train_rows(group, chosen, shown)
+    mask[len(places) :] = 0
+    strategies = [one.strategy for one in group.trainings]
+    together = stacked(strategies)
+    scored = group.recipe.scored
+    return Arrays(
+        keys,
+        jax.tree.map(lambda leaf: leaf[np.array(filled)], together),
+        ClientData(ids, jnp.asarray(rows), jnp.asarray(mask)),
+        _held_out(group, chosen, scored) if scored else _no_examples(size, group.num_clients),
+        _held_out(group, chosen, "test"),
+        jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
+        jnp.array([group.prior[place] for place in filled], jnp.int32),
+        jnp.array([group.detector[place] for place in filled], jnp.int32),
+    )
+
+
+def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:
+    """The distinct priors, and the index among them of each given prior.
+
+    >>> from fedpsyau_jax.priors import published
+    >>> distinct_priors, places = distinct([published(), published()])
+    >>> len(distinct_priors), places
+    (1, [0, 0])
+    """
+    first: dict[bytes, int] = {}
+    distinct_priors: list[Priors] = []
+    places = []
+    for prior in priors:
+        content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(prior))
+        if content not in first:
+            first[content] = len(distinct_priors)
+            distinct_priors.append(prior)
+        places.append(first[content])
+    return distinct_priors, places
+
+
+def rows_to_train_on(
+    examples: Int[np.ndarray, "examples"], shown: Int[np.ndarray, "rows"]
+) -> Int[np.ndarray, "train_rows"]:
+    """All rows of the store that show one of these examples."""
+    return np.flatnonzero(np.isin(shown, examples))
+
+
+def _train_rows(
+    group: Group, chosen: Sequence[Training], shown: Int[np.ndarray, "rows"]
+) -> tuple[np.ndarray, np.ndarray]:
+    rows: Mapping[int, list[np.ndarray]] = {
+        id(one.split): [rows_to_train_on(client.train, shown) for client in one.split.clients]
+        for one in group.trainings
+    }
+    longest = max(len(client) for clients in rows.values() for client in clients)
+    return pad_indices([rows[id(one.split)] for one in chosen], longest)
+
+
+def _held_out(group: Group, chosen: Sequence[Training], part: str) -> Batch:
+    longest = max(len(getattr(client, part)) for one in group.trainings for client in one.split.clients)
+    length = longest if longest <= CHUNK else longest + -longest % CHUNK
+    indices, mask = pad_indices([[getattr(c, part) for c in one.split.clients] for one in chosen], length)
+    return Batch(jnp.asarray(indices), jnp.asarray(mask))
+
+
+def _no_examples(size: int, num_clients: int) -> Batch:
+    return Batch(jnp.zeros((size, num_clients, 0), jnp.int32), jnp.zeros((size, num_clients, 0)))

@@ -1,0 +1,213 @@
+"""From settings to trainings: the same for the command that trains and for those that read its run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from data.dataset import Dataset
+from experiments.inputs.corpus import Corpus, join
+from experiments.inputs.databases import load_dataset
+from experiments.inputs.detectors import PretrainedDetectors
+from experiments.inputs.prior_files import keep_priors
+from experiments.inputs.priors import annotations_of
+from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
+from experiments.inputs.splits import client_names, split_key, splits_of
+from experiments.results import schema
+from experiments.run.facts import write_facts
+from experiments.run.folder import RunFolder
+from experiments.run.progress import Stages
+from experiments.training.detectors import DetectorSource, detector_source
+from experiments.training.rows import Table, table_of
+from experiments.training.store import Rows, rows_of, with_rotated_copies
+from fedpsyau_jax.splits import Origins, Split, refuse_leaks
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything that a run trains, and on what.
+
+    Attributes:
+      settings: of the run.
+      datasets: one, or the databases of a pretraining.
+      corpus: their examples with subjects and clips.
+      repeats: [repeats][splits].
+      rows: the examples as the store has them.
+      table: rows of the table and their trainings.
+      source: where the pretrained detectors come from.
+    """
+
+    settings: RunSettings
+    datasets: Sequence[Dataset]
+    corpus: Dataset | Corpus
+    repeats: list[list[Split]]
+    rows: Rows
+    table: Table
+    source: DetectorSource
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the emotion classes; empty in a pretraining."""
+        return self.datasets[0].class_names if isinstance(self.settings, RecognitionSettings) else ()
+
+    @property
+    def au_names(self) -> tuple[str, ...]:
+        """Names of the action units."""
+        return self.datasets[0].au_names
+
+    @property
+    def part(self) -> str:
+        """What the scores of a repeat are pooled over: "client" or "fold"."""
+        return "client" if isinstance(self.settings, FedSettings) else "fold"
+
+    @property
+    def unit(self) -> str:
+        """What a step of training is called: "round" or "epoch"."""
+        return "round" if isinstance(self.settings, FedSettings) else "epoch"
+
+
+def prepare(
+    settings: RecognitionSettings,
+    au_init: PretrainedDetectors | None,
+    data_dir: Path | None,
+    manual_dir: Path | None,
+    stages: Stages,
+) -> Prepared:
+    """Load and split the data, compute the priors, and check for leaks.
+
+    Raises:
+      ValueError, OSError: the data cannot be loaded, or information on held-out examples would leak into training.
+    """
+    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, au_init, data_dir, stages)
+
+
+def prepare_on(
+    dataset: Dataset,
+    settings: RecognitionSettings,
+    au_init: PretrainedDetectors | None,
+    data_dir: Path | None,
+    stages: Stages,
+) -> Prepared:
+    """As ``prepare``, with a dataset that is already loaded."""
+    repeats = splits_of(settings, dataset)
+    rows = rows_of(dataset.examples)
+    if settings.augment:
+        rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
+    table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
+    source = detector_source(settings, au_init, data_dir, stages)
+    by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
+    _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
+    return Prepared(settings, [dataset], dataset, repeats, rows, table, source)
+
+
+def prepare_pretraining(
+    settings: PretrainSettings, datasets: Sequence[Dataset], divide: Callable[[Corpus], list[list[Split]]]
+) -> Prepared:
+    """As ``prepare``, for a pretraining of AU detectors."""
+    corpus = join(list(datasets))
+    repeats = divide(corpus)
+    rows = rows_of(corpus.examples)
+    table = table_of(settings, repeats, annotations_of(corpus), rows.shown)
+    _refuse_leaks(corpus, repeats, table, ())
+    return Prepared(settings, datasets, corpus, repeats, rows, table, DetectorSource((), lambda *_: {}))
+
+
+def record_inputs(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] | None = None) -> None:
+    """Record everything that the run depends on; in a resumed run, check that it has not changed.
+
+    Raises:
+      ValueError: data, splits, rows or priors are not those of the interrupted run.
+    """
+    trainings = prepared.table.trainings
+    keep_priors(folder, [(f"{one.row}, repeat {one.repeat}", one.priors) for one in trainings])
+    facts: dict[str, Any] = {
+        "databases": [facts_of(one) for one in prepared.datasets],
+        "part": prepared.part,
+        "unit": prepared.unit,
+        "scored": prepared.table.groups[0].recipe.scored,
+    }
+    tables = {"rows.csv": rows_table(prepared.table), "splits.csv": splits_table(prepared)}
+    write_facts(folder, facts, tables | (extra or {}))
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """The facts about a dataset in data.json."""
+    return schema.data_facts(
+        dataset.name,
+        dataset.subject.tolist(),
+        np.asarray(dataset.examples.emotion),
+        dataset.class_names,
+        dataset.au_names,
+        synthetic=dataset.synthetic,
+        fingerprint=dataset.fingerprint,
+        drops=dataset.metadata.get("dropped", []),
+    )
+
+
+def rows_table(table: Table) -> pd.DataFrame:
+    """Content of rows.csv."""
+    options = list(dict.fromkeys(option for row in table.rows for option in row.values))
+    return pd.DataFrame(
+        [
+            {
+                "algorithm": row.title,
+                "name": row.name,
+                "prior": row.settings.network.prior[0],
+                "variant": row.settings.network.variant,
+                **{option: row.values.get(option, "") for option in options},
+            }
+            for row in table.rows
+        ]
+    )
+
+
+def splits_table(prepared: Prepared) -> pd.DataFrame:
+    """Content of splits.csv."""
+    labels = np.asarray(prepared.corpus.examples.emotion)
+    return pd.DataFrame(
+        [
+            schema.split_row(
+                {"repeat": repeat, "fold": split.name, "client": name},
+                list(client.subjects),
+                labels[client.train],
+                labels[client.validation],
+                labels[client.test],
+                prepared.class_names,
+            )
+            for repeat, splits in enumerate(prepared.repeats)
+            for split in splits
+            for name, client in zip(client_names(split), split.clients, strict=True)
+        ]
+    )
+
+
+def _refuse_leaks(
+    data: Dataset | Corpus,
+    repeats: Sequence[Sequence[Split]],
+    table: Table,
+    pretraining_subjects: Sequence[str],
+    *,
+    by_subject: bool = True,
+) -> None:
+    splits = [split for splits in repeats for split in splits]
+    places = {id(split): (repeat, number) for repeat, own in enumerate(repeats) for number, split in enumerate(own)}
+    statistics = {}
+    for row in table.rows:
+        seen = {(one.repeat, one.number): one.prior_rows for one in table.trainings if one.row == row.title}
+        statistics[f"the prior of {row.title}"] = [seen[places[id(split)]] for split in splits]
+    origins = Origins(
+        data.subject,
+        data.clip,
+        np.asarray(data.examples.flow),
+        statistics=statistics,
+        pretraining_subjects=pretraining_subjects,
+        split_by_subject=by_subject,
+    )
+    if len(splits) > len(repeats):
+        refuse_leaks(splits, origins, part="fold")
+    else:
+        named = [split._replace(name=str(repeat)) for repeat, split in enumerate(splits)]
+        refuse_leaks(named, origins, part="repeat")

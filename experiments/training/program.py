@@ -1,0 +1,230 @@
+"""A group of trainings as one compiled program: the initial state, a round, and the test."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from experiments.training.compiler import long_run_options, run_once_options, short_run_options
+from experiments.training.placement import placement, with_sharding
+from experiments.training.plan import Arrays, Recipe
+from experiments.training.store import CHUNK, Store
+from experiments.training.task import Context, Task
+from fedpsyau_jax import metrics
+from fedpsyau_jax.federated import (
+    AxisMap,
+    ClientUpdate,
+    FederatedAlgorithm,
+    FedState,
+    Regularizer,
+    TrainTest,
+    equal_batches,
+    evaluated,
+    federated,
+    in_chunks,
+    keep_state,
+    local_training,
+    norm_prox,
+    reset_state,
+    sequential,
+    squared_prox,
+)
+from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
+
+INITIAL_WEIGHTS = 2**31 - 1
+"""Folded into a training's key for its initial weights; no round has this number."""
+OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
+
+
+class State(NamedTuple):
+    """The state between rounds, leaves [trainings, ...].
+
+    ``best``: with selection, the clients of the round with the best validation ``score`` so far, else None.
+    """
+
+    federation: FedState
+    best: ClientState | None
+    score: Float[Array, "*trainings"]
+
+    @property
+    def tested(self) -> ClientState:
+        """The networks to test, packed, leaves [trainings, clients, ...]: the selected or last ones."""
+        return self.federation.clients if self.best is None else self.best
+
+
+class Program(NamedTuple):
+    """A compiled group of trainings. It works for any ``Arrays`` and ``Store`` of the same shapes.
+
+    ``like``, ``counts``: shapes, dtypes and shardings of the states, and of a round's metrics, leaves [trainings,
+    clients, ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
+    ``round(state, store, arrays) -> (State, metrics)`` does not donate its input, so that a failed round loses nothing;
+    ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...].
+    """
+
+    like: State
+    counts: Metrics
+    place: Callable[[Store, Arrays], tuple[Store, Arrays]]
+    init: Callable[[Store, Arrays], State]
+    round: Callable[[State, Store, Arrays], tuple[State, Metrics]]
+    test: Callable[[State, Store, Arrays], PyTree]
+
+
+def context_of(store: Store, arrays: Arrays, round_: Array | int) -> Context:
+    """The context of one training in a round."""
+    priors = jax.tree.map(lambda leaf: leaf[arrays.prior], store.priors)
+    ratio = arrays.numbers.ratio[jnp.minimum(round_, len(arrays.numbers.ratio) - 1)]
+    return Context(store, priors, ratio, arrays.detector, arrays.numbers)
+
+
+def learning_rates(recipe: Recipe, num_train: int) -> optax.Schedule:
+    """The learning rate of each step of a client, relative to the maximum; never 0 before the end."""
+    steps_an_epoch = -(-num_train // recipe.batch)
+    if recipe.schedule == "cosine":
+        num_steps = max(recipe.rounds * recipe.local_epochs * steps_an_epoch, 2)
+        warmup = min(steps_an_epoch, num_steps - 1)
+        return optax.warmup_cosine_decay_schedule(1 / steps_an_epoch, 1.0, warmup, num_steps)
+    steps = max(min(recipe.warmup_epochs, recipe.local_epochs) * steps_an_epoch, 1)
+    return optax.linear_schedule(1 / steps, 1.0, steps - 1)
+
+
+def client_update(recipe: Recipe, task: Task, context: Context, num_train: int, num_scored: int) -> ClientUpdate:
+    """Local training by the recipe, then the scores of the client's held-out examples."""
+    numbers, relative = context.numbers, learning_rates(recipe, num_train)
+    steps = [optax.scale_by_adam(), optax.add_decayed_weights(numbers.weight_decay)]
+    if (rates := task.rates) is not None:
+        steps.append(optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates())))
+    training = local_training(
+        task.loss(context),
+        optax.chain(*steps),
+        lambda step: numbers.learning_rate * relative(step),
+        squared_prox if recipe.proximal == "squared" else _of_tensors(norm_prox, task),
+        batch_size=equal_batches(num_train, recipe.batch),
+        local_epochs=recipe.local_epochs,
+        optimizer_state=OPTIMIZER_STATE[recipe.optimizer_state],
+    )
+    return evaluated(training, partial(_scores, task, context) if num_scored else lambda client, batch: {})
+
+
+def algorithm(
+    recipe: Recipe, task: Task, context: Context, arrays: Arrays, over_clients: AxisMap
+) -> FederatedAlgorithm:
+    """One training as a federated algorithm; a fold has a single client."""
+    num_train, num_scored = arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
+    update = client_update(recipe, task, context, num_train, num_scored)
+    return federated(arrays.strategy, update, over_clients=over_clients)
+
+
+def initial_state(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
+    """The state of one training before its first round."""
+    context = context_of(store, arrays, 0)
+    client = task.init(jax.random.fold_in(arrays.key, INITIAL_WEIGHTS), context)
+    state = algorithm(recipe, task, context, arrays, sequential).init(client)
+    return State(state, state.clients if recipe.select else None, jnp.float32(-1))
+
+
+def one_round(
+    recipe: Recipe, task: Task, over_clients: AxisMap, state: State, arrays: Arrays, store: Store
+) -> tuple[State, Metrics]:
+    """One round of one training; with selection, its networks are kept if their validation UF1 is the best so far."""
+    context = context_of(store, arrays, state.federation.round)
+    data = TrainTest(arrays.train.id, arrays.train, arrays.scored)
+    federation, counts = algorithm(recipe, task, context, arrays, over_clients).step(state.federation, data, arrays.key)
+    counts |= counts.pop("evaluation")
+    if state.best is None:
+        return State(federation, None, state.score), counts
+    score = jnp.nan_to_num(metrics.uf1(counts["confusion"].sum(axis=0)), nan=0.0).astype(jnp.float32)
+    better = score > state.score
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), federation.clients, state.best)
+    return State(federation, best, jnp.maximum(score, state.score)), counts
+
+
+def predictions(task: Task, context: Context, client: ClientState, batch: Batch) -> PyTree:
+    """Logits for held-out examples."""
+    return in_chunks(task.predict(context), max(min(batch.mask.shape[-1], CHUNK), 1))(client, batch)
+
+
+def compile_program(
+    recipe: Recipe,
+    task: Task,
+    store: PyTree,
+    arrays: PyTree,
+    devices: int = 1,
+    on_one_device: AxisMap | None = None,
+) -> Program:
+    """Compile the programs for trainings of these shapes; ``placement`` says how their axes are mapped.
+
+    Args:
+      recipe: how to train.
+      task: what to train.
+      store: the store, or its shapes and dtypes.
+      arrays: the trainings, or their shapes and dtypes.
+      devices: number of devices.
+      on_one_device: how to map trainings and clients on each device; None for the default of the backend.
+    """
+    over = placement(devices, arrays.train.id.shape[-1], on_one_device)
+    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, recipe.select))
+    lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
+    first, like = lowered.compile(run_once_options()), lowered.out_info
+    like = jax.tree.map(with_sharding, like, first.output_shardings) if devices > 1 else like
+    shapes = jax.eval_shape(lambda *given: given, store, arrays)
+    step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
+    lowered_round = jax.jit(step_of, **over.round(State, recipe.select)).lower(like, *shapes)
+    step, counts = lowered_round.compile(long_run_options()), lowered_round.out_info[1]
+    inputs = step.input_shardings[0][1:]
+    placed_shapes = jax.tree.map(with_sharding, shapes, inputs) if devices > 1 else shapes
+    test = jax.jit(partial(_tested, recipe, task)).lower(like, *placed_shapes).compile(short_run_options())
+
+    def place(store: Store, arrays: Arrays) -> tuple[Store, Arrays]:
+        placed: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)
+        return placed
+
+    return Program(like, counts, place, first, step, test)
+
+
+def _initial_states(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
+    return jax.lax.map(lambda training: initial_state(recipe, task, store, training), arrays)
+
+
+def _round_of_all(
+    recipe: Recipe,
+    task: Task,
+    over_trainings: AxisMap,
+    over_clients: AxisMap,
+    state: State,
+    store: Store,
+    arrays: Arrays,
+) -> tuple[State, Metrics]:
+    return over_trainings(partial(one_round, recipe, task, over_clients), state, arrays, store)
+
+
+def _tested(recipe: Recipe, task: Task, state: State, store: Store, arrays: Arrays) -> PyTree:
+    def of_training(clients: ClientState, training: Arrays) -> PyTree:
+        context = context_of(store, training, recipe.rounds - 1)
+        return jax.lax.map(lambda one: predictions(task, context, *one), (clients, training.test))
+
+    return jax.lax.map(lambda both: of_training(*both), (state.tested, arrays))
+
+
+def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> Metrics:
+    """Confusion counts and summed loss of held-out examples; empty if the network predicts no emotion."""
+    logits = predictions(task, context, client, batch)
+    if "emotion" not in logits:
+        return {}
+    emotion = context.store.examples.emotion[batch.examples]
+    loss = optax.softmax_cross_entropy_with_integer_labels(logits["emotion"], emotion)
+    confusion = metrics.confusion_counts(emotion, logits["emotion"].argmax(-1), logits["emotion"].shape[-1], batch.mask)
+    return {"confusion": jnp.asarray(confusion), "scored_loss_sum": jnp.where(batch.mask > 0, loss, 0).sum()}
+
+
+def _of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:
+    """Apply a regulariser for the network's own tensors to packed parameters."""
+    return lambda params, anchor: regularizer(task.unpack(params), task.unpack(anchor))
+
+
+def num_bytes(tree: PyTree) -> int:
+    """Bytes of a tree of arrays, or of their shapes and dtypes."""
+    return sum(int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))

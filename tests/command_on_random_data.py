@@ -1,0 +1,14 @@
+"""``python tests/command_on_random_data.py COMMAND OPTIONS``: a command on noise instead of rendered faces."""
+
+import sys
+from importlib import import_module
+
+from fed_on_random_data import random_dataset
+
+from experiments.inputs import databases
+from experiments.run.lifecycle import exit_with
+
+if __name__ == "__main__":
+    databases.load = random_dataset
+    module = import_module(f"experiments.{sys.argv.pop(1)}")
+    exit_with(module.main)
