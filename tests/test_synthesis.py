@@ -185,8 +185,8 @@ def test_drawn_aus_follow_the_table():
         np.testing.assert_allclose(drawn, emotions.AU_GIVEN_EMOTION[emotion], atol=0.035)
 
 
-def test_oracle_agrees_with_a_simulation_of_its_own_rule():
-    oracle = emotions.au_set_oracle()
+def test_the_bayes_rule_agrees_with_a_simulation():
+    rule = emotions.bayes_rule()
     shares, rates = emotions.emotion_shares(), emotions.au_rates()
     generator = np.random.default_rng(0)
     hits = 0
@@ -195,11 +195,11 @@ def test_oracle_agrees_with_a_simulation_of_its_own_rule():
         present = emotions.draw_aus(emotion, generator)
         likelihood = np.where(present, rates, 1 - rates).prod(1) / (1 - (1 - rates).prod(1))
         hits += int(np.argmax(shares * likelihood)) == emotion
-    assert hits / 4000 == pytest.approx(oracle.accuracy, abs=0.025)
+    assert hits / 4000 == pytest.approx(rule.accuracy, abs=0.025)
 
 
-def test_oracle_of_balanced_classes_trades_accuracy_for_recall():
-    plain, balanced = emotions.au_set_oracle(), emotions.au_set_oracle(1 / emotions.emotion_shares())
+def test_the_bayes_rule_of_balanced_classes_trades_accuracy_for_recall():
+    plain, balanced = emotions.bayes_rule(), emotions.bayes_rule(1 / emotions.emotion_shares())
     assert plain.accuracy > balanced.accuracy
     assert balanced.uar > plain.uar
     assert emotions.emotion_shares().max() < plain.accuracy < 0.7

@@ -61,7 +61,7 @@ def draw_any_aus(generator: np.random.Generator, num_aus: int = AU_GIVEN_EMOTION
     return np.isin(np.arange(num_aus), generator.choice(num_aus, count, replace=False))
 
 
-class OracleScores(NamedTuple):
+class ExpectedScores(NamedTuple):
     """Expected scores of a rule that knows the AU set."""
 
     accuracy: float
@@ -75,7 +75,7 @@ def au_sets() -> Int[np.ndarray, "sets aus"]:
     return (np.arange(1, 2**num_aus)[:, None] >> np.arange(num_aus)) & 1
 
 
-def au_set_oracle(class_weights: Float[np.ndarray, "classes"] | None = None) -> OracleScores:
+def bayes_rule(class_weights: Float[np.ndarray, "classes"] | None = None) -> ExpectedScores:
     """Exact scores of the Bayes rule argmax_e w_e P(e) P(AU set | e), with the true generative model.
 
     Args:
@@ -91,4 +91,4 @@ def au_set_oracle(class_weights: Float[np.ndarray, "classes"] | None = None) -> 
     decision = np.argmax(joint * (1 if class_weights is None else class_weights), axis=1)
     confusion = np.stack([joint[decision == e].sum(0) for e in range(len(shares))], axis=1)
     hits, true, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    return OracleScores(float(hits.sum()), float(np.mean(2 * hits / (true + predicted))), float(np.mean(hits / true)))
+    return ExpectedScores(float(hits.sum()), float(np.mean(2 * hits / (true + predicted))), float(np.mean(hits / true)))
