@@ -1,5 +1,6 @@
 """Shared by test modules."""
 
+import ctypes
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +17,14 @@ from fedpsyau_jax.types import ClientState
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs_end_with_their_module() -> Iterator[None]:
-    """Compiled programs are most of the memory of the tests, and no two modules share any."""
+    """Compiled programs are most of the memory of the tests, and no two modules share any.
+
+    glibc keeps what was freed in pieces until it is told to give it back.
+    """
     yield
     jax.clear_caches()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
 
 
 @pytest.fixture(scope="module")
