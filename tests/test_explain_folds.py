@@ -16,7 +16,7 @@ from experiments.run.folder import RunFolder
 from experiments.training.prepare import Prepared
 from experiments.training.restore import kept_networks
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
 
 PRIORS = ("published", "uniform")
 MER = MerSettings(folds=2, epochs=2, network=NetworkSettings(prior=PRIORS, prior_ratio=0.4))
@@ -73,7 +73,6 @@ def test_where_all_networks_are_kept_scores_are_those_of_the_run(folds: Explaine
     assert "clients" not in page
 
 
-@pytest.mark.slow
 def test_attention_of_whole_networks_is_that_of_the_kept_ones_on_their_own_tests(ablation: Explained) -> None:
     _, prepared, output, _ = ablation
     (network,) = [kept for kept in kept_networks(prepared) if kept.training.network.variant == "global-only"]
@@ -142,7 +141,6 @@ def pair(prepared: Prepared) -> list[tuple[str, int]]:
     return [network.file for network in kept_networks(prepared)[:2]]
 
 
-@pytest.mark.slow
 def test_predictions_that_do_not_come_out_again_are_refused(
     folds: Explained, command: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

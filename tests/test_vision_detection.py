@@ -142,5 +142,5 @@ def test_a_landmarker_is_named_by_its_module():
         "fedpsyau_jax.vision.detection:points",
         "fedpsyau_jax.vision.detection:MODEL",
     ):
-        with pytest.raises(ValueError, match=f"'{wrong}' is no .*; name yours as module:function"):
+        with pytest.raises(ValueError, match=f"'{wrong}' is not a .*; name yours as module:function"):
             landmarker_named(wrong)
