@@ -116,6 +116,11 @@ def descend(gradient: Callable[[Vector], Vector], w: Vector, eta: float, steps: 
     return w
 
 
+def slope(function: Callable[[Vector], float], at: Vector) -> Vector:
+    """Central differences."""
+    return np.array([(function(at + e) - function(at - e)) / 2e-6 for e in 1e-6 * np.eye(len(at))])
+
+
 def quadratic(curvatures: list[float], centres: list[float], sizes: list[float], start: float = 0.0) -> Problem:
     """f_k(w) = h_k / 2 (w - c_k)^2 on one number."""
     pairs = list(zip(curvatures, centres, strict=True))
@@ -184,10 +189,10 @@ def cross_entropy(w: Vector, examples: Examples, dz: Vector | float = 0.0) -> tu
     z = x @ body
     logits = z @ head
     logits = logits - logits.max(axis=1, keepdims=True)
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     rows = np.arange(len(y))
-    dlogits = probabilities.copy()
+    dlogits = np.exp(log_probabilities)
     dlogits[rows, y] -= 1
     dlogits = dlogits / len(y)
     dbody, dhead = x.T @ (dlogits @ head.T + dz), z.T @ dlogits
-    return float(-np.log(probabilities[rows, y]).mean()), np.concatenate([dbody.ravel(), dhead.ravel()])
+    return float(-log_probabilities[rows, y].mean()), np.concatenate([dbody.ravel(), dhead.ravel()])

@@ -85,10 +85,10 @@ def fedala(
 ) -> list[Round]:
     """Zhang et al., FedALA: Adaptive Local Aggregation for Personalized Federated Learning, AAAI 2023, algorithm 1.
 
-    start_i = own_i + A_i * (global - own_i), with A_i = 1 outside the adaptive (upper) layers and clipped to
-    [0, 1]; A_i <- A_i - eta grad_{A_i} L_i(start_i) = A_i - eta grad L_i(start_i) * (global - own_i). In the first round
-    where global and own differ A_i is trained until it settles (``first_steps``), later once a round. Then local
-    training from start_i; the server averages by size. ``memory``: A [K, d] and each round's ``start`` [K, d].
+    start_i = own_i + A_i * (global - own_i), with A_i = 1 outside the adaptive (upper) layers; A_i <- A_i - eta
+    grad_{A_i} L_i(start_i), clipped to [0, 1], where grad_{A_i} L_i = grad L_i(start_i) * (global - own_i). In the
+    first round where global and own differ A_i is trained until it settles (``first_steps``), later once a round.
+    Then local training from start_i; the server averages. ``memory``: A [K, d] and this round's ``start`` [K, d].
     """
     history = []
     is_adaptive = problem.belongs(*adaptive)

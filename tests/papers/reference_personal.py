@@ -67,8 +67,8 @@ def pfedme(
 ) -> list[Round]:
     """T. Dinh et al., Personalized Federated Learning with Moreau Envelopes, NeurIPS 2020, algorithm 1.
 
-    w_{i,0} = w_t; R times: theta_i minimises f_i(theta) + lambda / 2 ||theta - w_{i,r}||^2
-    (inexactly), then w_{i,r+1} = w_{i,r} - eta lambda (w_{i,r} - theta_i); server: w_{t+1} = (1 - beta) w_t + beta mean.
+    w_{i,0} = w_t; R times: theta_i minimises f_i(theta) + lambda / 2 ||theta - w_{i,r}||^2 (inexactly), then
+    w_{i,r+1} = w_{i,r} - eta lambda (w_{i,r} - theta_i); server: w_{t+1} = (1 - beta) w_t + beta mean of w_{i,R}.
     """
     history = []
     server = problem.start
