@@ -48,7 +48,8 @@ FedProto   no weights are exchanged. Prototypes come from the trained model. The
            examples of a class, sum_k n_kj C_kj / sum_k n_kj: eq. 6's further factor 1 / (number of clients) would
            shrink it and is left out. No pull in round 0, nor for a class that a client lacks. ``distance``: "norm" is
            the paper's sum_j ||C_kj - C_j||; "squared" its square; "examples" the released mean squared error, the
-           mean over examples and features of (z - C_y)^2.
+           mean over examples and features of (z - C_y)^2. A client that alone has a class starts at distance 0 from
+           its prototype: the norm's gradient is 0 there.
 ========== ===========================================================================================================
 """
 

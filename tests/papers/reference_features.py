@@ -95,6 +95,7 @@ def pull(w: Vector, examples: Examples, prototypes: dict[int, Vector], distance:
             total += gap @ gap
             dz[of_class] = 2 * gap / count
         else:
-            total += np.linalg.norm(gap)
-            dz[of_class] = gap / np.linalg.norm(gap) / count
+            length = float(np.linalg.norm(gap))
+            total += length
+            dz[of_class] = gap / length / count if length > 0 else 0.0
     return float(total), dz
