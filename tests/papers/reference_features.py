@@ -49,7 +49,7 @@ def _cosine(a: Vector, b: Vector) -> tuple[float, Vector]:
 
 
 def fedproto(
-    problem: Problem, rounds: int, *, eta: float, steps: int, lam: float, distance: str = "norm"
+    problem: Problem, rounds: int, *, eta: float, steps: int, lam: float, distance: str = "squared"
 ) -> list[Round]:
     """Tan et al., FedProto: Federated Prototype Learning across Heterogeneous Clients, AAAI 2022, algorithm 1.
 
@@ -97,5 +97,5 @@ def pull(w: Vector, examples: Examples, prototypes: dict[int, Vector], distance:
         else:
             length = float(np.linalg.norm(gap))
             total += length
-            dz[of_class] = gap / length / count if length > 0 else 0.0
+            dz[of_class] = gap / length / count
     return float(total), dz
