@@ -135,7 +135,7 @@ def federated(
 
     def step(state: FedState, data: Identified, key: PRNGKeyArray) -> tuple[FedState, Metrics]:
         key = jax.random.fold_in(key, state.round)
-        reports = None if state.reports is None else state.reports._replace(id=data.id)
+        reports = None if state.reports is None else state.reports._replace(id=data.id.astype(jnp.int32))
         with jax.named_scope("mix"):
             rule_key = jax.random.fold_in(key, RULE)
             received, anchors, server = exchange(

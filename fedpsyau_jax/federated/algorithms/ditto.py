@@ -37,7 +37,8 @@ def _with_personal(pull: Array, client_update: ClientUpdate, problem: Problem) -
         client: ClientState, memory: TwoModels, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, TwoModels, Metrics]:
         def train(state: PyTree, mu: Array, _: None) -> tuple[PyTree, PyTree]:
-            model, stored, metrics = client_update.update(*state, broadcast._replace(mu=mu), data, key)
+            client, stored = state
+            model, stored, metrics = client_update.update(client, stored, broadcast._replace(mu=mu), data, key)
             return (model, stored), metrics
 
         pair = (client, memory.inner), (memory.personal, memory.own)

@@ -70,7 +70,7 @@ def _with_prototypes(factor: Array, client_update: ClientUpdate, problem: Proble
 
         def add(sums: Prototypes, batch: Batch, key: PRNGKeyArray) -> Prototypes:
             of_class = jax.nn.one_hot(representation.label(batch), representation.num_classes) * batch.mask[:, None]
-            z = representation.features(*trained, batch, key).astype(sums.sums.dtype)
+            z = representation.features(trained.params, trained.model_state, batch, key).astype(sums.sums.dtype)
             of_class = of_class.astype(z.dtype)
             return Prototypes(sums.sums + of_class.T @ z, sums.counts + of_class.sum(axis=0).astype(sums.counts.dtype))
 

@@ -57,4 +57,5 @@ def _contrasted(factor: Array, temperature: Array, client_update: ClientUpdate, 
 def cosine(one: Float[Array, "batch feat"], other: Float[Array, "batch feat"]) -> Float[Array, "batch"]:
     """Cosine of the angle between rows; 0 where one of them is 0."""
     squares = (one**2).sum(axis=1) * (other**2).sum(axis=1)
-    return (one * other).sum(axis=1) * jax.lax.rsqrt(jnp.maximum(squares, jnp.finfo(one.dtype).tiny))
+    known = squares > 0
+    return jnp.where(known, (one * other).sum(axis=1) * jax.lax.rsqrt(jnp.where(known, squares, 1)), 0)
