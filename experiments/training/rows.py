@@ -188,8 +188,8 @@ def _trainings(
             )
     if len({structure(one.strategy) for one in trainings}) > 1:
         raise ValueError(
-            f"{OPTION}={row.name}: the functions in its Strategy differ from split to split; define them outside of your "
-            "function, and give them their numbers as jax.tree_util.Partial(function, number, ...)"
+            f"{OPTION}={row.name}: the functions in its Strategy differ from split to split; define them outside of "
+            "yours, and give them their numbers as jax.tree_util.Partial(function, number, ...)"
         )
     return trainings
 
