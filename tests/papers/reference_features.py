@@ -49,7 +49,7 @@ def _cosine(a: Vector, b: Vector) -> tuple[float, Vector]:
 
 
 def fedproto(
-    problem: Problem, rounds: int, *, eta: float, steps: int, lam: float, distance: str = "norm"
+    problem: Problem, rounds: int, *, eta: float, steps: int, lam: float, distance: str = "squared"
 ) -> list[Round]:
     """Tan et al., FedProto: Federated Prototype Learning across Heterogeneous Clients, AAAI 2022, algorithm 1.
 
@@ -95,6 +95,7 @@ def pull(w: Vector, examples: Examples, prototypes: dict[int, Vector], distance:
             total += gap @ gap
             dz[of_class] = 2 * gap / count
         else:
-            total += np.linalg.norm(gap)
-            dz[of_class] = gap / np.linalg.norm(gap) / count
+            length = float(np.linalg.norm(gap))
+            total += length
+            dz[of_class] = gap / length / count
     return float(total), dz

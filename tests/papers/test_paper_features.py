@@ -5,10 +5,10 @@ import pytest
 
 from tests.papers import reference_base as base
 from tests.papers import reference_features as features
+from tests.papers.closed_forms import TRAINING
 from tests.papers.paper_problem import Round, cross_entropy, representations, slope
 
 DEEP = representations()
-TRAINING = {"eta": 0.2, "steps": 3}
 
 
 @pytest.mark.parametrize("mu", [0.0, 2.0])
@@ -17,6 +17,18 @@ def test_moon_is_fedavg_without_contrast_and_in_the_first_round(mu: float) -> No
     history = features.moon(DEEP, 4, **TRAINING, mu=mu, temperature=0.5)
     np.testing.assert_allclose(history[0].received, expected[0].received, rtol=1e-12)
     assert np.allclose(history[-1].received, expected[-1].received) == (mu == 0)
+
+
+def test_moon_leaves_its_own_last_model_behind() -> None:
+    """One step from the received model: what mu adds is the slope of the contrast with the client's last model."""
+    second, third = features.moon(DEEP, 3, eta=0.2, steps=1, mu=2.0, temperature=0.5)[1:]
+    for k, examples in enumerate(DEEP.examples):
+        received, previous = second.received[k], second.clients[k]
+
+        def loss(w, k=k, x=examples.inputs, received=received, previous=previous):
+            return DEEP.loss[k](w) + 2.0 * features.contrast(w, received, previous, x, 0.5)[0]
+
+        np.testing.assert_allclose(third.clients[k], received - 0.2 * slope(loss, received), atol=1e-7)
 
 
 def test_moon_and_fedproto_gradients_are_those_of_their_losses() -> None:
@@ -59,3 +71,9 @@ def test_fedproto_prototypes_are_the_classes_means_over_all_examples() -> None:
     x = np.concatenate([e.inputs for e in DEEP.examples]) @ DEEP.named(DEEP.start)["body"]
     y = np.concatenate([e.labels for e in DEEP.examples])
     np.testing.assert_allclose(prototypes, [x[y == j].mean(axis=0) for j in range(3)], rtol=1e-12)
+
+
+def test_fedproto_does_not_pull_the_only_client_of_a_class_at_first() -> None:
+    alone = DEEP._replace(sizes=DEEP.sizes[:1], examples=DEEP.examples[:1])
+    history = features.fedproto(alone, 2, eta=0.2, steps=1, lam=1.0)
+    np.testing.assert_allclose(history[1].clients, base.local(alone, 2, eta=0.2, steps=1)[1].clients, atol=1e-12)

@@ -5,32 +5,11 @@ import pytest
 
 from tests.papers import reference_base as base
 from tests.papers import reference_drift as drift
-from tests.papers import reference_partial as partial
-from tests.papers import reference_personal as personal
 from tests.papers import reference_server as server
-from tests.papers.paper_problem import Problem, Round, logistic, quadratic, representations, slope
+from tests.papers.closed_forms import SCALAR, TRAINING, C, H, N, assert_same, limit, minimiser
+from tests.papers.paper_problem import Problem, logistic, quadratic, representations, slope
 
-H, C, N = np.array([1.0, 2.0, 0.5, 3.0]), np.array([-1.0, 2.0, 4.0, 0.5]), np.array([5.0, 12.0, 8.0, 3.0])
-SCALAR = quadratic(list(H), list(C), list(N))
 CONVEX, DEEP = logistic(), representations()
-GROUPS = ("body", "head", "norm")
-TRAINING = {"eta": 0.2, "steps": 3}
-
-
-def assert_same(one: list[Round], other: list[Round]) -> None:
-    for a, b in zip(one, other, strict=True):
-        np.testing.assert_allclose(a.clients, b.clients, rtol=1e-12, atol=1e-13)
-        np.testing.assert_allclose(a.received, b.received, rtol=1e-12, atol=1e-13)
-
-
-def minimiser(weights: np.ndarray) -> float:
-    """Of sum_k weights_k (w - c_k)^2."""
-    return float((weights * C).sum() / weights.sum())
-
-
-def limit(history: list[Round]) -> np.ndarray:
-    np.testing.assert_allclose(history[-1].received, history[-2].received, atol=1e-12)
-    return history[-1].received[:, 0]
 
 
 @pytest.mark.parametrize("problem", [SCALAR, CONVEX, DEEP], ids=["quadratic", "logistic", "representations"])
@@ -43,7 +22,7 @@ def test_gradients_are_those_of_the_losses(problem: Problem) -> None:
 def test_named_groups_partition_the_vector() -> None:
     assert {name: part.shape for name, part in DEEP.named(DEEP.start).items()} == {"body": (4, 2), "head": (2, 3)}
     assert CONVEX.belongs("head").tolist() == [0, 0, 1, 1, 0]
-    np.testing.assert_array_equal(sum(CONVEX.belongs(name) for name in GROUPS), np.ones(5))
+    np.testing.assert_array_equal(sum(CONVEX.belongs(name) for name in CONVEX.shapes), np.ones(5))
 
 
 @pytest.mark.parametrize("steps", [1, 5])
@@ -106,9 +85,14 @@ def test_feddyn_settles_at_the_minimiser_of_the_sum() -> None:
     np.testing.assert_allclose(limit(even), minimiser(H), atol=1e-9)
     for moment in history[:5]:
         np.testing.assert_allclose(moment.memory["h"], SCALAR.mean(moment.memory["g_k"]), atol=1e-12)
-    # A client starts each round as FedProx's does; only the duals, 0 in the first round, differ.
-    one_round = drift.feddyn(CONVEX, 1, **TRAINING, alpha=0.6)[0].clients
-    np.testing.assert_allclose(one_round, base.fedprox(CONVEX, 1, **TRAINING, mu=0.6)[0].clients, atol=1e-13)
+
+
+def test_feddyn_first_goes_twice_as_far_as_fedprox() -> None:
+    """Duals are 0 before, and h = -alpha (mean - start) after the first round."""
+    one_round = drift.feddyn(CONVEX, 1, **TRAINING, alpha=0.6)[0]
+    expected = base.fedprox(CONVEX, 1, **TRAINING, mu=0.6)[0]
+    np.testing.assert_allclose(one_round.clients, expected.clients, atol=1e-13)
+    np.testing.assert_allclose(one_round.received, 2 * expected.received - CONVEX.start, atol=1e-13)
 
 
 def test_server_optimisers_that_only_average_are_fedavg() -> None:
@@ -160,112 +144,3 @@ def test_q_fedavg_settles_where_the_powered_losses_balance() -> None:
         assert abs(balance.sum()) < 1e-8 * abs(balance).sum()
         worst.append(loss.max())
     assert worst[0] > worst[1] > worst[2]
-
-
-def test_per_fedavg_on_quadratics_and_without_inner_step() -> None:
-    expected = base.fedavg(CONVEX, 5, **TRAINING)
-    for delta in (None, 1e-3):
-        assert_same(personal.per_fedavg(CONVEX, 5, **TRAINING, alpha=0.0, delta=delta), expected)
-    alpha = 0.25
-    for delta, power in ((None, 1), (0.1, 2)):  # the Hessian is h: both differences are exact
-        history = personal.per_fedavg(SCALAR, 400, eta=0.2, steps=1, alpha=alpha, delta=delta)
-        reached = limit(history)
-        np.testing.assert_allclose(reached, minimiser(N * H * (1 - alpha * H) ** power), atol=1e-9)
-        np.testing.assert_allclose(history[-1].personal[:, 0], reached - alpha * H * (reached - C), atol=1e-9)
-
-
-def test_per_fedavg_descends_the_meta_loss() -> None:
-    gradient, loss, alpha = CONVEX.gradient[0], CONVEX.loss[0], 0.3
-    alone = CONVEX._replace(sizes=CONVEX.sizes[:1], loss=CONVEX.loss[:1], gradient=CONVEX.gradient[:1])
-    after = personal.per_fedavg(alone, 1, eta=0.1, steps=1, alpha=alpha, delta=1e-4)[0].clients[0]
-    meta = slope(lambda w: loss(w - alpha * gradient(w)), alone.start)
-    np.testing.assert_allclose((alone.start - after) / 0.1, meta, atol=1e-7)
-
-
-def test_ditto_without_pull_is_local_and_with_it_between() -> None:
-    history = personal.ditto(CONVEX, 5, **TRAINING, lam=0.0)
-    np.testing.assert_allclose(history[-1].personal, base.local(CONVEX, 5, **TRAINING)[-1].clients, atol=1e-13)
-    pulled = personal.ditto(SCALAR, 300, eta=0.2, steps=5, lam=0.7)
-    assert_same(pulled, base.fedavg(SCALAR, 300, eta=0.2, steps=5))
-    np.testing.assert_allclose(pulled[-1].personal[:, 0], (H * C + 0.7 * limit(pulled)) / (H + 0.7), atol=1e-10)
-
-
-def test_apfl_is_fedavg_at_0_and_local_at_1() -> None:
-    expected = base.fedavg(CONVEX, 5, **TRAINING)
-    none, full = (personal.apfl(CONVEX, 5, **TRAINING, alpha=alpha) for alpha in (0.0, 1.0))
-    assert_same(none, expected)
-    assert_same(full, expected)
-    np.testing.assert_allclose(none[-1].personal, expected[-1].clients, atol=1e-13)
-    np.testing.assert_allclose(full[-1].personal, base.local(CONVEX, 5, **TRAINING)[-1].clients, atol=1e-13)
-
-
-def test_apfl_mixture_settles_at_each_clients_optimum() -> None:
-    history = personal.apfl(SCALAR, 3000, eta=0.2, steps=1, alpha=0.5)
-    mixture = 0.5 * history[-1].memory["v"][:, 0] + 0.5 * limit(history)
-    np.testing.assert_allclose(mixture, C, atol=1e-9)
-
-
-def test_apfl_moves_alpha_down_the_loss() -> None:
-    before, after = personal.apfl(CONVEX, 2, eta=0.2, steps=1, alpha=0.4, alpha_eta=0.05)
-    for k in CONVEX.clients():
-        v, w, alpha = before.memory["v"][k], before.received[k], before.memory["alpha"][k]
-        expected = slope(lambda a, k=k, v=v, w=w: CONVEX.loss[k](a * v + (1 - a) * w), np.array([alpha]))[0]
-        assert (alpha - after.memory["alpha"][k]) / 0.05 == pytest.approx(expected, abs=1e-7)
-        assert abs(expected) > 1e-5
-    assert personal.apfl(CONVEX, 9, **TRAINING, alpha=0.4, alpha_eta=99.0)[-1].memory["alpha"].max() <= 1
-
-
-@pytest.mark.parametrize("warm", [False, True])
-def test_pfedme_descends_the_moreau_envelope(warm: bool) -> None:
-    """With its inner problem solved, it is FedAvg on curvatures h lambda / (h + lambda)."""
-    lam = 2.0
-    inner = {"lam": lam, "inner_eta": 0.2, "inner_steps": 200, "warm": warm}
-    history = personal.pfedme(SCALAR, 6, **TRAINING, **inner)
-    envelopes = quadratic(list(H * lam / (H + lam)), list(C), list(N))
-    assert_same(history, base.fedavg(envelopes, 6, **TRAINING))
-    last_start = base.fedavg(envelopes, 5, **TRAINING)[-1].received[:, 0]
-    before_last = C + (last_start - C) * (1 - 0.2 * H * lam / (H + lam)) ** 2
-    np.testing.assert_allclose(history[-1].personal[:, 0], (H * C + lam * before_last) / (H + lam), atol=1e-12)
-    half = personal.pfedme(SCALAR, 1, **TRAINING, **inner, beta=0.5)[0]
-    np.testing.assert_allclose(half.received, history[0].received / 2, atol=1e-13)  # from 0
-
-
-def test_shared_parts_reduce_to_fedavg_and_local() -> None:
-    fedavg, local = base.fedavg(CONVEX, 5, **TRAINING), base.local(CONVEX, 5, **TRAINING)
-    assert_same(partial.fedbn(CONVEX, 5, **TRAINING, norm=()), fedavg)
-    assert_same(partial.fedbn(CONVEX, 5, **TRAINING, norm=GROUPS), local)
-    assert_same(partial.fedper(CONVEX, 5, **TRAINING, head=()), fedavg)
-    assert_same(partial.fedper(CONVEX, 5, **TRAINING, head=GROUPS), local)
-    assert_same(partial.fedper(CONVEX, 5, **TRAINING, head=("norm",)), partial.fedbn(CONVEX, 5, **TRAINING))
-    assert_same(partial.fedrep(CONVEX, 5, **TRAINING, head_steps=7, head=()), fedavg)
-    assert_same(partial.fedrep(CONVEX, 5, eta=0.2, steps=7, head_steps=3, head=GROUPS), local)
-
-
-def test_fedrep_moves_one_part_at_a_time() -> None:
-    only_head = partial.fedrep(CONVEX, 1, eta=0.2, steps=0, head_steps=2)[0].clients
-    both = partial.fedrep(CONVEX, 1, eta=0.2, steps=2, head_steps=2)[0].clients
-    head = CONVEX.belongs("head") == 1
-    np.testing.assert_array_equal(only_head[:, ~head], [CONVEX.start[~head]] * 4)
-    np.testing.assert_array_equal(only_head[:, head], both[:, head])
-    assert (only_head[:, ~head] != both[:, ~head]).all()
-
-
-def test_fedala_without_adaptation_is_fedavg() -> None:
-    expected = base.fedavg(CONVEX, 5, **TRAINING)
-    assert_same(partial.fedala(CONVEX, 5, **TRAINING, weight_eta=0.0, first_steps=9), expected)
-    assert_same(partial.fedala(CONVEX, 5, **TRAINING, weight_eta=1.0, first_steps=9, adaptive=()), expected)
-    adapted = partial.fedala(CONVEX, 5, **TRAINING, weight_eta=1.0, first_steps=9)[-1].memory["weights"]
-    body = CONVEX.belongs("body") == 1
-    assert (adapted[:, body] == 1).all()
-    assert (adapted[:, ~body] < 1).any()
-    assert (adapted >= 0).all()
-
-
-def test_fedala_starts_at_the_best_point_between_own_and_global() -> None:
-    """Optima 0, 4, 10 and a heavy last client: own models 0, 2, 5 after a round, global almost 5."""
-    three = quadratic([1.0] * 3, [0.0, 4.0, 10.0], [1.0, 1.0, 1000.0])
-    history = partial.fedala(three, 2, eta=0.5, steps=1, weight_eta=0.2, first_steps=500, adaptive=("w",))
-    mean = history[0].received[0, 0]
-    assert 4.9 < mean < 5
-    # The first stays at its optimum, the second stops at its own between, the last keeps its own (beyond the mean).
-    np.testing.assert_allclose(history[1].memory["start"][:, 0], [0, 4, 5], atol=1e-9)

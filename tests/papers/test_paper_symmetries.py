@@ -13,9 +13,9 @@ from tests.papers import reference_features as features
 from tests.papers import reference_partial as partial
 from tests.papers import reference_personal as personal
 from tests.papers import reference_server as server
+from tests.papers.closed_forms import TRAINING
 from tests.papers.paper_problem import Problem, Round, logistic, representations
 
-TRAINING = {"eta": 0.2, "steps": 3}
 METHODS: dict[str, Callable[[Problem, int], list[Round]]] = {
     "local": fix(base.local, **TRAINING),
     "fedavg": fix(base.fedavg, **TRAINING),
