@@ -46,11 +46,11 @@ MOON       no projection head: z = x body, cosine similarities, mean over exampl
            the previous model is the client's own after its last training (``start`` in round 0: no gradient).
 FedProto   no weights are exchanged. Prototypes come from the trained model. The global one is the mean over all
            examples of a class, sum_k n_kj C_kj / sum_k n_kj: eq. 6's further factor 1 / (number of clients) would
-           shrink it and is left out. No pull in round 0, nor for a class that a client lacks. ``distance``: "squared" is
-           sum_j ||C_kj - C_j||^2; "norm" without the square (the paper says L2); "examples" the released mean squared
-           error, the mean over examples and features of (z - C_y)^2. A client that alone has a class is at distance 0
-           from its prototype when a round begins: there the norm pulls with full length in the direction of rounding
-           errors, so it can only be compared where two clients have each class.
+           shrink it and is left out. No pull in round 0, nor for a class that a client lacks. ``distance``:
+           "squared" is sum_j ||C_kj - C_j||^2; "norm" without the square (the paper says L2); "examples" the released
+           mean squared error, the mean over examples and features of (z - C_y)^2. A client that alone has a class is
+           at distance 0 from its prototype when a round begins: there the norm pulls with full length in the direction
+           of rounding errors, so it can only be compared where two clients have each class.
 ========== ===========================================================================================================
 """
 
