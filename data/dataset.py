@@ -143,7 +143,7 @@ def fingerprint(dataset: Dataset) -> str:
 def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
     """The samples whose emotion belongs to one of 3, 4 or 7 classes; the others join the drop list.
 
-    CAS(ME)^3 has seven of its own, see ``class_names``.
+    CAS(ME)^3 and MMEW have other seven, see ``class_names``.
 
     Raises:
         ValueError: another number of classes, or no sample is left.

@@ -49,9 +49,7 @@ class Comparison(NamedTuple):
 
     def told(self) -> str:
         """One sentence; empty if there is no difference."""
-        parts = [
-            f"{what}: {_few(lines)}" for what, lines in (("missing", self.missing), ("extra", self.extra)) if lines
-        ]
+        parts = [f"{what}: {few(lines)}" for what, lines in (("missing", self.missing), ("extra", self.extra)) if lines]
         return f"not the {self.num_known} clips of {self.protocol}; {'; '.join(parts)}" if parts else ""
 
 
@@ -68,6 +66,16 @@ def guessed_database(subject: object, clip: object) -> str | None:
         except ValueError:
             continue
     return fitting[0] if len(fitting) == 1 else None
+
+
+def is_in_smic(clip: str) -> bool:
+    """Whether SMIC-HS has a clip, as it numbers those of each subject and class from 1.
+
+    >>> is_in_smic("s03_ne_22"), is_in_smic("s03_ne_23")
+    (True, False)
+    """
+    subject, kind, number = clip.split("_")
+    return int(number) <= COUNTS["smic"].get(subject, {}).get(KINDS[kind], 0)
 
 
 def compare(clips: Sequence[Classed]) -> Comparison:
@@ -136,6 +144,7 @@ def _told(clip: ClipName) -> str:
     return f"{clip.database} {clip.subject} {clip.clip}"
 
 
-def _few(lines: Sequence[str]) -> str:
+def few(lines: Sequence[str]) -> str:
+    """The first few, and how many more."""
     others = len(lines) - _MOST_TOLD
     return ", ".join(lines[:_MOST_TOLD]) + (f" and {others} more" if others > 0 else "")

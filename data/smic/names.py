@@ -3,6 +3,9 @@
 from data.annotations import matching
 
 KINDS = {"ne": "negative", "po": "positive", "sur": "surprise"}
+CLIP_FOLDER = r"s(?:ub)?[\s_]*\d{1,3}[\s_-]*(?:ne|po|sur)[\s_-]*\d{1,3}"
+"""What the name of a clip's folder looks like."""
+
 _SUBJECT = r"s(?:ub)?[\s_]*0*(\d{1,2})"
 
 subject_of = matching(rf"(?:{_SUBJECT}|0*(\d{{1,2}}))", lambda found: f"s{int(found[1] or found[2]):02d}")
