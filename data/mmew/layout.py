@@ -9,6 +9,8 @@ from data.survey import Layout
 from data.tables import the_table
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 
+_LOST = 2  # frames that a recorder or a converter may lose at the end
+
 COLUMNS = Columns(
     database="MMEW",
     required=("subject", "filename", "onset", "apex", "offset", "au", "emotion"),
@@ -50,14 +52,15 @@ def _is_macro(tree: Tree, folder: Path) -> bool:
 def _numbered_as(found: Footage, annotation: Annotation) -> Footage:
     """Pictures under the numbers of the table, which may count from the recording's first frame.
 
-    Those count so that lie outside the pictures' own numbers, if the pictures are as many [inferred from the numbers].
+    Taken for such are frames outside the pictures' own numbers, if the pictures are about as many [inferred].
     """
     onset, last = annotation.onset, annotation.offset
     if not found.frames or onset is None or last is None:
         return found
     first, count = min(found.frames), max(found.frames) - min(found.frames) + 1
     outside = max(0, first - onset) + max(0, last - max(found.frames))
-    if outside <= abs(count - (last - onset + 1)):
+    differing = abs(count - (last - onset + 1))
+    if outside <= differing or differing > _LOST:
         return found
     frames: dict[int, Frame] = {number - first + onset: frame for number, frame in found.frames.items()}
     note = f"its pictures count from {first}: the first is the onset {onset}"
