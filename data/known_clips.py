@@ -3,11 +3,14 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from data.labels import THREE, LeftOut
 from data.protocols import COMPOSITE2019, ClipName, clip_name, composite2019
 from data.smic.names import KINDS
+
+if TYPE_CHECKING:
+    from data.dataset import Dataset
 
 Classed = tuple[ClipName, str]
 _MOST_TOLD = 8
@@ -66,6 +69,23 @@ def guessed_database(subject: object, clip: object) -> str | None:
         except ValueError:
             continue
     return fitting[0] if len(fitting) == 1 else None
+
+
+def clips_of(dataset: "Dataset") -> list[Classed]:
+    """The clips of a database and their classes, to compare.
+
+    Args:
+        dataset: of casme2, samm or smic, in the three classes.
+
+    Raises:
+        ValueError: another database.
+    """
+    database = dataset.name.partition("/")[0]
+    labels = [dataset.class_names[place] for place in dataset.examples.emotion]
+    return [
+        (clip_name(database, subject, clip), label)
+        for subject, clip, label in zip(dataset.subject, dataset.clip, labels, strict=True)
+    ]
 
 
 def is_in_smic(clip: str) -> bool:

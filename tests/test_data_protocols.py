@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_data_layouts import blank_copy, surveyed
 
 from data.annotations import read_table
+from data.apex import midpoint
 from data.casme2.layout import COLUMNS as CASME2
 from data.dataset import Dataset
-from data.known_clips import COUNTS, compare, guessed_database
+from data.known_clips import COUNTS, clips_of, compare, guessed_database
 from data.labels import EMOTIONS, THREE, LeftOut
 from data.protocols import COMPOSITE2019, ClipName, clip_name, composite2019, with_composite2019
 from data.samm.layout import COLUMNS as SAMM
@@ -77,6 +79,25 @@ def test_the_rules_give_the_published_list_from_the_coding_tables():
     assert all(composite2019(*clip, None) == label for clip, label in listed if clip.database == "smic")
     assert compare(listed).told() == ""
     assert compare(kept).missing == ("all of smic",)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes"),
+    [
+        ("casme2", {"disgust": 0, "repression": 0, "happiness": 1, "surprise": 2}),
+        ("samm", {"anger": 0, "contempt": 0, "disgust": 0, "sadness": 0, "happiness": 1, "surprise": 2}),
+        ("smic", {"negative": 0, "positive": 1, "surprise": 2}),
+    ],
+)
+def test_the_rules_on_synthetic_copies(name: str, classes: dict[str, int], tmp_path: Path):
+    truth = blank_copy(name, tmp_path / "copy")
+    rows = [clip.annotation for clip in surveyed(name, truth.root, apex=midpoint).clips]
+    verdicts = [composite2019(name, row.subject, row.clip, row.emotion) for row in rows]
+    kept = Counter(verdict for verdict in verdicts if isinstance(verdict, str))
+    shown = Counter(THREE[classes[row.emotion]] for row in truth.rows if row.emotion in classes)
+    assert len(rows) == len(truth.rows)
+    assert kept == shown
+    assert (kept.total() < len(rows)) == (name != "smic")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +191,8 @@ def test_a_dataset_keeps_the_composite_and_says_why_others_go():
     ]
     kept = with_composite2019(dataset("casme2", rows))
     assert (kept.clip.tolist(), kept.examples.emotion.tolist(), kept.class_names) == (["sub04_EP12_02f"], [0], THREE)
+    assert clips_of(kept) == [(ClipName("casme2", "sub04", "EP12_02f"), "negative")]
+    assert compare(clips_of(kept)).missing[:3:2] == ("casme2 sub01 negative: 0 of 2", "casme2 sub02 negative: 0 of 5")
     assert [row["reason"] for row in kept.metadata["dropped"]] == [
         "left out of composite2019, as its onset is its apex",
         "no emotion is annotated",

@@ -49,12 +49,13 @@ def pictures_are(tree: Tree, found: Footage) -> str:
     return {"crop": "cropped", "raw": "raw"}[words[0]] if words else "raw" if name.startswith("image") else ""
 
 
-def _folders(tree: Tree) -> Mapping[str, list[Path]]:
-    """Clip -> its folders in SMIC-HS."""
+def _folders(tree: Tree, only: str = "") -> Mapping[str, list[Path]]:
+    """Clip -> its folders in SMIC-HS; of one clip, if one is named."""
     folders: defaultdict[str, list[Path]] = defaultdict(list)
     for folder in tree.matching(CLIP_FOLDER):
-        if is_high_speed(tree, folder) and not is_extended(tree, folder):
-            folders[clip_of(folder.name)].append(folder)
+        clip = clip_of(folder.name)
+        if only in ("", clip) and is_high_speed(tree, folder) and not is_extended(tree, folder):
+            folders[clip].append(folder)
     return folders
 
 
@@ -141,5 +142,5 @@ def locate(kind: str) -> Locate:
 
 
 def _locate(tree: Tree, annotation: Annotation, kind: str) -> Footage | str:
-    found = _of_kind(tree, _folders(tree).get(annotation.filename, []), kind)
+    found = _of_kind(tree, _folders(tree, annotation.filename).get(annotation.filename, []), kind)
     return found or f"folder HS/{annotation.subject}/micro/{annotation.emotion}/{annotation.filename}"
