@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import NamedTuple
 
 SEVEN = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 THREE = ("negative", "positive", "surprise")
@@ -46,6 +47,12 @@ _SYNONYMS = {
     "积极": "positive",
 }
 _TO_THREE = {"happiness": "positive", "positive": "positive", "surprise": "surprise", "others": None}
+
+
+class LeftOut(NamedTuple):
+    """Why a clip belongs to no class."""
+
+    reason: str
 
 
 def emotion_name(cell: object) -> str | None:
