@@ -127,6 +127,13 @@ def test_reference_predictions(case):
     np.testing.assert_allclose(scores(labels, predictions, 3)[:2], expected, atol=1e-12)
 
 
+def test_published_predictions_of_ststnet_on_megc_2019():
+    """Its UAR was published as .7605, which is its macro precision."""
+    confusion = np.array([[219, 22, 9], [40, 62, 7], [21, 3, 59]])
+    values = (metrics.uf1(confusion), metrics.uar(confusion), metrics.macro_precision(confusion))
+    assert [round(float(value), 4) for value in values] == [0.7353, 0.7186, 0.7605]
+
+
 def test_absent_classes():
     assert scores([1, 1], [1, 1]) == (1.0, 1.0, 1.0)  # one class only
     assert scores([0, 0], [0, 3]) == pytest.approx((1 / 3, 0.5, 0.5))  # class 3: predicted, never true

@@ -43,10 +43,7 @@ class ClipScores(NamedTuple):
 
 def score(predictions: ClipPredictions) -> ClipScores:
     """Score each algorithm of a file, pooled over clips and the mean over repeats."""
-    table = predictions.table.assign(
-        person=predictions.table["subject"], subject=_joined(predictions.table, "database", "subject")
-    )
-    table["clip"] = _joined(table, "subject", "clip")
+    table = _identified(predictions.table)
     groups = list(table.groupby("algorithm", sort=False))
     names = list(predictions.class_names)
     pooled = [_pooled(str(algorithm), rows, names) for algorithm, rows in groups]
@@ -58,8 +55,11 @@ def score(predictions: ClipPredictions) -> ClipScores:
     )
 
 
-def _joined(table: pd.DataFrame, first: str, second: str) -> "pd.Series[Any]":
-    return table[first] + "/" + table[second]
+def _identified(table: pd.DataFrame) -> pd.DataFrame:
+    """Subjects and clips by names that no two databases share; one subject for all where they are not known."""
+    person = table["database"] + "/" + table["subject"]
+    known = bool((table["subject"] != "").all())
+    return table.assign(person=table["subject"], subject=person if known else "", clip=person + "/" + table["clip"])
 
 
 def _pooled(algorithm: str, rows: pd.DataFrame, names: Sequence[str]) -> tuple[list[dict], list[dict]]:

@@ -77,7 +77,8 @@ def named(path: object, file: RawFile, meanings: Mapping[str, str]) -> Named:
     truths = [_key(path, row, "truth", row.truth) for row in file.rows]
     columns = [class_key(name) or name for name in file.probability_names]
     predictions = [
-        _key(path, row, "prediction", row.prediction) if row.prediction else columns[_highest(row)] for row in file.rows
+        columns[_highest(row)] if columns and not row.prediction else _key(path, row, "prediction", row.prediction)
+        for row in file.rows
     ]
     written = _in_order({*truths, *predictions, *columns})
     numbers = [key for key in written if _is_number(key)]

@@ -47,7 +47,9 @@ _SUFFIXED = re.compile(rf"(.+?)[\s_.-]+{_PROBABILITY}", re.IGNORECASE)
 _PREDICTED = re.compile(r"(?:y[\s_]?)?pred(?:icted|iction)?[\s_.-]*(\d+)", re.IGNORECASE)
 _NEAR, _SHORTEST_NEAR = 0.88, 4
 _UNLIKELY = 1_000
-_SPELT = {spelling: (role, rank) for role, all_of in reversed(ROLES.items()) for rank, spelling in enumerate(all_of)}
+_SPELT = {
+    spelling: (role, rank) for role, all_of in [*ROLES.items()][::-1] for rank, spelling in [*enumerate(all_of)][::-1]
+}
 
 
 def places(line: Sequence[object]) -> dict[str, list[int]]:
@@ -75,16 +77,24 @@ def probability_places(line: Sequence[object], rows: Sequence[Sequence[object]])
     numeric = [
         (place, unicodedata.normalize("NFKC", heading).strip())
         for place, heading in enumerate(line)
-        if isinstance(heading, str) and rows and all(is_number(_cell(row, place)) for row in rows)
+        if isinstance(heading, str) and _mostly_numbers(rows, place)
     ]
     marked = {found[1]: place for place, text in numeric if (found := _marked(text))}
     bare = {text: place for place, text in numeric if class_key(text) is not None and _is_emotion(text)}
     guessed = {
         found[1]: place
         for place, text in numeric
-        if (found := _PREDICTED.fullmatch(text)) and any(float(str(_cell(row, place))) % 1 for row in rows)
+        if (found := _PREDICTED.fullmatch(text)) and any(_has_fraction(_cell(row, place)) for row in rows)
     }
     return next((named for named in (marked, bare, guessed) if len(named) > 1), {})
+
+
+def _mostly_numbers(rows: Sequence[Sequence[object]], place: int) -> bool:
+    return bool(rows) and 2 * sum(is_number(_cell(row, place)) for row in rows) >= len(rows)
+
+
+def _has_fraction(cell: object) -> bool:
+    return is_number(cell) and float(str(cell)) % 1 != 0
 
 
 def is_number(cell: object) -> bool:
@@ -114,7 +124,9 @@ def _is_emotion(text: str) -> bool:
 
 
 def _role(heading: str) -> tuple[str, int] | None:
-    """The role of a heading, and how badly it fits."""
+    """The role of a heading, and how badly it fits; a cell that says a value (``gt=1``) is none."""
+    if re.search(r"[=:]\s*\S", heading):
+        return None
     text = re.sub(r"[(\[].*?[)\]]", "", unicodedata.normalize("NFKC", heading)) or heading
     word, words = letters(text), _words(text)
     if word in _SPELT:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from data.grids import TableError, content_of
+from data.labels import EMOTIONS
 from data.text import decoded
+from experiments.inputs.predictions.classes import class_key
 from experiments.inputs.predictions.values import RawFile, RawRow
 
 _TRUTH = r"(?:ground[\s_-]?truth|gt|true|truth|y_true|label|actual|target)(?:[\s_-]?(?:label|class|emotion))?"
@@ -58,12 +60,14 @@ def read_log(path: Path) -> RawFile | None:
         text = decoded(content_of(path)).text
     except ValueError as error:
         raise error if isinstance(error, TableError) else TableError(f"{path}: {error}") from error
+    if re.match(r"\s*(?:\{|\[\s*[\[{])", text):
+        raise TableError(f"{path}: JSON; write a table with headings instead")
     lines = [_line(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     lines = [line for line in lines if line.words]
     kinds = Counter(line.kind for line in lines if line.kind)
     usual = kinds.most_common(1)[0][0] if kinds else ""
     clips = [place for place, line in enumerate(lines) if usual and line.kind == usual and not _names_subject(line)]
-    if len(clips) < max(1, _FEWEST_SHARE * len(lines)):
+    if len(clips) < max(1, _FEWEST_SHARE * len(lines)) or not _are_classes([lines[place] for place in clips], usual):
         return None
     return _read(path, lines, usual, range(clips[0], clips[-1] + 1))
 
@@ -89,6 +93,12 @@ def _kind(word: str) -> str:
     if re.fullmatch(r"-?\d+(?:\.0+)?", word):
         return _NUMBER
     return _WORD if re.fullmatch(r"[^\W\d_]+(?:[_-][^\W\d_]+)*", word) else ""
+
+
+def _are_classes(lines: Sequence[_Line], kind: str) -> bool:
+    """Whether words are classes and no sentences: most of them emotions."""
+    known = [class_key(word) in EMOTIONS for line in lines for word in line.words[-2:]]
+    return kind == _NUMBER or 2 * sum(known) >= len(known)
 
 
 def _names_subject(line: _Line) -> bool:

@@ -96,8 +96,17 @@ def _casme2(person: Person) -> Person | None:
 
 
 def _samm(person: Person) -> Person | None:
-    found = re.search(r"(?<![\dA-Za-z_])0*(\d{1,3})_(\d+)_(\d+)(?![\d_])", person.clip)
-    return found and Person("samm", f"{int(found[1]):03d}", f"{int(found[1]):03d}_{int(found[2])}_{int(found[3])}")
+    """A clip like ``006_1_2``; of an unknown database, the name must be no more than this."""
+    name = re.split(r"[/\\]", person.clip)[-1]
+    clip = r"0*(\d{1,3})_(\d+)_(\d+)"
+    if person.database:
+        found = re.search(rf"(?<![\dA-Za-z]){clip}(?![\d_])", person.clip)
+    else:
+        found = re.fullmatch(rf"(?:\d{{3}}_)?{clip}", name)
+    subject = re.search(r"\d+", person.subject)
+    if not found or (subject and int(subject[0]) != int(found[1])):
+        return None
+    return Person("samm", f"{int(found[1]):03d}", f"{int(found[1]):03d}_{int(found[2])}_{int(found[3])}")
 
 
 def _smic(person: Person) -> Person | None:

@@ -1,9 +1,8 @@
 """Read a file or run folder of predictions, whatever its form."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -11,7 +10,7 @@ from data.grids import TableError
 from experiments.inputs.predictions.classes import Named, named
 from experiments.inputs.predictions.log import read_log
 from experiments.inputs.predictions.people import People, people
-from experiments.inputs.predictions.table import read_table
+from experiments.inputs.predictions.table import IncompleteError, read_table
 from experiments.inputs.predictions.values import KEYS, ClipPredictions, RawFile, RawRow
 from experiments.run.folder import RunFolder
 
@@ -39,7 +38,7 @@ def read_predictions(path: Path, columns: Mapping[str, str], meanings: Mapping[s
         return read_predictions(_of_folder(path), columns, meanings)
     file = _raw(path, columns)
     classes, whose = named(path, file, meanings), people(file.rows)
-    table = _table(file, classes, whose)
+    table, of_repeats = _without_folds(_table(file, classes, whose))
     _refuse_twice(path, file.rows, table)
     _refuse_other_truth(path, file.rows, table)
     return ClipPredictions(
@@ -47,8 +46,8 @@ def read_predictions(path: Path, columns: Mapping[str, str], meanings: Mapping[s
         table=table,
         class_names=classes.class_names,
         with_probabilities=bool(file.probability_names),
-        remarks=(*file.remarks, *whose.remarks, *classes.remarks),
-        cautions=(*whose.cautions, *classes.cautions),
+        remarks=(*file.remarks, *whose.remarks, *classes.remarks, *of_repeats),
+        cautions=(*whose.cautions, *classes.cautions, *_unequal(table)),
         synthetic=_is_synthetic(path),
     )
 
@@ -75,9 +74,9 @@ def _is_synthetic(path: Path) -> bool:
 def _raw(path: Path, columns: Mapping[str, str]) -> RawFile:
     try:
         file = read_table(path, columns)
-    except TableError as error:
+    except IncompleteError:
         if columns or (file := read_log(path)) is None:
-            raise error
+            raise
     file = file or read_log(path)
     if file is None or not file.rows:
         raise TableError(f"{path}: no predictions are found in it; write {FORMS}, or name the headings with --columns")
@@ -104,14 +103,33 @@ def _table(file: RawFile, classes: Named, whose: People) -> pd.DataFrame:
     return table.assign(**{f"p_{name}": values for name, values in probabilities.items()})
 
 
+def _without_folds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """A table whose repeats are none if no clip is in two of them: then they are folds, and are pooled."""
+    once = ["algorithm", "database", "subject", "clip"]
+    if table["repeat"].nunique() == 1 or table.duplicated(once).any():
+        return table, []
+    return table.assign(repeat=""), ["no clip is in two repeats, so these are taken for folds and pooled"]
+
+
+def _unequal(table: pd.DataFrame) -> list[str]:
+    """A caution if algorithms or repeats were not tested on the same clips."""
+    groups = table.groupby(["algorithm", "repeat"], sort=False)
+    tested = {frozenset(zip(rows["database"], rows["subject"], rows["clip"], strict=True)) for _, rows in groups}
+    what = "repeats" if table["algorithm"].nunique() == 1 else "algorithms (or repeats)"
+    return [f"the {what} were not tested on the same clips"] if len(tested) > 1 else []
+
+
 def _refuse_twice(path: Path, rows: Sequence[RawRow], table: pd.DataFrame) -> None:
     """Refuse two predictions of one clip by one algorithm in one repeat."""
-    keys = list(KEYS)
-    if not (twice := table.duplicated(keys)).any():
-        return
-    second = int(twice.to_numpy().argmax())
-    first = int((table[keys] == table.loc[second, keys]).all(axis=1).to_numpy().argmax())
-    clip, subject = table.loc[second, ["clip", "subject"]]
+    first_row = dict[tuple[str, ...], int]()
+    for place, key in enumerate(zip(*(table[name] for name in KEYS), strict=True)):
+        if key in first_row:
+            _refuse(path, table, rows, first_row[key], place)
+        first_row[key] = place
+
+
+def _refuse(path: Path, table: pd.DataFrame, rows: Sequence[RawRow], first: int, second: int) -> NoReturn:
+    clip, subject = (table[name].iloc[second] for name in ("clip", "subject"))
     of_whom = f" of subject {subject}" if subject else ""
     raise TableError(
         f"{path}, row {rows[second].number}: clip {clip}{of_whom} was predicted in row {rows[first].number} already; "
@@ -121,11 +139,12 @@ def _refuse_twice(path: Path, rows: Sequence[RawRow], table: pd.DataFrame) -> No
 
 def _refuse_other_truth(path: Path, rows: Sequence[RawRow], table: pd.DataFrame) -> None:
     """Refuse a clip whose truth is another in another repeat or of another algorithm."""
-    in_order = table.assign(place=range(len(table))).sort_values([*KEYS[2:], "place"], kind="stable")
-    records = in_order[[*KEYS[2:], "label", "place"]].itertuples(index=False)
-    for one, other in pairwise(records):
-        if one[:3] == other[:3] and one.label != other.label:
+    truths = dict[tuple[str, ...], tuple[str, int]]()
+    keys = zip(*(table[name] for name in KEYS[2:]), strict=True)
+    for key, label, row in zip(keys, table["label"], rows, strict=True):
+        known, number = truths.setdefault(key, (label, row.number))
+        if known != label:
             raise TableError(
-                f"{path}, row {rows[other.place].number}: the truth of clip {other.clip} is {other.label}, but "
-                f"{one.label} in row {rows[one.place].number}; correct one of them"
+                f"{path}, row {row.number}: the truth of clip {key[-1]} is {label}, but {known} in row {number}; "
+                "correct one of them"
             )

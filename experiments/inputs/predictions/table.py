@@ -14,6 +14,10 @@ _LAST_HEADER_ROW = 60
 _NEEDED = "a truth (truth, label, gt, ...) and a prediction (pred, y_pred, ..., or a column of probabilities per class)"
 
 
+class IncompleteError(TableError):
+    """A header names truth or prediction, but not both: perhaps it is none."""
+
+
 class Header(NamedTuple):
     """A header line and what is below it.
 
@@ -27,7 +31,7 @@ class Header(NamedTuple):
 
     number: int
     line: Sequence[object]
-    rows: list[tuple[int, Sequence[object]]]
+    rows: Sequence[tuple[int, Sequence[object]]]
     found: Mapping[str, Sequence[int]]
     probabilities: Mapping[str, int]
 
@@ -72,7 +76,8 @@ def read_table(path: Path, chosen: Mapping[str, str]) -> RawFile | None:
         chosen: role -> heading, where the user says so.
 
     Raises:
-        TableError: there is such a header, but something is missing or wrong; the message names what and where.
+        IncompleteError: there is such a header, but it names no truth or no prediction.
+        TableError: something below it is missing or wrong; the message names what and where.
         OSError: the file cannot be read.
     """
     headers = [header for _, grid in grids_of(path) if (header := _header(grid, chosen))]
@@ -85,7 +90,7 @@ def read_table(path: Path, chosen: Mapping[str, str]) -> RawFile | None:
         lacking = "no prediction" if best.found.get("truth") else "no truth"
         if len(best.line) == 1:
             return None
-        raise TableError(
+        raise IncompleteError(
             f"{path}, row {best.number}: the headings {listed(best.line)} name {lacking}; needed are {_NEEDED}; say "
             f"which it is with --columns {'prediction' if best.found.get('truth') else 'truth'}=HEADING"
         )
@@ -103,7 +108,7 @@ def _header(grid: Grid, chosen: Mapping[str, str]) -> Header | None:
         if not (found.keys() & {"truth", "prediction"} or any(named.values())) or not all(named.values()):
             continue
         rows = [(below, row) for below, row in enumerate(grid[number:], number + 1) if not all(map(is_blank, row))]
-        header = Header(number, line, rows, found | named, {})
+        header = Header(number, line, rows, {**found, **named}, {})
         header = header._replace(probabilities=_probabilities(header))
         if header.is_whole:
             return header
@@ -131,8 +136,19 @@ def _read(path: Path, header: Header) -> RawFile:
     if predictions:
         used["prediction"] = predictions[0]
     used["truth"] = _truth(header, used.get("prediction"))
+    _refuse_no_number(path, header)
     rows = tuple(_raw(row, number, used, header.probabilities) for number, row in header.rows)
     return RawFile(rows, tuple(header.probabilities), tuple(_remarks(header, used, rows)))
+
+
+def _refuse_no_number(path: Path, header: Header) -> None:
+    """See that probabilities are numbers."""
+    for number, row in header.rows:
+        for place in header.probabilities.values():
+            cell = row[place] if place < len(row) else None
+            if not is_number(cell):
+                told = "is empty" if is_blank(cell) else f"is {str(cell).strip()!r}, no number"
+                raise TableError(f"{path}, row {number}: {header.name(place)!r} {told}; correct it, or delete the row")
 
 
 def _truth(header: Header, prediction: int | None) -> int:
