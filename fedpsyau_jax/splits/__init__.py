@@ -5,7 +5,7 @@ from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients
 from fedpsyau_jax.splits.folds import cautions, k_fold, leave_one_subject_out, with_validation
 from fedpsyau_jax.splits.heterogeneity import feature_shift, label_total_variation, size_gini
 from fedpsyau_jax.splits.leakage import Origins, find_leaks, refuse_leaks
-from fedpsyau_jax.splits.partition import Partition, by_site, dirichlet, even, quantity, shards
+from fedpsyau_jax.splits.partition import Partition, dirichlet, even, quantity, shards
 from fedpsyau_jax.splits.split import (
     NOBODY,
     PARTS,
@@ -28,7 +28,6 @@ __all__ = [
     "People",
     "Split",
     "by_example",
-    "by_site",
     "by_subject",
     "cautions",
     "dirichlet",

@@ -16,7 +16,6 @@ class People(NamedTuple):
     Attributes:
         names: [people] sorted.
         counts: [people, classes] examples of each class.
-        sites: [people] name of the site where a person was recorded.
 
     >>> people_of(np.array(["b", "a", "b"]), np.array([0, 1, 0])).counts.tolist()
     [[0, 1], [2, 0]]
@@ -24,7 +23,6 @@ class People(NamedTuple):
 
     names: np.ndarray
     counts: Int[np.ndarray, "people classes"]
-    sites: np.ndarray
 
 
 class Least(NamedTuple):
@@ -34,24 +32,17 @@ class Least(NamedTuple):
     examples: int = 2
 
 
-def people_of(subjects: np.ndarray, labels: Int[np.ndarray, "examples"], sites: np.ndarray | None = None) -> People:
+def people_of(subjects: np.ndarray, labels: Int[np.ndarray, "examples"]) -> People:
     """Who is in the data.
 
     Args:
         subjects: [examples] subject of each example.
         labels: [examples] class indices from 0.
-        sites: [examples] site of each example; by default all are of one.
-
-    Raises:
-        ValueError: a subject was recorded at two sites.
     """
-    names, first, person = np.unique(subjects, return_index=True, return_inverse=True)
+    names, person = np.unique(subjects, return_inverse=True)
     counts = np.zeros((len(names), int(labels.max(initial=0)) + 1), int)
     np.add.at(counts, (person, labels), 1)
-    places = np.full(len(subjects), "") if sites is None else np.asarray(sites)
-    if np.any(elsewhere := places != places[first][person]):
-        raise ValueError(f"subject {np.asarray(subjects)[elsewhere][0]} is of two sites: a client's subjects are whole")
-    return People(names, counts, places[first])
+    return People(names, counts)
 
 
 def needs(least: Least) -> str:

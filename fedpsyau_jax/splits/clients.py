@@ -77,7 +77,6 @@ def split_clients(
     *,
     partition: Partition = even,
     labels: Int[np.ndarray, "examples"] | None = None,
-    sites: np.ndarray | None = None,
     least: Least | None = None,
 ) -> list[Client]:
     """Assign whole subjects to clients, by default at random and as evenly as possible, and split their examples.
@@ -88,9 +87,8 @@ def split_clients(
         train_share: share of a client's subjects (or examples) to train on, in (0, 1).
         generator: the only source of randomness.
         divide: `by_subject` or `by_example`.
-        partition: which subjects are whose: `even`, `dirichlet(alpha)`, `quantity(sigma)`, `shards(n)`, `by_site`.
+        partition: which subjects are whose: `even`, `dirichlet(alpha)`, `quantity(sigma)`, `shards(n)`.
         labels: [examples] class indices from 0, for partitions that look at classes.
-        sites: [examples] where each was recorded, for `by_site`.
         least: what a client must have; by default what it needs to be divided.
 
     Returns:
@@ -110,7 +108,7 @@ def split_clients(
             f"{num_clients} clients were asked for, but the data has {len(names)} subjects: "
             f"choose 1 to {len(names)} clients"
         )
-    people = people_of(subjects, np.zeros(len(subjects), int) if labels is None else labels, sites)
+    people = people_of(subjects, np.zeros(len(subjects), int) if labels is None else labels)
     least = least or LEAST.get(divide, Least(1, 1))
     clients = []
     for members in partition(people, num_clients, least, generator):

@@ -1,4 +1,4 @@
-"""Partitions: which subjects are whose client, evenly or with skewed classes, sizes or sites (on the host).
+"""Partitions: which subjects are whose client, evenly or with skewed classes or sizes (on the host).
 
 Every partition ends after a fixed number of steps, and gives each client what it needs, or says why that cannot be.
 """
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fedpsyau_jax.splits.assignment import Least, People, named, near, needs, refuse_impossible, with_least
+from fedpsyau_jax.splits.assignment import Least, People, named, near, refuse_impossible, with_least
 from fedpsyau_jax.types import Float, Int
 
 _BALANCING_STEPS = 100
@@ -97,41 +97,6 @@ def shards(per_client: int) -> Partition:
         return named(with_least(owner, people, num_clients, least), people, num_clients)
 
     return partition
-
-
-def by_site(people: People, num_clients: int, least: Least, generator: np.random.Generator) -> list[np.ndarray]:
-    """Each site a client, or the same number of clients with subjects at random.
-
-    Raises:
-        ValueError: there is one site only, or the clients are no multiple of the sites.
-
-    >>> from fedpsyau_jax.splits import people_of
-    >>> people = people_of(np.arange(6), np.zeros(6, int), np.array(["x", "x", "y", "y", "y", "x"]))
-    >>> [names.tolist() for names in by_site(people, 2, Least(), np.random.default_rng(0))]
-    [[0, 1, 5], [2, 3, 4]]
-    """
-    sites = np.unique(people.sites)
-    if len(sites) < 2:
-        raise ValueError("the data are of one site, so sites cannot be clients: choose another partition")
-    if num_clients % len(sites):
-        raise ValueError(
-            f"{num_clients} clients were asked for, but the data are of {len(sites)} sites "
-            f"({', '.join(map(str, sites[:5]))}{', ...' if len(sites) > 5 else ''}), each of which has equally many "
-            f"clients: choose {len(sites)}, {2 * len(sites)}, ... clients"
-        )
-    per_site = num_clients // len(sites)
-    members = list[np.ndarray]()
-    for site in sites:
-        own = people.names[people.sites == site]
-        dealt = np.array_split(generator.permutation(own), per_site) if per_site > 1 else [own]
-        examples = [int(people.counts[np.isin(people.names, names)].sum()) for names in dealt]
-        if min(map(len, dealt)) < least.subjects or min(examples) < least.examples:
-            raise ValueError(
-                f"site {site} has {len(own)} subjects and {sum(examples)} examples: too few for {per_site} "
-                f"client{'s' * (per_site > 1)} with at least {needs(least)}"
-            )
-        members += dealt
-    return members
 
 
 def _balanced(
