@@ -85,6 +85,11 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         """What the samples depend on besides the raw files."""
         return self.how.description()
 
+    def labelled_in(self, annotation: Annotation) -> frozenset[int]:
+        """The AUs that the coders of a clip looked for."""
+        del annotation
+        return self.labelled_action_units
+
     def demands(self) -> dict[str, Any]:
         """Metadata that a dataset on disk must have; another one is made again."""
         return self.recipe()
@@ -172,7 +177,7 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         annotation = clip.annotation
         return {
             **sample._asdict(),
-            **au_targets(annotation, ACTION_UNITS, self.labelled_action_units),
+            **au_targets(annotation, ACTION_UNITS, self.labelled_in(annotation)),
             "emotion": NO_EMOTION if annotation.emotion is None else annotation.emotion,
             "subject": annotation.subject,
             "clip": annotation.clip,

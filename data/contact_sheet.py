@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the sheet of the synthetic database, building it first if need be."""
     parser = argparse.ArgumentParser(description="Contact sheet of the synthetic database.")
     parser.add_argument("output", type=Path, help="PNG file to write")
-    parser.add_argument("--config", default="federated", choices=("federated", "pretraining"))
+    parser.add_argument("--config", default="federated", help="federated, pretraining, or labs such as labs-3-0.5")
     parser.add_argument("--data-dir", type=Path, default=None, help="tfds data folder")
     parser.add_argument("--clips", type=int, default=10)
     options = parser.parse_args(arguments)
