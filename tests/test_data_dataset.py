@@ -96,7 +96,10 @@ def test_fingerprint_sees_every_array_and_name(dataset: Dataset):
         replace(dataset, subject=dataset.subject[::-1]),
         replace(dataset, class_names=dataset.class_names[::-1]),
     ]
-    assert len({dataset.fingerprint, *map(fingerprint, changed)}) == 5
+    changed.append(replace(dataset, site=np.array(["a", "b", "a", "b"])))
+    assert len({dataset.fingerprint, *map(fingerprint, changed)}) == 6
+    assert dataset.site.tolist() == ["synthetic"] * 4
+    assert fingerprint(replace(dataset, site=np.zeros(0, str))) == dataset.fingerprint
     assert fingerprint(replace(dataset, metadata={})) == dataset.fingerprint
 
 

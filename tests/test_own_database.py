@@ -38,6 +38,7 @@ def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
     assert found.class_names == ("negative", "positive", "surprise")
     assert found.fingerprint == fingerprint(found) == asked("test_own_database:fixed").fingerprint
     assert found.metadata["dropped"] == []
+    assert set(found.site) == {"own"}
     with pytest.raises(ValueError, match=r"--manual-dir=x: .* leave it out"), progress(Console(quiet=True)) as stages:
         load_dataset(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset, fingerprint, load, with_classes
+from data.dataset import Dataset, fingerprint, load, sites_of, with_classes
 from experiments.inputs import plugins
 from experiments.inputs.settings import RecognitionSettings
 from experiments.run.progress import Stages
@@ -124,10 +124,11 @@ def check_dataset(dataset: Dataset, where: str) -> Dataset:
         ValueError: what is wrong; the sentence starts with ``where``.
     """
     arrays = {name: np.asarray(array) for name, array in dataset.examples._asdict().items()}
-    subject, clip = (np.asarray(names).astype(str) for names in (dataset.subject, dataset.clip))
+    texts = (dataset.subject, dataset.clip, sites_of(dataset))
+    subject, clip, site = (np.asarray(names).astype(str) for names in texts)
     if not len(clip):
         raise ValueError(f"{where}: it has no clip")
-    for name, array in {**arrays, "subject": subject, "clip": clip}.items():
+    for name, array in {**arrays, "subject": subject, "clip": clip, "site": site}.items():
         if array.shape != (wanted := (len(clip), *EXAMPLES.get(name, ()))):
             raise ValueError(f"{where}: {name} has shape {array.shape}; give {wanted}, a row for each clip")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -139,7 +140,7 @@ def check_dataset(dataset: Dataset, where: str) -> Dataset:
     dtypes = dict.fromkeys(EXAMPLES, np.float32) | {"emotion": np.int64}
     typed: dict[str, Any] = {name: array.astype(dtypes[name]) for name, array in arrays.items()}
     metadata = {"dropped": []} | dict(dataset.metadata)
-    complete = replace(dataset, examples=Examples(**typed), subject=subject, clip=clip, metadata=metadata)
+    complete = replace(dataset, examples=Examples(**typed), subject=subject, clip=clip, site=site, metadata=metadata)
     return replace(complete, fingerprint=fingerprint(complete))
 
 
