@@ -81,7 +81,11 @@ class People:
     variety: float = 1.0
 
 
-def draw_looks(generator: np.random.Generator, people: People = People()) -> Looks:
+ANYBODY = People()
+"""People of all skins and hair."""
+
+
+def draw_looks(generator: np.random.Generator, people: People = ANYBODY) -> Looks:
     """The looks of a random one of these people."""
     position = generator.uniform(*people.skin)
     tones = np.array(_SKIN_TONES)

@@ -6,7 +6,7 @@ factor's numbers are (1 - s) times those of the synthetic database without labs 
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ class Labs:
     """
 
     num_labs: int
-    shift: LabShift = LabShift()
+    shift: LabShift = field(default_factory=LabShift)
     population: Population = FEDERATED
 
     def __post_init__(self) -> None:
@@ -101,18 +101,6 @@ def labs_of(labs: Labs) -> tuple[Lab, ...]:
     return tuple(made)
 
 
-def lab_of(labs: Labs, subject: int) -> Lab:
-    """The lab that records a subject.
-
-    Raises:
-        ValueError: none does.
-    """
-    for lab in labs_of(labs):
-        if 0 <= subject - lab.population.first_subject < lab.population.num_subjects:
-            return lab
-    raise ValueError(f"subject {subject} is in none of {labs.num_labs} labs")
-
-
 def num_subjects(labs: Labs) -> list[int]:
     """People of each lab, by largest remainders of sizes to the power of the strength; equal at strength 0."""
     total, strength = labs.population.num_subjects, labs.shift.subjects
@@ -131,7 +119,7 @@ def num_subjects(labs: Labs) -> list[int]:
 def _films(labs: Labs, number: int) -> tuple[Population, Site]:
     shift, conditions = labs.shift, labs.population.conditions
     usual = usual_numbers(USUAL, conditions)
-    own = {name: _between(usual[name], _mixed(labs, number, name), getattr(shift, name)) for name in usual}
+    own = {name: _between(usual[name], _mixed(labs, number, name), float(getattr(shift, name))) for name in usual}
     resolution, quality, grey, grain = own["camera"].tolist()
     lightest, darkest, dark_hair, variety = own["population"].tolist()
     # Shrinking a picture averages its noise: the noise of the small picture is the one that is meant.
@@ -139,7 +127,7 @@ def _films(labs: Labs, number: int) -> tuple[Population, Site]:
     fps = round(float(np.exp(_mixed(labs, number, "frame_rate")[0])), 3)
     return replace(labs.population, conditions=conditions), Site(
         camera=Camera(resolution, quality, grey > 0.5),
-        speed=Speed(fps, shift.frame_rate) if shift.frame_rate else Speed(),
+        speed=Speed(fps, float(shift.frame_rate)) if shift.frame_rate else Speed(),
         lighting=_lighting(own["light"][:-1]),
         shares=tuple(own["elicitation"].tolist()),
         people=People((lightest, darkest), dark_hair, variety),

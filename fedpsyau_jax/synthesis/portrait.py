@@ -8,7 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from fedpsyau_jax.synthesis.anatomy import draw_proportions, shape_of
-from fedpsyau_jax.synthesis.appearance import Looks, People, Picture, brows, draw_looks, lips, mouth_lines, skin
+from fedpsyau_jax.synthesis.appearance import (
+    ANYBODY,
+    Looks,
+    People,
+    Picture,
+    brows,
+    draw_looks,
+    lips,
+    mouth_lines,
+    skin,
+)
 from fedpsyau_jax.synthesis.eyes import paint_eyes
 from fedpsyau_jax.synthesis.raster import Canvas, blend, curve, filled, noise, rgb, soften
 from fedpsyau_jax.synthesis.relief import Light, height_map, shading
@@ -44,11 +54,14 @@ class Lighting:
     gloss: tuple[float, float] = (0.02, 0.10)
 
 
+USUAL_LIGHTING = Lighting()
+
+
 def draw_portrait(
     generator: np.random.Generator,
     canvas: Canvas = CANVAS,
-    people: People = People(),
-    lighting: Lighting = Lighting(),
+    people: People = ANYBODY,
+    lighting: Lighting = USUAL_LIGHTING,
 ) -> Portrait:
     """A random person in front of a wall.
 

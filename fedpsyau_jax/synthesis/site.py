@@ -47,12 +47,12 @@ class Site:
         annotators: who codes its clips.
     """
 
-    camera: Camera = Camera()
-    speed: Speed = Speed()
-    lighting: Lighting = Lighting()
+    camera: Camera = field(default_factory=Camera)
+    speed: Speed = field(default_factory=Speed)
+    lighting: Lighting = field(default_factory=Lighting)
     shares: tuple[float, ...] = field(default_factory=lambda: tuple(emotion_shares().tolist()))
-    people: People = People()
-    annotators: Annotators = Annotators()
+    people: People = field(default_factory=People)
+    annotators: Annotators = field(default_factory=Annotators)
 
 
 USUAL = Site()
