@@ -73,7 +73,7 @@ def raised_cosine(time: float) -> float:
 
 def record(
     frame: Frame, landmarks: Float[np.ndarray, "68 2"], camera: Camera
-) -> tuple[Frame, Float[np.ndarray, "68 2"]]:
+) -> tuple[UInt8[np.ndarray, "rows_kept columns_kept 3"], Float[np.ndarray, "68 2"]]:
     """The picture that a camera's file gives back, and the landmarks in its pixels.
 
     Args:
