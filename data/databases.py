@@ -34,6 +34,7 @@ def check_known(name: str, config: str | None) -> str:
     configs = DATABASES.get(name, ())
     if not configs or config not in (None, *configs):
         known = ", ".join(f"{database}/{one}" for database, all_of in DATABASES.items() for one in all_of)
+        known += f", synthetic/{LABS}NUMBER-STRENGTH"
         raise ValueError(
             f"no database {name}/{config}; there are {known}" if config else f"no database {name}; {known}"
         )

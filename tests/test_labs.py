@@ -171,7 +171,7 @@ def test_a_camera_shrinks_greys_and_compresses_the_picture():
     np.testing.assert_allclose(moved, 15.5)
     grey, _ = record(frame, points, Camera(grey=True))
     assert (grey[..., 0] == grey[..., 2]).all()
-    errors = [np.abs(record(frame, points, Camera(quality=q))[0].astype(int) - frame).mean() for q in (90, 30)]
+    errors = [np.abs(record(frame, points, Camera(quality=q))[0].astype(int) - frame).mean() for q in (90.0, 30.0)]
     assert 0 < errors[0] < errors[1] < 20
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 Frame = UInt8[np.ndarray, "rows columns 3"]
-LOSSLESS = 100
+LOSSLESS = 100.0
 
 
 @dataclass(frozen=True)
