@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 
 from data.dataset import Dataset, fingerprint
-from data.labels import CLASS_NAMES
+from data.labels import CLASS_NAMES, EMOTIONS
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
 
 NUM_SUBJECTS, CLIPS_EACH, CLASSES = 8, 4, CLASS_NAMES[7]
 
 
-def random_dataset(name: str, part: str, *_: object, **__: object) -> Dataset:
-    """Two parts, as the synthetic database has them, of different people."""
+def random_dataset(name: str, part: str | None, *_: object, **__: object) -> Dataset:
+    """Two parts, as the synthetic database has them, of different people; or noise in the place of a real database."""
+    if part is None:
+        return random_copy(name)
     generator = np.random.default_rng(len(part))
     count = NUM_SUBJECTS * CLIPS_EACH
     subject = np.array([f"{part}{person:02d}" for person in range(NUM_SUBJECTS) for _ in range(CLIPS_EACH)])
@@ -37,6 +39,17 @@ def random_dataset(name: str, part: str, *_: object, **__: object) -> Dataset:
         row=np.arange(count),
     )
     return replace(dataset, fingerprint=fingerprint(dataset))
+
+
+def random_copy(name: str) -> Dataset:
+    """Noise in the place of a real database: its own emotions, an AU that it does not label, subsets of dfme."""
+    plain = random_dataset(name, f"{name}-all")
+    generator = np.random.default_rng(len(name))
+    mask = np.ones_like(plain.examples.au_mask)
+    mask[:, len(name)] = 0
+    changed = plain.examples._replace(flow=generator.random(plain.examples.flow.shape, np.float32), au_mask=mask)
+    site = np.repeat(list("ABC"), (12, 12, 8)) if name == "dfme" else np.zeros(0, str)
+    return replace(plain, examples=changed, class_names=EMOTIONS, synthetic=False, site=site)
 
 
 def own_dataset() -> Dataset:

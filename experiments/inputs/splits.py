@@ -6,11 +6,14 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from data.dataset import Dataset
+from data.dataset import Dataset, sites_of
+from experiments.inputs.checks import check_num_mu
 from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
+from experiments.inputs.joining import database_of_site
 from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
 from fedpsyau_jax.splits import (
+    Client,
     Split,
     by_example,
     by_subject,
@@ -18,6 +21,7 @@ from fedpsyau_jax.splits import (
     k_fold,
     leave_one_subject_out,
     split_clients,
+    split_groups,
     with_validation,
     within,
 )
@@ -58,10 +62,11 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
     if not len(labelled):
         raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
     subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
+    sites = sites_of(dataset)[labelled]
     repeats = []
     for repeat in range(settings.repeats):
         numbers = split_generator(settings, repeat)
-        splits = _splits(settings, subjects, labels, numbers)
+        splits = _splits(settings, subjects, labels, sites, numbers)
         if settings.validation_share:
             splits = [with_validation(one, subjects, labels, settings.validation_share, numbers) for one in splits]
         repeats.append([within(one, labelled) for one in splits])
@@ -69,16 +74,50 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
 
 
 def _splits(
-    settings: RecognitionSettings, subjects: np.ndarray, labels: np.ndarray, numbers: np.random.Generator
+    settings: RecognitionSettings,
+    subjects: np.ndarray,
+    labels: np.ndarray,
+    sites: np.ndarray,
+    numbers: np.random.Generator,
 ) -> list[Split]:
     if isinstance(settings, FedSettings):
-        divide = DIVISIONS[settings.split]
-        clients = split_clients(subjects, settings.clients, settings.train_share, numbers, divide)
+        clients = _clients(settings, subjects, sites, numbers)
+        check_num_mu(settings, len(clients))
         return [Split(EVERYBODY, tuple(clients))]
     assert isinstance(settings, CrossValidationSettings)
     if settings.protocol == "loso":
         return leave_one_subject_out(subjects)
     return k_fold(subjects, labels, settings.folds, numbers)
+
+
+def _clients(
+    settings: FedSettings, subjects: np.ndarray, sites: np.ndarray, numbers: np.random.Generator
+) -> list[Client]:
+    divide = DIVISIONS[settings.split]
+    if settings.client_by == "subject":
+        assert settings.num_clients is not None
+        return split_clients(subjects, settings.num_clients, settings.train_share, numbers, divide)
+    if settings.client_by == "database":
+        groups = database_of_site(sites)
+        names = list(dict.fromkeys(groups.tolist()))
+    else:
+        groups, names = sites, np.unique(sites).tolist()
+        _check_subsets(settings, names)
+    each = (settings.num_clients or len(names)) // len(names)
+    return split_groups(subjects, groups, names, each, settings.train_share, numbers, divide)
+
+
+def _check_subsets(settings: FedSettings, names: Sequence[str]) -> None:
+    if len(names) <= len(settings.database):
+        raise ValueError(
+            f"--client-by=subset: there are no subsets of {' and '.join(settings.database)}, as there are of dfme; "
+            "choose --client-by=subject, or database for several"
+        )
+    if settings.num_clients is not None and settings.num_clients % len(names):
+        raise ValueError(
+            f"--clients={settings.num_clients}: each of {', '.join(names)} is split among equally many clients, so "
+            f"give a multiple of {len(names)}"
+        )
 
 
 def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
@@ -92,12 +131,10 @@ def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[
 
 
 def client_names(split: Split) -> list[str]:
-    """Names of the clients of a split in tables."""
-    return (
-        [EVERYBODY]
-        if len(split.clients) == 1 and split.name != EVERYBODY
-        else list(map(str, range(len(split.clients))))
-    )
+    """Names of the clients of a split in tables: their own, else their numbers."""
+    if len(split.clients) == 1 and split.name != EVERYBODY:
+        return [EVERYBODY]
+    return [client.name or str(number) for number, client in enumerate(split.clients)]
 
 
 def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) -> list[str]:
@@ -105,12 +142,12 @@ def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) ->
     emotion = np.asarray(dataset.examples.emotion)
     lacking, small = [], []
     for repeat, splits in enumerate(repeats):
-        for number, client in enumerate(splits[0].clients):
+        for name_of_client, client in zip(client_names(splits[0]), splits[0].clients, strict=True):
             counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
             if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
-                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
+                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {name_of_client})")
             if len(client.train) < 2 * len(dataset.class_names):
-                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
+                small.append(f"{len(client.train)} (repeat {repeat}, client {name_of_client})")
     sentences = []
     if lacking:
         sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")

@@ -10,8 +10,9 @@ import pandas as pd
 
 from data.dataset import Dataset
 from experiments.inputs.corpus import Corpus, join
-from experiments.inputs.databases import load_dataset
+from experiments.inputs.databases import load_databases
 from experiments.inputs.detectors import PretrainedDetectors
+from experiments.inputs.joining import database_name, joined
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
@@ -32,8 +33,8 @@ class Prepared:
 
     Attributes:
       settings: of the run.
-      datasets: one, or the databases of a pretraining.
-      corpus: their examples with subjects and clips.
+      datasets: the databases.
+      corpus: their examples with subjects and clips, joined.
       repeats: [repeats][splits].
       rows: the examples as the store has them.
       table: rows of the table and their trainings.
@@ -73,7 +74,7 @@ def prepare(
     settings: RecognitionSettings,
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
-    manual_dir: Path | None,
+    copies: Sequence[str],
     stages: Stages,
 ) -> Prepared:
     """Load and split the data, compute the priors, and check for leaks.
@@ -81,26 +82,27 @@ def prepare(
     Raises:
       ValueError, OSError: the data cannot be loaded, or information on held-out examples would leak into training.
     """
-    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, au_init, data_dir, stages)
+    return prepare_on(load_databases(settings, data_dir, copies, stages), settings, au_init, data_dir, stages)
 
 
 def prepare_on(
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     settings: RecognitionSettings,
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     stages: Stages,
 ) -> Prepared:
-    """As ``prepare``, with a dataset that is already loaded."""
+    """As ``prepare``, with databases that are already loaded."""
+    dataset = joined(datasets)
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
         rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, au_init, data_dir, stages)
+    source = detector_source(settings, [database_name(one) for one in datasets], au_init, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
-    return Prepared(settings, [dataset], dataset, repeats, rows, table, source)
+    return Prepared(settings, datasets, dataset, repeats, rows, table, source)
 
 
 def prepare_pretraining(

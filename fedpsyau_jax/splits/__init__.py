@@ -1,6 +1,6 @@
 """Training, validation and test splits as values, and a check for leaks between their parts."""
 
-from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients
+from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients, split_groups
 from fedpsyau_jax.splits.folds import cautions, k_fold, leave_one_subject_out, with_validation
 from fedpsyau_jax.splits.leakage import Origins, find_leaks, refuse_leaks
 from fedpsyau_jax.splits.split import (
@@ -33,6 +33,7 @@ __all__ = [
     "refuse_leaks",
     "single_client",
     "split_clients",
+    "split_groups",
     "with_validation",
     "within",
 ]
