@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.inputs import algorithms
+from experiments.inputs.labs import check_labs
 from experiments.inputs.plugins import is_plugin, refuse_unknown
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import (
@@ -33,6 +34,7 @@ def check_fed(settings: FedSettings) -> None:
     _check_once("--algorithms", settings.algorithms, "algorithm")
     for name in settings.algorithms:
         algorithms.algorithm(name)
+    check_labs(settings)
     _check_clients(settings)
     _check_sweep(settings)
 
@@ -201,6 +203,8 @@ def _no_difference(option: str, settings: RunSettings) -> str:
             name in algorithms.depends_on(one) for one in settings.algorithms
         ):
             return f"none of --algorithms {' '.join(settings.algorithms)} depends on it"
+        if option == "lab-shift" and settings.labs is None:
+            return "there are no labs to differ (--labs=3 makes some)"
     if isinstance(settings, RecognitionSettings):
         if option == "gamma" and settings.au_detector == "frozen":
             return "a frozen AU detector has no AU loss to weigh, so that it makes no difference"

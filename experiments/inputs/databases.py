@@ -12,6 +12,7 @@ from data.databases import DATABASES
 from data.dataset import Dataset, fingerprint, load, sites_of
 from experiments.inputs import plugins
 from experiments.inputs.joining import with_common_classes
+from experiments.inputs.labs import configurations
 from experiments.inputs.settings import RecognitionSettings
 from experiments.run.progress import Stages
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
@@ -45,16 +46,18 @@ def load_databases(
         ValueError, OSError: one cannot be loaded, or their classes cannot be made the same.
     """
     folders = folders_by_name(copies, settings.database, OPTION)
-    datasets = []
+    datasets: list[Dataset] = []
+    names: list[str] = []
     for name in settings.database:
         if not plugins.is_plugin(name):
-            part = "federated" if name == "synthetic" else settings.config
-            datasets.append(load(name, part, data_dir, progress=stages.track, manual_dir=folders.get(name)))
+            for part in configurations(settings) if name == "synthetic" else [settings.config]:
+                datasets.append(load(name, part, data_dir, progress=stages.track, manual_dir=folders.get(name)))
         elif name in folders:
             raise ValueError(f"--manual-dir={folders[name]}: {name} knows where its data are; leave it out")
         else:
             datasets.append(own_database(name))
-    return with_common_classes(settings.database, datasets, settings.classes)
+        names += [name] * (len(datasets) - len(names))
+    return with_common_classes(names, datasets, settings.classes)
 
 
 def load_pretraining_dataset(data_dir: Path | None, stages: Stages) -> Dataset:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from experiments.inputs.ranges import AMOUNT, COUNT, FOLDS, PROPER_SHARE, RATE, SEED, SHARE, UP_TO_HALF
+from experiments.inputs.ranges import AMOUNT, COUNT, FOLDS, PROPER_SHARE, RATE, SEED, SEVERAL, SHARE, UP_TO_HALF
 
 if TYPE_CHECKING:
     from fedpsyau_jax.models.fedpsyau import Architecture
@@ -146,10 +146,14 @@ class FedSettings(RecognitionSettings):
     """Settings of ``fed``. The defaults are the preset ``quick``.
 
     Attributes:
-      clients: Number of clients; by default 5, or one for each database or subset. The subjects of a database or subset
-        are assigned to its clients at random, as evenly as possible.
+      clients: Number of clients; by default 5, or one for each database, subset or lab. The subjects of a database,
+        subset or lab are assigned to its clients at random, as evenly as possible.
       client_by: What a client is: some of the subjects of all databases, a database, or a subset of one (of dfme: A, B,
         C). With more clients than databases or subsets each is split among equally many clients.
+      labs: Number of synthetic labs that record the subjects, at least 2; each is a client, or several with --clients.
+      lab_shift: How strongly labs differ, from 0 (as parts of one database) to 1 (about as real databases do): a number
+        for all factors, or light=1,annotators=0.5 for some of camera, frame-rate, light, elicitation, population,
+        annotators and subjects.
       algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything),
         or your own as module:function, a function of (weights, settings) that returns a Strategy.
       rounds: Communication rounds.
@@ -167,6 +171,8 @@ class FedSettings(RecognitionSettings):
 
     clients: Annotated[int, COUNT] | None = None
     client_by: Literal["subject", "database", "subset"] = "subject"
+    labs: Annotated[int, SEVERAL] | None = None
+    lab_shift: str = "1"
     algorithms: tuple[str, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
     rounds: Annotated[int, COUNT] = 4
     local_epochs: Annotated[int, COUNT] = 2
@@ -184,7 +190,7 @@ class FedSettings(RecognitionSettings):
     @property
     def num_clients(self) -> int | None:
         """Number of clients; None for as many as the database has subsets."""
-        usual = {"subject": 5, "database": len(self.database), "subset": None}
+        usual = {"subject": self.labs or 5, "database": len(self.database), "subset": None}
         return usual[self.client_by] if self.clients is None else self.clients
 
     @property

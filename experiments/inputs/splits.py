@@ -11,6 +11,7 @@ from experiments.inputs.checks import check_num_mu
 from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
 from experiments.inputs.joining import database_of_site
+from experiments.inputs.labs import shift_and_lab, split_name
 from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
 from fedpsyau_jax.splits import (
     Client,
@@ -25,7 +26,7 @@ from fedpsyau_jax.splits import (
     with_validation,
     within,
 )
-from fedpsyau_jax.types import PRNGKeyArray
+from fedpsyau_jax.types import Int, PRNGKeyArray
 
 DIVISIONS = {"subjects": by_subject, "examples": by_example}
 EVERYBODY = "all"
@@ -61,6 +62,21 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
     labelled = np.flatnonzero(dataset.examples.emotion >= 0)
     if not len(labelled):
         raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
+    if not isinstance(settings, FedSettings) or settings.labs is None:
+        return _repeats(settings, dataset, labelled)
+    of_each, _ = shift_and_lab(sites_of(dataset)[labelled])
+    shifts = dict.fromkeys(of_each.tolist())
+    if len(shifts) == 1:
+        return _repeats(settings, dataset, labelled)
+    apart = [_repeats(settings, dataset, labelled[of_each == shift]) for shift in shifts]
+    return [
+        [split._replace(name=split_name(shift)) for shift, (split,) in zip(shifts, splits, strict=True)]
+        for splits in zip(*apart, strict=True)
+    ]
+
+
+def _repeats(settings: RecognitionSettings, dataset: Dataset, labelled: Int[np.ndarray, "rows"]) -> list[list[Split]]:
+    """[repeats][splits] of some rows of a dataset."""
     subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
     sites = sites_of(dataset)[labelled]
     repeats = []
@@ -94,10 +110,13 @@ def _clients(
     settings: FedSettings, subjects: np.ndarray, sites: np.ndarray, numbers: np.random.Generator
 ) -> list[Client]:
     divide = DIVISIONS[settings.split]
-    if settings.client_by == "subject":
+    if settings.labs is not None:
+        _, groups = shift_and_lab(sites)
+        names = np.unique(groups).tolist()
+    elif settings.client_by == "subject":
         assert settings.num_clients is not None
         return split_clients(subjects, settings.num_clients, settings.train_share, numbers, divide)
-    if settings.client_by == "database":
+    elif settings.client_by == "database":
         groups = database_of_site(sites)
         names = list(dict.fromkeys(groups.tolist()))
     else:
@@ -141,13 +160,16 @@ def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) ->
     """Warnings about clients that lack a class or have few training examples."""
     emotion = np.asarray(dataset.examples.emotion)
     lacking, small = [], []
-    for repeat, splits in enumerate(repeats):
-        for name_of_client, client in zip(client_names(splits[0]), splits[0].clients, strict=True):
+    everywhere = [(repeat, split) for repeat, splits in enumerate(repeats) for split in splits]
+    for repeat, split in everywhere:
+        shift = "" if split.name == EVERYBODY else f", {split.name}"
+        for name_of_client, client in zip(client_names(split), split.clients, strict=True):
+            where = f"(repeat {repeat}, client {name_of_client}{shift})"
             counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
             if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
-                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {name_of_client})")
+                lacking.append(f"{' and '.join(missing)} {where}")
             if len(client.train) < 2 * len(dataset.class_names):
-                small.append(f"{len(client.train)} (repeat {repeat}, client {name_of_client})")
+                small.append(f"{len(client.train)} {where}")
     sentences = []
     if lacking:
         sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")

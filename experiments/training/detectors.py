@@ -155,7 +155,7 @@ def _pretrain(
         row_settings = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
         strategy = local_only(jnp.ones(1))
         fields = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
-        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *fields))
+        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, 0, everybody, *fields))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)
     store = Store(rows.examples, None, None, stack_priors(detection.distinct_priors))
     task = task_of(detection, 0, store)

@@ -13,6 +13,7 @@ from experiments.inputs.corpus import Corpus, join
 from experiments.inputs.databases import load_databases
 from experiments.inputs.detectors import PretrainedDetectors
 from experiments.inputs.joining import database_name, joined
+from experiments.inputs.labs import shifted
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
@@ -24,7 +25,7 @@ from experiments.run.progress import Stages
 from experiments.training.detectors import DetectorSource, detector_source
 from experiments.training.rows import Table, table_of
 from experiments.training.store import Rows, rows_of, with_rotated_copies
-from fedpsyau_jax.splits import Origins, Split, refuse_leaks
+from fedpsyau_jax.splits import NOBODY, Origins, Split, refuse_leaks
 
 
 @dataclass(frozen=True)
@@ -93,13 +94,14 @@ def prepare_on(
     stages: Stages,
 ) -> Prepared:
     """As ``prepare``, with databases that are already loaded."""
-    dataset = joined(datasets)
+    names = list(dict.fromkeys(database_name(one) for one in datasets))
+    dataset = shifted(datasets) if len(names) < len(datasets) else joined(datasets)
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
         rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, [database_name(one) for one in datasets], au_init, data_dir, stages)
+    source = detector_source(settings, names, au_init, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
     return Prepared(settings, datasets, dataset, repeats, rows, table, source)
@@ -199,7 +201,7 @@ def _refuse_leaks(
     statistics = {}
     for row in table.rows:
         seen = {(one.repeat, one.number): one.prior_rows for one in table.trainings if one.row == row.title}
-        statistics[f"the prior of {row.title}"] = [seen[places[id(split)]] for split in splits]
+        statistics[f"the prior of {row.title}"] = [seen.get(places[id(split)], NOBODY) for split in splits]
     origins = Origins(
         data.subject,
         data.clip,

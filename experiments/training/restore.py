@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -190,7 +191,7 @@ def _same_data(
     folder: RunFolder, settings: RecognitionSettings, data_dir: Path | None, stages: Stages
 ) -> list[Dataset]:
     databases, place = folder.read_facts("data.json", "databases")["databases"], data_folder(data_dir)
-    for name, facts in zip(settings.database, databases, strict=False):
+    for name, facts in zip(cycle(settings.database), databases, strict=False):
         if not is_plugin(name) and not (place / facts["name"]).is_dir():
             raise ValueError(
                 f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
