@@ -33,7 +33,8 @@ def check_labs(settings: FedSettings) -> None:
         return
     if settings.database != ("synthetic",):
         raise ValueError(
-            f"--labs={settings.labs}: labs are synthetic, unlike --database={' '.join(settings.database)}; leave one out"
+            f"--labs={settings.labs}: labs are synthetic, unlike --database={' '.join(settings.database)}; "
+            "leave one out"
         )
     if settings.client_by != "subject":
         raise ValueError(f"--client-by={settings.client_by}: with --labs each client is a lab; leave it out")
