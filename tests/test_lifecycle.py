@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from experiments.ablate import ABLATE
 from experiments.inputs.checks import check_fed, check_pretrain
 from experiments.inputs.presets import FED_PRESETS, PRETRAIN_PRESETS
 from experiments.inputs.settings import FedSettings
@@ -155,6 +156,14 @@ def test_help_lists_settings_and_folders(capsys: pytest.CaptureFixture[str]) -> 
     presets = "--preset {quick,paper,released}"
     for text in ("Compare federated algorithms.", presets, "--network.variant", "--resume", "--sweep"):
         assert text in shown
+
+
+def test_the_help_of_an_ablation_offers_its_variants_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        lifecycle.main(ABLATE, ["--help"], Recorder())
+    shown = capsys.readouterr().out
+    assert "--variants" in shown
+    assert "--network.variant" not in shown
 
 
 def test_the_options_of_a_command_are_a_class() -> None:

@@ -52,6 +52,19 @@ class NetworkSettings:
 
 
 @dataclass(frozen=True)
+class AblatedNetworkSettings(NetworkSettings):
+    """What all networks of an ablation share.
+
+    Attributes:
+      variant: Not an option: ``--variants`` names the networks.
+      prior: Priors of action units: every variant with graph attention trains with each.
+    """
+
+    variant: tyro.conf.Suppress[Variant] = "full"
+    prior: Annotated[tuple[str, ...], tyro.conf.arg(prefix_name=False)] = PRIORS
+
+
+@dataclass(frozen=True)
 class PretrainingSettings:
     """How the AU detector is pretrained, on subjects that are in no federation.
 
@@ -242,7 +255,7 @@ class AblateSettings(CrossValidationSettings):
     au: AUModule = "scratch"
     epochs: Annotated[int, COUNT] = 4
     repeats: Annotated[int, COUNT] = 2
-    network: NetworkSettings = field(default_factory=lambda: NetworkSettings(prior=PRIORS))
+    network: AblatedNetworkSettings = field(default_factory=AblatedNetworkSettings)
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,7 @@ def _contradicted(agreement: pd.DataFrame) -> list[str]:
     for receiver, sender, linked, finding in against[["receiver", "sender", "linked", "finding"]].to_numpy():
         pair = " - ".join(sorted((receiver, sender), key=lambda name: int(name.removeprefix("AU"))))
         said = "linked" if linked else "not linked"
-        lines.setdefault(f"{pair}: {said}, found {finding}", []).append(f"{receiver} hears {sender}")
+        lines.setdefault(f"{pair}: {said}, found {finding}", []).append(f"{receiver} attends to {sender}")
     return [line if len(told) == 2 else f"{line} ({told[0]} only)" for line, told in lines.items()]
 
 

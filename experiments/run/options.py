@@ -30,7 +30,7 @@ def options_type(name: str, description: str, presets: Mapping[str, Any], preset
             Path | None,
             f"Folder for the results; it must not exist. By default runs/{name}-DATE-TIME.",
         ),
-        _option("resume", Path | None, "Go on with an interrupted run in this folder, with its settings."),
+        _option("resume", Path | None, "Continue an interrupted run in this folder, with its settings."),
         _option("data_dir", Path | None, "Folder of the databases; by default TFDS_DATA_DIR, else tfds's own."),
         _option(
             "manual_dir",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 
@@ -17,7 +18,7 @@ from experiments.inputs.labs import shifted
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
-from experiments.inputs.splits import client_names, split_key, splits_of
+from experiments.inputs.splits import client_names, splits_of
 from experiments.results import schema
 from experiments.run.facts import write_facts
 from experiments.run.folder import RunFolder
@@ -26,6 +27,10 @@ from experiments.training.detectors import DetectorSource, detector_source
 from experiments.training.rows import Table, table_of
 from experiments.training.store import Rows, rows_of, with_rotated_copies
 from fedpsyau_jax.splits import NOBODY, Origins, Split, refuse_leaks
+
+ROTATED_COPIES = 2**31 - 1
+"""Folded into the key of the seed for the angles of rotated copies, which are data of the whole run; no repeat has this
+number."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,9 @@ def prepare_on(
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
-        rows = with_rotated_copies(rows, dataset.class_names, split_key(settings.seed, 0))
+        rows = with_rotated_copies(
+            rows, dataset.class_names, jax.random.fold_in(jax.random.key(settings.seed), ROTATED_COPIES)
+        )
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
     source = detector_source(settings, names, au_init, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"

@@ -1,11 +1,12 @@
 """Federated learning as pure functions over a leading client axis, for any model.
 
-An algorithm is a mixing matrix and a proximal factor (``alias``); ``federated`` turns it and one client's
-``local_training`` into ``init`` and ``step``; ``run`` scans over rounds; ``sweep`` stacks algorithms and
-repeats.
+An algorithm is a mixing matrix and a proximal factor (``alias``), and where it must be more, functions that carry their
+numbers (``algorithms``); ``federated`` turns it and one client's ``local_training`` into ``init`` and ``step``; ``run``
+scans over rounds; ``sweep`` stacks algorithms and repeats.
 """
 
-from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, Strategy, federated, run
+from fedpsyau_jax.federated import algorithms
+from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, federated, run
 from fedpsyau_jax.federated.alias import (
     anchored_at_start,
     centralised,
@@ -19,21 +20,25 @@ from fedpsyau_jax.federated.client import (
     Broadcast,
     ClientUpdate,
     LossFn,
-    fori_batches,
     keep_state,
-    local_training,
     reset_state,
-    scan_batches,
 )
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
+from fedpsyau_jax.federated.groups import GROUPS, label_by_path
+from fedpsyau_jax.federated.loops import fori_batches, scan_batches
 from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
 from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalised
+from fedpsyau_jax.federated.participation import with_participation
+from fedpsyau_jax.federated.problem import Problem, Representation
 from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
 from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, sharded, state_sharding
+from fedpsyau_jax.federated.strategy import Reports, Strategy, keep_group, structure
 from fedpsyau_jax.federated.sweep import stacked, sweep
+from fedpsyau_jax.federated.training import local_training
 
 __all__ = [
+    "GROUPS",
     "AxisMap",
     "Batch",
     "Broadcast",
@@ -43,9 +48,13 @@ __all__ = [
     "FederatedAlgorithm",
     "Identified",
     "LossFn",
+    "Problem",
     "Regularizer",
+    "Reports",
+    "Representation",
     "Strategy",
     "TrainTest",
+    "algorithms",
     "anchored_at_start",
     "averaging",
     "centralised",
@@ -59,7 +68,9 @@ __all__ = [
     "fori_batches",
     "in_chunks",
     "isolation",
+    "keep_group",
     "keep_state",
+    "label_by_path",
     "local_only",
     "local_training",
     "masked_mean",
@@ -77,6 +88,8 @@ __all__ = [
     "squared_prox",
     "stacked",
     "state_sharding",
+    "structure",
     "sweep",
     "vectorised",
+    "with_participation",
 ]

@@ -1,4 +1,4 @@
-"""A federated algorithm as two pure functions over an ordinary leading client axis."""
+"""A federated algorithm as pure functions over an ordinary leading client axis."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,10 +10,15 @@ from jax import lax
 from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate
 from fedpsyau_jax.federated.client_data import Identified
+from fedpsyau_jax.federated.evaluation import evaluated
+from fedpsyau_jax.federated.exchange import Server, exchange, initial_server
 from fedpsyau_jax.federated.mixing import mix
+from fedpsyau_jax.federated.participation import sitting_out
+from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import (
     Array,
-    Bool,
+    Batch,
     ClientState,
     Float,
     Int,
@@ -24,38 +29,19 @@ from fedpsyau_jax.types import (
     PyTree,
 )
 
-__all__ = ["FedState", "FederatedAlgorithm", "Strategy", "federated", "run"]
+__all__ = ["FedState", "FederatedAlgorithm", "federated", "run"]
 
-
-class Strategy(NamedTuple):
-    """A federated algorithm as arrays, so that several algorithms can be stacked along an axis of one program.
-
-    ``mixing``: rows sum to 1; ``mu`` >= 0: factor of each client's proximal term;
-    ``anchored_at_start``: True anchors that term at the weights of round 0 (the released P-FedProx), False at
-    those received this round; None is the same as False, but does not store the weights of round 0.
-
-    A new algorithm is a new pair of arrays. Gossip on a ring, where each client averages with its two neighbours:
-
-    >>> import jax.numpy as jnp
-    >>> def ring_gossip(weights, mu=0.0):
-    ...     identity = jnp.eye(len(weights))
-    ...     neighbours = jnp.roll(identity, 1, axis=1) + jnp.roll(identity, -1, axis=1)
-    ...     return Strategy((identity + neighbours) / 3, jnp.full(len(weights), mu))
-    >>> print(ring_gossip(jnp.ones(4)).mixing.sum(axis=1))
-    [1. 1. 1. 1.]
-    """
-
-    mixing: Float[Array, "*runs clients clients"]
-    mu: Float[Array, "*runs clients"]
-    anchored_at_start: Bool[Array, "*runs"] | None = None
+SAMPLING, RULE = 2**31 - 2, 2**31 - 3
+"""Folded into the key of a round for draws that are no client's."""
 
 
 class FedState(NamedTuple):
     """The state carried from round to round.
 
     ``round``: number of completed rounds; ``clients``: models after their last local training, leaves [clients, ...];
-    ``memory``: what a client stores besides its model (optimiser state), leaves [clients, ...]; ``start``: the
-    weights of round 0, or None if no strategy is anchored there.
+    ``memory``: what a client stores besides its model (optimiser state, control variates), leaves [clients, ...];
+    ``start``: the weights of round 0; ``server``: what an outer optimiser or a rule needs; ``reports``: of the last
+    round. Each of these three is None for strategies that do not need it.
 
     >>> state = FedState(jnp.int32(0), ClientState(jnp.ones((5, 3)), ()), memory=())
     >>> state.clients.params.shape, state.start is None
@@ -66,10 +52,14 @@ class FedState(NamedTuple):
     clients: ClientState
     memory: PyTree
     start: Params | None = None
+    server: Server | None = None
+    reports: Reports | None = None
 
 
 class FederatedAlgorithm(NamedTuple):
     """``init(client) -> FedState``; ``step(state, data, key) -> (state, metrics [clients])``, one round.
+
+    ``tested(state)``: the models that are evaluated, leaves [clients, ...]: the clients', or their personal ones.
 
     ``federated`` builds one from a strategy, ``sweep`` one from a whole table of strategies.
 
@@ -84,58 +74,91 @@ class FederatedAlgorithm(NamedTuple):
 
     init: Callable[[ClientState], FedState]
     step: Callable[[FedState, Identified, Key[Array, "..."]], tuple[FedState, Metrics]]
+    tested: Callable[[FedState], ClientState] = lambda state: state.clients
 
 
 def federated(
-    strategy: Strategy, client_update: ClientUpdate, *, over_clients: AxisMap = sequential
+    strategy: Strategy,
+    client_update: ClientUpdate,
+    *,
+    over_clients: AxisMap = sequential,
+    problem: Problem | None = None,
+    evaluate: Callable[[ClientState, Batch], PyTree] | None = None,
 ) -> FederatedAlgorithm:
     """A federated algorithm. Each round mixes the weights, then trains each client.
 
     w_k <- sum_j W[k, j] w_j, then w_k <- train(w_k, anchor, mu_k, data_k). Round 0 does not mix, because all clients
-    are equal. Model state (batch statistics) stays with its client.
+    are equal. Model state (batch statistics) stays with its client unless the strategy has a matrix for it.
 
     Args:
-        strategy: W and mu of one algorithm.
+        strategy: of one algorithm.
         client_update: what a client does in a round, usually ``local_training``.
         over_clients: how to map over clients: ``sequential``, ``vectorised`` or ``sharded(mesh)``.
+        problem: what some algorithms must know of a client's problem: groups of weights, the loss, features.
+        evaluate: a function of the tested model and all of a client's test examples, see ``evaluated``; then data are
+            ``TrainTest``.
 
     Returns:
         ``init`` copies one client's state to all clients. ``step`` takes ClientData with leaves [clients,
         ...] and folds the round, then the client's id, into the key.
 
+    Raises:
+        ValueError: the algorithm needs something of the problem that is not given.
+
     >>> from fedpsyau_jax.federated import ClientUpdate, fedavg
-    >>> idle = ClientUpdate(lambda params: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> idle = ClientUpdate(lambda client: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
     >>> algorithm = federated(fedavg(jnp.array([30.0, 10.0])), idle)
     >>> algorithm.init(ClientState(jnp.zeros(3), ())).clients.params.shape
     (2, 3)
     """
+    given = problem or Problem()
+    own = client_update if strategy.client is None else strategy.client(client_update, given)
+
+    def model(client: ClientState, memory: PyTree) -> ClientState:
+        models = own.models(client, memory)
+        if strategy.tested is None or len(models) == 1:
+            return models[0]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves)[strategy.tested], *models)
 
     def init(client: ClientState) -> FedState:
-        num_clients = strategy.mixing.shape[0]
+        num_clients = strategy.mixing.shape[-1]
         clients, memory = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (num_clients, *jnp.shape(leaf))),
-            (client, client_update.init(client.params)),
+            lambda leaf: jnp.broadcast_to(leaf, (num_clients, *jnp.shape(leaf))), (client, own.init(client))
         )
         start = None if strategy.anchored_at_start is None else client.params
-        return FedState(jnp.int32(0), clients, memory, start)
+        server = initial_server(strategy, clients.params)
+        reports = None
+        if strategy.rule is not None or strategy.sampling is not None:
+            zeros = jnp.zeros(num_clients, strategy.mu.dtype)
+            reports = Reports(jnp.zeros(num_clients, jnp.int32), zeros, zeros, zeros)
+        return FedState(jnp.int32(0), clients, memory, start, server, reports)
 
     def step(state: FedState, data: Identified, key: PRNGKeyArray) -> tuple[FedState, Metrics]:
+        key = jax.random.fold_in(key, state.round)
+        reports = None if state.reports is None else state.reports._replace(id=data.id.astype(jnp.int32))
         with jax.named_scope("mix"):
-            received = _mixed_clients(strategy, state)
+            rule_key = jax.random.fold_in(key, RULE)
+            received, anchors, server = exchange(
+                strategy, state.clients, state.server, reports, given, state.round > 0, rule_key
+            )
+            heard = None
+            if strategy.messages is not None:
+                heard = mix(strategy.messages, jax.vmap(own.message)(state.memory))
+        takes_part = None
+        if strategy.sampling is not None:
+            takes_part = strategy.sampling(jax.random.fold_in(key, SAMPLING), reports).astype(strategy.mu.dtype)
         with jax.named_scope("clients"):
-            inputs = (strategy.mu, data)
-            shared = (
-                strategy.anchored_at_start,
-                state.start,
-                state.round,
-                jax.random.fold_in(key, state.round),
-            )
+            inputs = (strategy.mu, data, anchors, heard, takes_part)
+            shared = (strategy.anchored_at_start, state.start, state.round, key)
             (clients, memory), metrics = over_clients(
-                _one_client(client_update), (received, state.memory), inputs, shared
+                _one_client(own, model, evaluate), (received, state.memory), inputs, shared
             )
-        return FedState(state.round + 1, clients, memory, state.start), metrics
+        if reports is not None:
+            reports = _reports(reports, takes_part, received.params, clients.params, metrics)
+        metrics = {name: values for name, values in metrics.items() if name != "loss_before"}
+        return FedState(state.round + 1, clients, memory, state.start, server, reports), metrics
 
-    return FederatedAlgorithm(init, step)
+    return FederatedAlgorithm(init, step, lambda state: jax.vmap(model)(state.clients, state.memory))
 
 
 def run(
@@ -172,26 +195,38 @@ def run(
     return lax.scan(lambda state, _: algorithm.step(state, data, key), state, length=num_rounds)
 
 
-def _mixed_clients(strategy: Strategy, state: FedState) -> ClientState:
-    """The clients with mixed weights; in round 0 unchanged, without any rounding."""
-    identity = jnp.eye(len(strategy.mixing), dtype=strategy.mixing.dtype)
-    mixing = jnp.where(state.round > 0, strategy.mixing, identity)
-    return state.clients._replace(params=mix(mixing, state.clients.params))
-
-
-def _one_client(client_update: ClientUpdate) -> OneStep:
+def _one_client(
+    client_update: ClientUpdate,
+    model: Callable[[ClientState, PyTree], ClientState],
+    evaluate: Callable[[ClientState, Batch], PyTree] | None,
+) -> OneStep:
     def update(
         state: tuple[ClientState, PyTree], inputs: PyTree, shared: PyTree
     ) -> tuple[tuple[ClientState, PyTree], Metrics]:
         client, memory = state
-        mu, data = inputs
+        mu, data, anchor, heard, takes_part = inputs
         anchored_at_start, start, round_, key = shared
-        anchor = client.params
+        anchor = client.params if anchor is None else anchor
         if anchored_at_start is not None:
             anchor = jax.tree.map(lambda old, new: jnp.where(anchored_at_start, old, new), start, anchor)
-        broadcast = Broadcast(anchor, mu, round_)
+        broadcast = Broadcast(anchor, mu, round_, heard)
         key = jax.random.fold_in(key, data.id)
-        client, memory, metrics = client_update.update(client, memory, broadcast, data, key)
+        own = client_update if takes_part is None else sitting_out(client_update, takes_part)
+        if evaluate is not None:
+            own = evaluated(own, evaluate, model)
+        client, memory, metrics = own.update(client, memory, broadcast, data, key)
         return (client, memory), metrics
 
     return update
+
+
+def _reports(
+    before: Reports, takes_part: Float[Array, "clients"] | None, received: Params, trained: Params, metrics: Metrics
+) -> Reports:
+    """What the clients of this round report to the rule of the next."""
+    dtype = before.moved.dtype
+    distances = jax.tree.map(lambda a, b: ((a - b) ** 2).reshape(len(a), -1).sum(axis=1), trained, received)
+    moved = jax.tree.reduce(jnp.add, distances).astype(dtype)
+    loss = metrics["batch_loss"] / jnp.maximum(metrics["steps"], 1)
+    took_part = jnp.ones_like(before.took_part) if takes_part is None else takes_part
+    return Reports(before.id, took_part, metrics.get("loss_before", loss).astype(dtype), moved)

@@ -6,8 +6,8 @@ clients or one each. ``jax.vmap`` over weights, mu or the self weight gives a st
 
 import jax.numpy as jnp
 
-from fedpsyau_jax.federated.algorithm import Strategy
 from fedpsyau_jax.federated.mixing import averaging, isolation, personalised
+from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Float
 
 __all__ = ["anchored_at_start", "centralised", "fedavg", "fedprox", "local_only", "p_fedprox"]

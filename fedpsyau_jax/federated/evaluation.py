@@ -26,20 +26,25 @@ class TrainTest(NamedTuple):
     test: Batch
 
 
-def evaluated(client_update: ClientUpdate, evaluate: Callable[[ClientState, Batch], PyTree]) -> ClientUpdate:
+def evaluated(
+    client_update: ClientUpdate,
+    evaluate: Callable[[ClientState, Batch], PyTree],
+    model: Callable[[ClientState, Memory], ClientState] = lambda client, memory: client,
+) -> ClientUpdate:
     """A ClientUpdate for `TrainTest` data that also reports ``evaluate(client, test)`` after its training.
 
     The test examples affect nothing else.
 
     Args:
         client_update: the training.
-        evaluate: a function of the client's state and a batch of all its test examples.
+        evaluate: a function of a model and a batch of all the client's test examples.
+        model: which model is evaluated, of the client and its memory.
 
     Returns:
         A ClientUpdate; its metrics have an additional entry ``evaluation``.
 
     >>> import jax.numpy as jnp
-    >>> idle = ClientUpdate(lambda params: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> idle = ClientUpdate(lambda client: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
     >>> update = evaluated(idle, lambda client, test: test.mask.sum()).update
     >>> train, test = ClientData(jnp.int32(0), (), jnp.ones(10)), Batch((), jnp.ones(4))
     >>> broadcast = Broadcast((), jnp.array(0.0), jnp.int32(0))
@@ -51,9 +56,9 @@ def evaluated(client_update: ClientUpdate, evaluate: Callable[[ClientState, Batc
         client: ClientState, memory: Memory, broadcast: Broadcast, data: TrainTest, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         client, memory, metrics = client_update.update(client, memory, broadcast, data.train, key)
-        return client, memory, metrics | {"evaluation": evaluate(client, data.test)}
+        return client, memory, metrics | {"evaluation": evaluate(model(client, memory), data.test)}
 
-    return ClientUpdate(client_update.init, update)
+    return client_update._replace(update=update)
 
 
 def in_chunks(evaluate: Callable[[ClientState, Batch], PyTree], size: int) -> Callable[[ClientState, Batch], PyTree]:

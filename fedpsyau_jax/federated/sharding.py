@@ -88,4 +88,4 @@ def state_sharding(mesh: Mesh, num_run_axes: int = 0) -> FedState:
     """
     clients: PyTree = client_sharding(mesh, num_run_axes)
     everywhere: PyTree = NamedSharding(mesh, PartitionSpec())
-    return FedState(round=everywhere, clients=clients, memory=clients, start=everywhere)
+    return FedState(everywhere, clients, clients, start=everywhere, server=clients, reports=clients)

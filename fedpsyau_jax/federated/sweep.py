@@ -5,19 +5,26 @@ from collections.abc import Sequence
 import jax
 import jax.numpy as jnp
 
-from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, Strategy, federated
+from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, federated
 from fedpsyau_jax.federated.axes import AxisMap, sequential
 from fedpsyau_jax.federated.client import ClientUpdate
 from fedpsyau_jax.federated.client_data import Identified
+from fedpsyau_jax.federated.groups import GROUPS
+from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.strategy import Strategy, structure
 from fedpsyau_jax.types import Array, ClientState, Key, Metrics
 
 __all__ = ["stacked", "sweep"]
 
 
 def stacked(strategies: Sequence[Strategy]) -> Strategy:
-    """Stack several strategies along a leading axis [algorithms].
+    """Stack several strategies of one ``structure`` along a leading axis [algorithms].
 
-    If any of them sets ``anchored_at_start``, it becomes explicitly False in the others.
+    If any of them has matrices for groups, the others get theirs for each group; if any sets ``anchored_at_start``, it
+    becomes explicitly False in the others.
+
+    Raises:
+        ValueError: their functions or optional fields differ, so that one program cannot run them all.
 
     >>> import jax.numpy as jnp
     >>> from fedpsyau_jax.federated.alias import fedavg, local_only
@@ -25,9 +32,25 @@ def stacked(strategies: Sequence[Strategy]) -> Strategy:
     >>> stacked([jax.vmap(local_only)(sizes), jax.vmap(fedavg)(sizes)]).mixing.shape
     (2, 2, 2, 2)
     """
+    if len({structure(strategy) for strategy in strategies}) > 1:
+        raise ValueError("strategies with different functions or optional fields need a program each")
     if any(strategy.anchored_at_start is not None for strategy in strategies):
         strategies = [_with_explicit_anchor(strategy) for strategy in strategies]
+    if any(_has_groups(strategy) for strategy in strategies):
+        strategies = [_with_groups(strategy) for strategy in strategies]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *strategies)
+
+
+def _has_groups(strategy: Strategy) -> bool:
+    return strategy.mixing.ndim > strategy.mu.ndim + 1
+
+
+def _with_groups(strategy: Strategy) -> Strategy:
+    if _has_groups(strategy):
+        return strategy
+    *runs, num_clients, _ = strategy.mixing.shape
+    shape = (*runs, len(GROUPS), num_clients, num_clients)
+    return strategy._replace(mixing=jnp.broadcast_to(strategy.mixing[..., None, :, :], shape))
 
 
 def _with_explicit_anchor(strategy: Strategy) -> Strategy:
@@ -42,6 +65,7 @@ def sweep(
     *,
     over_runs: AxisMap = sequential,
     over_clients: AxisMap = sequential,
+    problem: Problem | None = None,
 ) -> FederatedAlgorithm:
     """Run every algorithm on every repeat.
 
@@ -53,6 +77,7 @@ def sweep(
         client_update: what a client does in a round.
         over_runs: how to map over algorithms and repeats.
         over_clients: how to map over the clients of a run.
+        problem: as for ``federated``.
 
     Returns:
         A FederatedAlgorithm. ``init`` takes ClientState with leaves [repeats, ...]; ``step`` takes FedState
@@ -60,7 +85,7 @@ def sweep(
         FedState and metrics [algorithms, repeats, clients].
 
     >>> from fedpsyau_jax.federated import fedavg, local_only
-    >>> idle = ClientUpdate(lambda params: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> idle = ClientUpdate(lambda client: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
     >>> sizes = jnp.array([[30.0, 10.0], [20.0, 20.0], [5.0, 35.0]])  # [repeats, clients]
     >>> table = sweep(stacked([jax.vmap(local_only)(sizes), jax.vmap(fedavg)(sizes)]), idle)
     >>> table.init(ClientState(jnp.zeros((3, 7)), ())).clients.params.shape  # [algorithms, repeats, clients, ...]
@@ -68,7 +93,7 @@ def sweep(
     """
 
     def algorithm(strategy: Strategy) -> FederatedAlgorithm:
-        return federated(strategy, client_update, over_clients=over_clients)
+        return federated(strategy, client_update, over_clients=over_clients, problem=problem)
 
     def init(client: ClientState) -> FedState:
         init_repeats = jax.vmap(lambda strategy, client: algorithm(strategy).init(client))
