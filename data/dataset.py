@@ -33,6 +33,8 @@ class Dataset:
         fingerprint: SHA-256 over arrays, subjects, clips and names.
         metadata: table hash, pipeline settings, library versions, drop list.
         row: line of the annotation table of each example; empty where there is no table.
+        site: where each example was recorded: a subset or lab of the database, or the database's name; of databases
+            that were joined, the database, or database/subset. Empty means the database's name; see ``sites_of``.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     fingerprint: str
     metadata: dict[str, Any]
     row: np.ndarray = field(default_factory=partial(np.zeros, 0, int))
+    site: np.ndarray = field(default_factory=partial(np.zeros, 0, str))
 
 
 def load(
@@ -96,13 +99,15 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
 
     with reading(builder) as records:
         by_clip = sorted(range(len(records)), key=[record["clip"] for record in records].__getitem__)
-        columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "row"))
+        columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "site", "row"))
         row = columns.pop("row").astype(int)
         metadata = dict(builder.info.metadata)
-    subject, clip = (np.array([text.decode() for text in columns.pop(name)]) for name in ("subject", "clip"))
+    texts = ("subject", "clip", "site")
+    subject, clip, site = (np.array([text.decode() for text in columns.pop(name)]) for name in texts)
     dataset = Dataset(
         name=builder.info.full_name,
         row=row,
+        site=site,
         examples=Examples(**columns),
         subject=subject,
         clip=clip,
@@ -128,10 +133,16 @@ def _columns(records: Sequence[Mapping[str, Any]], order: Sequence[int], names: 
     return columns
 
 
+def sites_of(dataset: Dataset) -> np.ndarray:
+    """[examples] where each example was recorded; the database's name where the dataset does not say."""
+    given = np.asarray(dataset.site)
+    return given if given.size else np.full(len(dataset.clip), dataset.name.partition("/")[0])
+
+
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 over the arrays and names of a dataset; metadata (versions, paths) stay out."""
     digest = hashlib.sha256()
-    arrays = {**dataset.examples._asdict(), "subject": dataset.subject, "clip": dataset.clip}
+    arrays = {**dataset.examples._asdict(), "subject": dataset.subject, "clip": dataset.clip, "site": sites_of(dataset)}
     for name, array in sorted(arrays.items()):
         little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         digest.update(f"{name} {little_endian.dtype.str} {array.shape};".encode())
@@ -191,6 +202,7 @@ def with_labels(dataset: Dataset, names: tuple[str, ...], labels: Sequence[str |
         subject=dataset.subject[kept],
         clip=dataset.clip[kept],
         row=rows[kept],
+        site=sites_of(dataset)[kept],
         class_names=names,
         metadata=dataset.metadata | {"dropped": [*dataset.metadata["dropped"], *dropped]},
     )

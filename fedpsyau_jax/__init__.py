@@ -118,6 +118,7 @@ if TYPE_CHECKING:
         pad_indices,
         refuse_leaks,
         split_clients,
+        split_groups,
         with_validation,
     )
     from fedpsyau_jax.types import Batch, ClientState, Examples, Model
@@ -217,6 +218,7 @@ __all__ = [
     "sharded",
     "shuffle_edges",
     "split_clients",
+    "split_groups",
     "splits",
     "squared_prox",
     "stacked",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.apex import midpoint, spot
+from data.building import builder_of
 from data.clips import Clip, pictures_of
 from data.databases import layout_of
 from data.frames import Frame, VideoFrame
@@ -128,6 +129,15 @@ def test_subsets_of_dfme_share_out_its_rows(tmp_path: Path):
         groups |= {clip.annotation.clip: config for clip in found.clips}
         assert found.problems == ()
     assert groups == {row.filename.strip(): row.group for row in truth.samples}
+    everything = surveyed("dfme", truth.root).clips
+    make = builder_of("dfme", "all", tmp_path / "tfds")
+    assert {clip.annotation.clip: make().site_of(clip.annotation) for clip in everything} == groups
+
+
+@pytest.mark.parametrize(("database", "config"), [("casme3", "part_a"), ("casme3", "part_c"), ("samm", "all")])
+def test_a_part_is_a_site_and_a_database_without_parts_is_one(database: str, config: str, tmp_path: Path):
+    site = builder_of(database, config, tmp_path)().site_of(None)  # type: ignore[arg-type]
+    assert site == {"casme3": config}.get(database, database)
 
 
 def test_ckplus_sequences_run_from_neutral_to_peak(tmp_path: Path):

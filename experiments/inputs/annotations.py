@@ -45,7 +45,7 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
     """
     plugins.refuse_unknown("--database", name, DATABASES)
     if plugins.is_plugin(name):
-        dataset = own_database(name, None)
+        dataset = own_database(name)
     else:
         dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     table = annotations_of(dataset)

@@ -1,7 +1,7 @@
 """Training, validation and test splits as values, and a check for leaks between their parts."""
 
 from fedpsyau_jax.splits.assignment import Least, People, people_of
-from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients
+from fedpsyau_jax.splits.clients import by_example, by_subject, split_clients, split_groups
 from fedpsyau_jax.splits.folds import cautions, k_fold, leave_one_subject_out, with_validation
 from fedpsyau_jax.splits.heterogeneity import feature_shift, label_total_variation, size_gini
 from fedpsyau_jax.splits.leakage import Origins, find_leaks, refuse_leaks
@@ -47,6 +47,7 @@ __all__ = [
     "single_client",
     "size_gini",
     "split_clients",
+    "split_groups",
     "with_validation",
     "within",
 ]

@@ -6,7 +6,7 @@ import numpy as np
 
 from fedpsyau_jax.splits.assignment import Least, people_of
 from fedpsyau_jax.splits.partition import Partition, even
-from fedpsyau_jax.splits.split import Client
+from fedpsyau_jax.splits.split import Client, Split, within
 from fedpsyau_jax.types import Int
 
 Division = Callable[[np.ndarray, np.ndarray, float, np.random.Generator], np.ndarray]
@@ -117,3 +117,57 @@ def split_clients(
         own = tuple(sorted(members.tolist()))
         clients.append(Client(examples[trained], examples[~trained], subjects=own))
     return clients
+
+
+def split_groups(
+    subjects: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    clients_each: int,
+    train_share: float,
+    generator: np.random.Generator,
+    divide: Division = by_subject,
+) -> list[Client]:
+    """Make each group (a database, a lab) a client, or split its subjects among several clients.
+
+    A subject with examples in several groups belongs, with all of them, to the group that has most.
+
+    Args:
+        subjects: [examples] subject of each example.
+        groups: [examples] group of each example.
+        names: of the groups, in the order of their clients.
+        clients_each: clients of a group.
+        train_share, generator, divide: as of ``split_clients``.
+
+    Returns:
+        The clients of the first group, then those of the second, ...; named after their group, with a number if it has
+        several.
+
+    Raises:
+        ValueError: a group has too few subjects; the sentence names it.
+
+    >>> groups, subjects = np.array(["x", "x", "x", "y", "y"]), np.array(["a", "b", "b", "c", "d"])
+    >>> clients = split_groups(subjects, groups, ["y", "x"], 1, 0.5, np.random.default_rng(0))
+    >>> [(client.name, client.subjects) for client in clients]
+    [('y', ('c', 'd')), ('x', ('a', 'b'))]
+    """
+    owner = _group_of_each_subject(subjects, groups)
+    clients = []
+    for name in names:
+        rows = np.flatnonzero(owner == name)
+        try:
+            own = split_clients(subjects[rows], clients_each, train_share, generator, divide)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+        titles = [name] if clients_each == 1 else [f"{name}-{number}" for number in range(1, clients_each + 1)]
+        in_all = within(Split(name, tuple(own)), rows).clients
+        clients += [client._replace(name=title) for client, title in zip(in_all, titles, strict=True)]
+    return clients
+
+
+def _group_of_each_subject(subjects: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """[examples] the group that has most examples of the example's subject."""
+    (people, which), (names, group) = (np.unique(values, return_inverse=True) for values in (subjects, groups))
+    counts = np.zeros((len(people), len(names)), int)
+    np.add.at(counts, (which, group), 1)
+    return names[counts.argmax(axis=1)[which]]
