@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from google.protobuf.json_format import ParseError
 
-from data.annotations import Dropped
+from data.annotations import Annotation, Dropped
 from data.apex import APEX_KINDS
 from data.building import unreadable
 from data.clips import Clip
@@ -82,8 +82,18 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         return Recipe(self.settings)
 
     def recipe(self) -> dict[str, Any]:
-        """What the samples depend on besides the raw files."""
-        return self.how.description()
+        """What the samples depend on besides the raw files, and the fields of a record."""
+        return self.how.description() | {"fields": sorted(self._fields())}
+
+    def site_of(self, annotation: Annotation) -> str:
+        """Where a clip was recorded: a subset or lab of the database; its name if all were recorded in one place."""
+        del annotation
+        return str(self.name)
+
+    def labelled_in(self, annotation: Annotation) -> frozenset[int]:
+        """The AUs that the coders of a clip looked for."""
+        del annotation
+        return self.labelled_action_units
 
     def demands(self) -> dict[str, Any]:
         """Metadata that a dataset on disk must have; another one is made again."""
@@ -100,29 +110,31 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         return Path(self._data_dir_root) / "unfinished" / self.name / f"{self.builder_config.name}-{recipe}"
 
     def _info(self) -> tfds.core.DatasetInfo:
-        size, num_aus = self.settings.flow_size, len(ACTION_UNITS)
-        features = tfds.features
-        window = (_NUM_LANDMARKS, PATCH_SIZE, PATCH_SIZE, 3)
         return self.dataset_info_from_configs(
-            features=features.FeaturesDict(
-                {
-                    "flow": features.Tensor(shape=(size, size, 3), dtype=np.float32),
-                    "patches": features.Tensor(shape=window, dtype=np.float32),
-                    "au": features.Tensor(shape=(num_aus,), dtype=np.float32),
-                    "au_mask": features.Tensor(shape=(num_aus,), dtype=np.float32),
-                    "emotion": features.ClassLabel(names=list(self.class_names)),
-                    "subject": features.Text(),
-                    "clip": features.Text(),
-                    "row": features.Scalar(dtype=np.int32),
-                    "fps": features.Scalar(dtype=np.int32),
-                    "frames": {name: features.Scalar(dtype=np.int32) for name in ("onset", "apex", "offset")},
-                    "apex_kind": features.ClassLabel(names=list(APEX_KINDS)),
-                    "landmarks": features.Tensor(shape=(_NUM_LANDMARKS, 2), dtype=np.float32),
-                }
-            ),
+            features=tfds.features.FeaturesDict(self._fields()),
             metadata=tfds.core.MetadataDict(self.recipe(), libraries=library_versions()),
             disable_shuffling=True,
         )
+
+    def _fields(self) -> dict[str, Any]:
+        size, num_aus = self.settings.flow_size, len(ACTION_UNITS)
+        features = tfds.features
+        window = (_NUM_LANDMARKS, PATCH_SIZE, PATCH_SIZE, 3)
+        return {
+            "flow": features.Tensor(shape=(size, size, 3), dtype=np.float32),
+            "patches": features.Tensor(shape=window, dtype=np.float32),
+            "au": features.Tensor(shape=(num_aus,), dtype=np.float32),
+            "au_mask": features.Tensor(shape=(num_aus,), dtype=np.float32),
+            "emotion": features.ClassLabel(names=list(self.class_names)),
+            "subject": features.Text(),
+            "clip": features.Text(),
+            "site": features.Text(),
+            "row": features.Scalar(dtype=np.int32),
+            "fps": features.Scalar(dtype=np.int32),
+            "frames": {name: features.Scalar(dtype=np.int32) for name in ("onset", "apex", "offset")},
+            "apex_kind": features.ClassLabel(names=list(APEX_KINDS)),
+            "landmarks": features.Tensor(shape=(_NUM_LANDMARKS, 2), dtype=np.float32),
+        }
 
     @abstractmethod
     def clips_to_make(self, dl_manager: tfds.download.DownloadManager) -> Survey:
@@ -172,10 +184,11 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         annotation = clip.annotation
         return {
             **sample._asdict(),
-            **au_targets(annotation, ACTION_UNITS, self.labelled_action_units),
+            **au_targets(annotation, ACTION_UNITS, self.labelled_in(annotation)),
             "emotion": NO_EMOTION if annotation.emotion is None else annotation.emotion,
             "subject": annotation.subject,
             "clip": annotation.clip,
+            "site": self.site_of(annotation),
             "row": annotation.row,
             "fps": annotation.fps,
             "frames": frame_numbers(clip),

@@ -6,7 +6,7 @@ with the network's 65 landmarks and their windows.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +14,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from data.annotations import Annotation
+from data.building import quiet_tfds
 from data.clips import Clip
+from data.databases import check_known
 from data.dfme.layout import LAYOUT
 from data.pictures import read_colour, read_grey
 from data.pipeline import Recipe, find_face_and_apex
@@ -128,20 +131,29 @@ def varied_clips(clips: Sequence[Clip], count: int) -> list[Clip]:
     return (first + [clip for clip in clips if clip.annotation.clip not in taken])[:count]
 
 
+def of_every_site(clips: Sequence[Clip], site_of: Callable[[Annotation], str], count: int) -> list[Clip]:
+    """As many varied clips of each site as make ``count`` altogether, site after site."""
+    sites: dict[str, list[Clip]] = {}
+    for clip in clips:
+        sites.setdefault(site_of(clip.annotation), []).append(clip)
+    return [clip for own in sites.values() for clip in varied_clips(own, -(-count // len(sites)))]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw the sheet of the synthetic database, building it first if need be."""
     parser = argparse.ArgumentParser(description="Contact sheet of the synthetic database.")
     parser.add_argument("output", type=Path, help="PNG file to write")
-    parser.add_argument("--config", default="federated", choices=("federated", "pretraining"))
+    parser.add_argument("--config", default="federated", help="federated, pretraining, or labs such as labs-3-0.5")
     parser.add_argument("--data-dir", type=Path, default=None, help="tfds data folder")
     parser.add_argument("--clips", type=int, default=10)
     options = parser.parse_args(arguments)
     from data.synthetic.synthetic_dataset_builder import Builder
 
     try:
-        builder = Builder(config=options.config, data_dir=options.data_dir)
+        with quiet_tfds():
+            builder = Builder(config=check_known("synthetic", options.config), data_dir=options.data_dir)
         found = survey(LAYOUT, builder.film().parent, "challenge", Choices()).usable()
-        write_contact_sheet(options.output, varied_clips(found.clips, options.clips), builder.how)
+        write_contact_sheet(options.output, of_every_site(found.clips, builder.site_of, options.clips), builder.how)
     except (ValueError, OSError, cv2.error) as error:
         print(error, file=sys.stderr)
         return 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.building import builder_of, built, reading
-from data.labels import class_name, class_names
+from data.labels import LeftOut, class_name, class_names
 from data.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class Dataset:
         fingerprint: SHA-256 over arrays, subjects, clips and names.
         metadata: table hash, pipeline settings, library versions, drop list.
         row: line of the annotation table of each example; empty where there is no table.
+        site: where each example was recorded: a subset or lab of the database, or the database's name; of databases
+            that were joined, the database, or database/subset. Empty means the database's name; see ``sites_of``.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Dataset:
     fingerprint: str
     metadata: dict[str, Any]
     row: np.ndarray = field(default_factory=partial(np.zeros, 0, int))
+    site: np.ndarray = field(default_factory=partial(np.zeros, 0, str))
 
 
 def load(
@@ -96,13 +99,15 @@ def _read(builder: "MicroExpressionBuilder") -> Dataset:
 
     with reading(builder) as records:
         by_clip = sorted(range(len(records)), key=[record["clip"] for record in records].__getitem__)
-        columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "row"))
+        columns = _columns(records, by_clip, (*Examples._fields, "subject", "clip", "site", "row"))
         row = columns.pop("row").astype(int)
         metadata = dict(builder.info.metadata)
-    subject, clip = (np.array([text.decode() for text in columns.pop(name)]) for name in ("subject", "clip"))
+    texts = ("subject", "clip", "site")
+    subject, clip, site = (np.array([text.decode() for text in columns.pop(name)]) for name in texts)
     dataset = Dataset(
         name=builder.info.full_name,
         row=row,
+        site=site,
         examples=Examples(**columns),
         subject=subject,
         clip=clip,
@@ -128,10 +133,16 @@ def _columns(records: Sequence[Mapping[str, Any]], order: Sequence[int], names: 
     return columns
 
 
+def sites_of(dataset: Dataset) -> np.ndarray:
+    """[examples] where each example was recorded; the database's name where the dataset does not say."""
+    given = np.asarray(dataset.site)
+    return given if given.size else np.full(len(dataset.clip), dataset.name.partition("/")[0])
+
+
 def fingerprint(dataset: Dataset) -> str:
     """SHA-256 over the arrays and names of a dataset; metadata (versions, paths) stay out."""
     digest = hashlib.sha256()
-    arrays = {**dataset.examples._asdict(), "subject": dataset.subject, "clip": dataset.clip}
+    arrays = {**dataset.examples._asdict(), "subject": dataset.subject, "clip": dataset.clip, "site": sites_of(dataset)}
     for name, array in sorted(arrays.items()):
         little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         digest.update(f"{name} {little_endian.dtype.str} {array.shape};".encode())
@@ -143,37 +154,62 @@ def fingerprint(dataset: Dataset) -> str:
 def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
     """The samples whose emotion belongs to one of 3, 4 or 7 classes; the others join the drop list.
 
-    CAS(ME)^3 has seven of its own, see ``class_names``.
+    CAS(ME)^3 and MMEW have other seven, see ``class_names``.
 
     Raises:
         ValueError: another number of classes, or no sample is left.
     """
     database = dataset.name.partition("/")[0]
     names = class_names(num_classes, database)
-    emotions = [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
+    emotions = emotions_of(dataset)
     classes = [emotion and class_name(emotion, num_classes, database) for emotion in emotions]
-    kept = np.flatnonzero([name is not None for name in classes])
+    labels = [name or _unclassed(emotion, num_classes) for emotion, name in zip(emotions, classes, strict=True)]
+    return with_labels(dataset, names, labels, f"the {num_classes} classes")
+
+
+def emotions_of(dataset: Dataset) -> list[str | None]:
+    """The emotion of each example by name; None where there is none."""
+    return [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
+
+
+def with_labels(dataset: Dataset, names: tuple[str, ...], labels: Sequence[str | LeftOut], what: str) -> Dataset:
+    """The samples that have a class; the others join the drop list.
+
+    Args:
+        dataset: its emotions are replaced.
+        names: of all classes, in the order of their indices.
+        labels: [examples] class, or why there is none.
+        what: the classes, for messages.
+
+    Raises:
+        ValueError: no sample is left.
+    """
+    kept = np.flatnonzero([isinstance(label, str) for label in labels])
     if not kept.size:
-        raise ValueError(f"{dataset.name}: no sample has an emotion of the {num_classes} classes")
+        raise ValueError(f"{dataset.name}: no sample has an emotion of {what}")
     rows = dataset.row if dataset.row.size else np.zeros(len(dataset.clip), int)
     dropped = [
-        {"row": int(row), "clip": str(clip), "reason": _unclassed(emotion, num_classes)}
-        for row, clip, emotion, name in zip(rows, dataset.clip, emotions, classes, strict=True)
-        if name is None
+        {"row": int(row), "clip": str(clip), "reason": label.reason}
+        for row, clip, label in zip(rows, dataset.clip, labels, strict=True)
+        if isinstance(label, LeftOut)
     ]
     chosen: dict[str, Any] = {name: array[kept] for name, array in dataset.examples._asdict().items()}
-    chosen["emotion"] = np.array([names.index(name) for name in classes if name], dataset.examples.emotion.dtype)
+    indices = [names.index(label) for label in labels if isinstance(label, str)]
+    chosen["emotion"] = np.array(indices, dataset.examples.emotion.dtype)
     relabelled = replace(
         dataset,
         examples=dataset.examples._replace(**chosen),
         subject=dataset.subject[kept],
         clip=dataset.clip[kept],
         row=rows[kept],
+        site=sites_of(dataset)[kept],
         class_names=names,
         metadata=dataset.metadata | {"dropped": [*dataset.metadata["dropped"], *dropped]},
     )
     return replace(relabelled, fingerprint=fingerprint(relabelled))
 
 
-def _unclassed(emotion: str | None, num_classes: int) -> str:
-    return f"emotion {emotion!r} is in none of the {num_classes} classes" if emotion else "no emotion is annotated"
+def _unclassed(emotion: str | None, num_classes: int) -> LeftOut:
+    return LeftOut(
+        f"emotion {emotion!r} is in none of the {num_classes} classes" if emotion else "no emotion is annotated"
+    )

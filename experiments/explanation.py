@@ -202,7 +202,6 @@ def networks_table(restored: Restored) -> pd.DataFrame:
 def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference: float) -> dict[str, Any]:
     """Content of data.json: which run, and how closely its predictions were reproduced."""
     run, prepared = restored.run, restored.prepared
-    (database,) = run.data["databases"]
     first = prepared.repeats[0]
     about: Mapping[str, Any] = {
         "command": run.config["command"],
@@ -218,7 +217,9 @@ def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference:
         "without_attention": [row.title for row in prepared.table.rows if not has_attention(row.settings.network)],
     }
     return {
-        **{name: database[name] for name in ("name", "synthetic", "fingerprint")},
+        "name": " + ".join(one["name"] for one in run.data["databases"]),
+        "synthetic": run.synthetic,
+        "fingerprint": restored.dataset.fingerprint,
         "run": about,
         "class_names": list(restored.dataset.class_names),
         "au_names": list(restored.dataset.au_names),

@@ -7,6 +7,7 @@ and writes a run folder with a report. docs/fed.md describes options, protocol a
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_fed
+from experiments.inputs.completion import complete_fed
 from experiments.inputs.presets import FED_PRESETS
 from experiments.inputs.settings import FedSettings
 from experiments.run import lifecycle
@@ -17,7 +18,9 @@ FED = Command(
     FED_PRESETS,
     check_fed,
     "Compare federated algorithms on micro-expression recognition.",
-    "Defaults of the options: quick (minutes on two cores) or paper (40 rounds of 50 epochs, 10 repeats).",
+    "Defaults of the options: quick (minutes on two cores), paper (40 rounds of 50 epochs, 10 repeats) or released "
+    "(the federation of the released code: casme2, samm and casme3).",
+    complete_fed,
 )
 
 

@@ -17,7 +17,6 @@ PRETRAIN = Command(
     PRETRAIN_PRESETS,
     check_pretrain,
     "Pretrain AU detectors on databases with action units.",
-    several_databases=True,
 )
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from data.dataset import Dataset
 from experiments.inputs.detectors import read_au_init, refuse_replaced
 from experiments.inputs.settings import FedSettings, RecognitionSettings
 from experiments.inputs.splits import cautions_of_clients
@@ -43,7 +44,8 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
 
 def split_warnings(prepared: Prepared) -> list[str]:
     """Warnings about splits from which some class cannot be learned."""
-    (dataset,) = prepared.datasets
+    dataset = prepared.corpus
+    assert isinstance(dataset, Dataset)
     if isinstance(prepared.settings, FedSettings):
         return cautions_of_clients(prepared.repeats, dataset)
     labels = np.asarray(dataset.examples.emotion)

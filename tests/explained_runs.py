@@ -87,7 +87,7 @@ def finished_run(
     command = f"python -m experiments.{experiment} <b>"
     folder.write_json("config.json", {"experiment": experiment, "command": command, "settings": asdict(settings)})
     with on_random_data(), progress() as stages:
-        prepared = prepare(settings, None, path, None, stages)
+        prepared = prepare(settings, None, path, (), stages)
     record_inputs(folder, prepared)
     kept = {}
     for number, network in enumerate(kept_networks(prepared)):

@@ -25,7 +25,7 @@ from fedpsyau_jax.types import ClientState
 
 def prepared(settings: FedSettings, folder: Path) -> Prepared:
     with progress(Console(quiet=True)) as stages:
-        return prepare(settings, read_au_init(settings), folder / "data", None, stages)
+        return prepare(settings, read_au_init(settings), folder / "data", (), stages)
 
 
 @pytest.fixture(autouse=True)
@@ -90,4 +90,4 @@ def test_no_command_goes_on_with_another_detector(folder: Path, tmp_path: Path, 
     run.write_json("au_init.json", {"folder": str(folder), "fingerprint": "0" * 64})
     given = replace(settings, au_init=str(folder))
     with pytest.raises(ValueError, match=r"run began with a detector with fingerprint 000000000000, but --au-init="):
-        command.run(given, Run(run, None, None, Console(quiet=True), new=False))
+        command.run(given, Run(run, None, (), Console(quiet=True), new=False))

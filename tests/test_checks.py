@@ -40,7 +40,11 @@ def network(**choices: Any) -> dict[str, Any]:
 NO_ATTENTION = r"no-gat has no graph attention, so that priors make no difference; give one$"
 MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "rare of 4 classes": (mer, {"augment": True, "classes": 4}, r"--augment: .* --classes=4 of .*; add --no-augment$"),
-    "rare of others": (mer, {"augment": True, "database": "casme3", "classes": 7}, r"--augment: .* add --no-augment$"),
+    "rare of others": (
+        mer,
+        {"augment": True, "database": ("samm", "casme3"), "classes": 7},
+        r"--augment: .* of samm casme3 are others; add --no-augment$",
+    ),
     "no rounds": (fed, {"rounds": 0}, r"--rounds=0: it must be at least 1"),
     "infinite rate": (fed, {"learning_rate": float("inf")}, r"--learning-rate=inf: it must be greater than 0, and fin"),
     "negative decay": (fed, {"weight_decay": -1.0}, r"--weight-decay=-1.0: it must be at least 0"),
@@ -59,8 +63,34 @@ MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
         {"prior_schedule": "decay"},
         r"--prior-schedule=decay: .*--train-au$",
     ),
-    "an unknown database": (fed, {"database": "casme4"}, r"--database=casme4: did you mean casme3\? there are synth"),
+    "an unknown database": (fed, {"database": ("casme4",)}, r"--database=casme4: did you mean casme3\? there are "),
     "no configuration": (mer, {"config": "A"}, r"--config=A: the database synthetic has none to choose; leave it out"),
+    "the same database twice": (
+        fed,
+        {"database": ("samm",) * 2},
+        r"--database samm samm: name each database once, and",
+    ),
+    "no database": (mer, {"database": ()}, r"--database : name each database once, and at least one"),
+    "a configuration of several": (
+        mer,
+        {"database": ("dfme", "samm"), "config": "A"},
+        r"--config=A: several databases have their first configurations; leave it out",
+    ),
+    "a client for one database": (
+        fed,
+        {"client_by": "database"},
+        r"--client-by=database: synthetic is the only one; name several with --database, or choose",
+    ),
+    "clients that cannot share": (
+        fed,
+        {"client_by": "database", "database": ("samm", "casme2", "casme3"), "clients": 5},
+        r"--clients=5: each of the 3 databases is split among equally many clients, so give a multiple of 3",
+    ),
+    "bad mu count for databases": (
+        fed,
+        {"client_by": "database", "database": ("samm", "casme2", "casme3"), "mu": (0.1, 0.2)},
+        r"--mu 0.1 0.2: give one number .* each of the 3, none below 0",
+    ),
     "no epochs": (mer, {"epochs": 0}, r"--epochs=0: it must be at least 1"),
     "one fold": (mer, {"folds": 1}, r"--folds=1: it must be at least 2"),
     "no training at once": (mer, {"at_once": 0}, r"--at-once=0: it must be at least 1"),

@@ -24,6 +24,7 @@ from data.survey import Choices, CopyError, survey
 from data.synthetic.synthetic_dataset_builder import Builder, SyntheticConfig
 from fedpsyau_jax.synthesis import challenge_layout
 from fedpsyau_jax.synthesis.population import FEDERATED, clips
+from fedpsyau_jax.synthesis.site import USUAL
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import min_max
 
@@ -96,7 +97,10 @@ def test_fingerprint_sees_every_array_and_name(dataset: Dataset):
         replace(dataset, subject=dataset.subject[::-1]),
         replace(dataset, class_names=dataset.class_names[::-1]),
     ]
-    assert len({dataset.fingerprint, *map(fingerprint, changed)}) == 5
+    changed.append(replace(dataset, site=np.array(["a", "b", "a", "b"])))
+    assert len({dataset.fingerprint, *map(fingerprint, changed)}) == 6
+    assert dataset.site.tolist() == ["synthetic"] * 4
+    assert fingerprint(replace(dataset, site=np.zeros(0, str))) == dataset.fingerprint
     assert fingerprint(replace(dataset, metadata={})) == dataset.fingerprint
 
 
@@ -117,7 +121,7 @@ def test_interrupted_filming_goes_on_where_it_was(data_dir: Path, dataset: Datas
     shutil.rmtree(root / challenge_layout.PICTURES / "sub0002_01")
     film = partial(challenge_layout.write_subject, root, TINY)
     assert list(in_processes(film, [1, 2], num_workers=1)) == [0, 1]
-    challenge_layout.write_table(root, TINY)
+    challenge_layout.write_table(root, [(TINY, USUAL)])
     assert contents(root) == contents(done)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data.apex import midpoint, spot
+from data.building import builder_of
 from data.clips import Clip, pictures_of
 from data.databases import layout_of
 from data.frames import Frame, VideoFrame
@@ -20,8 +21,12 @@ from fedpsyau_jax.synthesis.layouts import LAYOUTS, Row, Truth
 from fedpsyau_jax.synthesis.layouts.copy import annotate, plan
 from fedpsyau_jax.synthesis.population import Population
 
-CONFIGS = {"dfme-challenge": "challenge", "casme3": "part_a", "casme3-long": "part_a", "casme3-c": "part_c"}
-TABULAR = [name for name in LAYOUTS if name not in ("disfa", "ckplus", "casme3-c")]
+CONFIGS = {
+    "dfme-challenge": "challenge", "casme3": "part_a", "casme3-long": "part_a", "casme3-c": "part_c", "smic": "hs",
+    "smic-raw": "hs", "smic-e": "e_hs",
+}  # fmt: skip
+WITHOUT_APEX = ("casme3-c", "smic", "smic-raw", "smic-e")
+TABULAR = [name for name in LAYOUTS if name not in ("disfa", "ckplus", *WITHOUT_APEX)]
 REASONS = {"onset is apex": "onset and apex are the same frame", "no apex": "no apex is annotated"}
 POINTS = "".join(f"{20 + place} {30 + place % 7}\n" for place in range(68))
 
@@ -33,7 +38,7 @@ def blank_copy(name: str, folder: Path, num_subjects: int = 6, seed: int = 0, la
     entries = plan(layout, population, quirks=True, faceless=False)
     folder.mkdir()
     truth = annotate(layout, folder, entries, seed, landmarks=True)
-    files = {folder / entry.folder / entry.picture.format(n): n for entry in entries for n in entry.frames}
+    files = {folder / entry.frame_file(n): n for entry in entries for n in entry.frames}
     for path, last in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".avi":
@@ -124,6 +129,15 @@ def test_subsets_of_dfme_share_out_its_rows(tmp_path: Path):
         groups |= {clip.annotation.clip: config for clip in found.clips}
         assert found.problems == ()
     assert groups == {row.filename.strip(): row.group for row in truth.samples}
+    everything = surveyed("dfme", truth.root).clips
+    make = builder_of("dfme", "all", tmp_path / "tfds")
+    assert {clip.annotation.clip: make().site_of(clip.annotation) for clip in everything} == groups
+
+
+@pytest.mark.parametrize(("database", "config"), [("casme3", "part_a"), ("casme3", "part_c"), ("samm", "all")])
+def test_a_part_is_a_site_and_a_database_without_parts_is_one(database: str, config: str, tmp_path: Path):
+    site = builder_of(database, config, tmp_path)().site_of(None)  # type: ignore[arg-type]
+    assert site == {"casme3": config}.get(database, database)
 
 
 def test_ckplus_sequences_run_from_neutral_to_peak(tmp_path: Path):

@@ -26,8 +26,9 @@ def test_what_was_saved_is_read(folder: Path, weights: ClientState):
     detectors = read_detectors(folder, replace(NETWORK, prior=("published", "uniform")))
     assert detectors.weights.keys() == {"published", "uniform"}
     assert all(same(client, weights) for client in detectors.weights.values())
-    assert detectors.subjects_of("synthetic") == ["pretraining00", "pretraining01"]
-    assert detectors.subjects_of("samm") == []
+    assert detectors.subjects_of(["synthetic"]) == ["pretraining00", "pretraining01"]
+    assert detectors.subjects_of(["samm"]) == []
+    assert detectors.subjects_of(["samm", "synthetic"])[0] == "synthetic/pretraining00"
 
 
 def test_facts_and_weights_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch):

@@ -288,7 +288,7 @@ def test_networks_are_tested_with_the_ratio_of_their_run_and_there_must_be_one(m
     assert ratio_of(made.path, made.prepared) == 0.4
     swept = replace(SETTINGS, sweep=("prior-ratio=0.1,0.2",), algorithms=("local",))
     with on_random_data(), progress() as stages:
-        prepared = prepare(swept, None, tmp_path, None, stages)
+        prepared = prepare(swept, None, tmp_path, (), stages)
     with pytest.raises(ValueError, match=r"rows of .* have different prior ratios \(0\.1, 0\.2\), and all networks"):
         ratio_of(made.path, prepared)
 

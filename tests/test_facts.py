@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from fed_on_random_data import random_dataset
 
 from experiments.run import facts
 from experiments.run.folder import RunFolder
@@ -76,7 +75,6 @@ def test_changed_data_are_refused(folder: RunFolder):
     said = r"fingerprint aaaaaaaaaaaa, but synthetic/federated/0.0.0 has bbbbbbbbbbbb now: the run cannot go on"
     with pytest.raises(ValueError, match=said):
         write(folder, {"databases": [DATABASE | {"fingerprint": "b" * 64}]})
-    dataset = random_dataset("synthetic", "federated")
-    facts.check_dataset(folder, dataset.fingerprint, dataset, "read another")
+    facts.check_databases(folder, DATA["databases"], "read another")
     with pytest.raises(ValueError, match=r"now: read another"):
-        facts.check_dataset(folder, "c" * 64, dataset, "read another")
+        facts.check_databases(folder, [DATABASE | {"fingerprint": "c" * 64}], "read another")

@@ -14,7 +14,7 @@ from experiments.run import lifecycle
 from experiments.run.lifecycle import INTERRUPTED, MISTAKE, Command, Run, exit_status
 
 FED = Command("fed", FED_PRESETS, check_fed, "Compare federated algorithms.", "Defaults: quick or paper.")
-PRETRAIN = Command("pretrain", PRETRAIN_PRESETS, check_pretrain, several_databases=True)
+PRETRAIN = Command("pretrain", PRETRAIN_PRESETS, check_pretrain)
 CONTENT = ["config.json"]
 
 
@@ -53,8 +53,8 @@ def test_a_new_run_and_its_continuation_have_the_same_settings(tmp_path: Path) -
     assert settings == again
     assert (settings.rounds, settings.mu) == (40, (0.1,))
     assert (first.new, second.new) == (True, False)
-    assert (first.data_dir, first.manual_dir) == (Path("data"), Path("mine"))
-    assert (second.data_dir, second.manual_dir) == (Path("elsewhere"), None)
+    assert (first.data_dir, first.manual_dir) == (Path("data"), ("mine",))
+    assert (second.data_dir, second.manual_dir) == (Path("elsewhere"), ())
     assert first.folder == second.folder
     assert first.folder.read_json("config.json")["command"].startswith("python -m experiments.fed --preset=paper --mu")
     assert lifecycle.settings_of(first.folder, FED) == settings
@@ -104,8 +104,8 @@ def test_a_mistake_of_the_package_is_no_sentence(tmp_path: Path) -> None:
 
 
 MISTAKES = {
-    "unknown preset": (["--preset=fast"], "--preset=fast: choose one of quick, paper"),
-    "a preset without name": (["--preset"], "--preset=: choose one of quick, paper"),
+    "unknown preset": (["--preset=fast"], "--preset=fast: choose one of quick, paper, released"),
+    "a preset without name": (["--preset"], "--preset=: choose one of quick, paper, released"),
     "settings that cannot be run": (["--rounds=0"], "--rounds=0: it must be at least 1"),
     "resume with settings": (["--resume=x", "--rounds=9"], "leave out all others, except the data's folders"),
     "resume with a preset": (["--resume=x", "--preset", "paper"], "leave out all others"),
@@ -153,7 +153,8 @@ def test_help_lists_settings_and_folders(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         lifecycle.main(FED, ["--help"], Recorder())
     shown = capsys.readouterr().out
-    for text in ("Compare federated algorithms.", "--preset {quick,paper}", "--network.variant", "--resume", "--sweep"):
+    presets = "--preset {quick,paper,released}"
+    for text in ("Compare federated algorithms.", presets, "--network.variant", "--resume", "--sweep"):
         assert text in shown
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from data.dataset import Dataset, fingerprint
 from experiments.inputs.checks import check_fed, check_mer
-from experiments.inputs.databases import check_dataset, folders_by_name, load_dataset
+from experiments.inputs.databases import check_dataset, folders_by_name, load_databases
 from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.run.progress import progress
 
@@ -30,7 +30,8 @@ def nothing() -> None:
 
 def asked(database: str, **choices: Any) -> Dataset:
     with progress(Console(quiet=True)) as stages:
-        return load_dataset(FedSettings(database=database, **choices), None, None, stages)
+        (dataset,) = load_databases(FedSettings(database=(database,), **choices), None, (), stages)
+        return dataset
 
 
 def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
@@ -38,8 +39,9 @@ def test_a_dataset_of_ones_own_has_a_fingerprint_and_its_own_classes() -> None:
     assert found.class_names == ("negative", "positive", "surprise")
     assert found.fingerprint == fingerprint(found) == asked("test_own_database:fixed").fingerprint
     assert found.metadata["dropped"] == []
+    assert set(found.site) == {"own"}
     with pytest.raises(ValueError, match=r"--manual-dir=x: .* leave it out"), progress(Console(quiet=True)) as stages:
-        load_dataset(FedSettings(database=OWN), None, "x", stages)  # type: ignore[arg-type]
+        load_databases(FedSettings(database=(OWN,)), None, ["x"], stages)
 
 
 def test_arrays_come_in_the_types_of_the_experiments() -> None:
@@ -90,30 +92,14 @@ MISTAKES = {
 
 @pytest.mark.parametrize(("name", "said"), MISTAKES.items(), ids=MISTAKES)
 def test_a_mistaken_name_is_one_sentence(name: str, said: str) -> None:
-    settings = FedSettings(database=name)
+    settings = FedSettings(database=(name,))
     with pytest.raises(ValueError, match=said):
-        asked(name) if settings.is_own else check_fed(settings)
+        asked(name) if ":" in name else check_fed(settings)
 
 
 def test_a_configuration_of_ones_own_database_is_refused() -> None:
     with pytest.raises(ValueError, match=r"--config=A: the database .* has none to choose"):
-        check_mer(MerSettings(database=OWN, config="A"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "configuration", "num_classes"),
-    [
-        (FedSettings(), "federated", 7),
-        (FedSettings(database="casme3"), None, 3),
-        (FedSettings(database="dfme", config="B", classes=3), "B", 3),
-        (FedSettings(database=OWN), None, None),
-        (FedSettings(database=OWN, classes=7), None, 7),
-    ],
-)
-def test_configuration_and_classes_follow_the_database(
-    settings: FedSettings, configuration: str | None, num_classes: int | None
-) -> None:
-    assert (settings.configuration, settings.num_classes) == (configuration, num_classes)
+        check_mer(MerSettings(database=(OWN,), config="A"))
 
 
 @pytest.mark.parametrize(
@@ -121,9 +107,17 @@ def test_configuration_and_classes_follow_the_database(
     [
         ("/data", r"--manual-dir /data: write name=FOLDER"),
         ("disfa=", r"--manual-dir disfa=: write name=FOLDER"),
-        ("disfa=x", r"--manual-dir disfa=x: disfa is not among --databases synthetic"),
+        ("disfa=x", r"--manual-dir disfa=x: disfa is not among --databases samm casme2"),
     ],
 )
 def test_a_copy_without_its_database_is_named(value: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        folders_by_name([value], ["synthetic"])
+        folders_by_name([value], ["samm", "casme2"])
+
+
+def test_a_single_database_needs_no_name_before_its_folder() -> None:
+    assert folders_by_name(["/data/a=b"], ["samm"]) == folders_by_name(["samm=/data/a=b"], ["samm"])
+    with pytest.raises(ValueError, match=r"--manual-dir disfa=x: disfa is not among --databases samm"):
+        folders_by_name(["disfa=x"], ["samm"])
+    with pytest.raises(ValueError, match=r"--manual-dir samm=y: samm has a folder already"):
+        folders_by_name(["samm=x", "samm=y"], ["samm"])

@@ -112,7 +112,7 @@ def test_every_option_is_documented_and_none_else() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_documented_defaults_are_the_defaults(preset: str) -> None:
-    column = {"quick": 2, "paper": 3}[preset]
+    column = {"quick": 2, "paper": 3, "released": 4}[preset]
     for line in FED_PAGE.splitlines():
         if not line.startswith("| `--"):
             continue

@@ -2,6 +2,7 @@
 
 import tensorflow_datasets as tfds
 
+from data.annotations import Annotation
 from data.casme3.layout import LAYOUT
 from data.copy_builder import CopyBuilder, CopyConfig
 
@@ -18,3 +19,8 @@ class Builder(CopyBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT.expected
     layout = LAYOUT
     labelled_action_units = LAYOUT.labelled
+
+    def site_of(self, annotation: Annotation) -> str:
+        """The part of the database."""
+        del annotation
+        return str(self.builder_config.name)

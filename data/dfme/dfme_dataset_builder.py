@@ -2,8 +2,9 @@
 
 import tensorflow_datasets as tfds
 
+from data.annotations import Annotation
 from data.copy_builder import CopyBuilder, CopyConfig
-from data.dfme.layout import LAYOUT
+from data.dfme.layout import LAYOUT, subset_of
 
 
 class Builder(CopyBuilder):
@@ -21,3 +22,7 @@ class Builder(CopyBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = LAYOUT.expected
     layout = LAYOUT
     labelled_action_units = LAYOUT.labelled
+
+    def site_of(self, annotation: Annotation) -> str:
+        """The subset that a clip belongs to."""
+        return subset_of(annotation)

@@ -52,6 +52,12 @@ SUBSETS: Mapping[str, Callable[[str], bool]] = {
 }
 
 
+def subset_of(annotation: Annotation) -> str:
+    """The subset of a clip, A, B or C; ``dfme`` for a clip of part D at another frame rate than theirs."""
+    part = part_of(annotation)
+    return next((name for name in "ABC" if SUBSETS[name](part)), "dfme")
+
+
 def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     """One table of the full release, its rows of this subset; or all tables of the challenge.
 
@@ -71,7 +77,7 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     stray = [
         Dropped(row.row, row.clip, f"part D at {row.fps} fps belongs to no subset")
         for part, row in parts
-        if config != "all" and not any(SUBSETS[name](part) for name in "ABC")
+        if config != "all" and subset_of(row) not in SUBSETS
     ]
     if not rows:
         raise TableError(f"{whole.path}: no row belongs to DFME-{config}")

@@ -23,6 +23,7 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "casme3": ("COLUMNS",),
     "casme2": ("COLUMNS",),
     "samm": ("COLUMNS",),
+    "mmew": ("COLUMNS",),
     "dfme": ("CHALLENGE", "FULL"),
 }
 PLAIN = "one with a column `subject` and one of AUs, or columns AU1, AU2, ... of 0, 1 or nothing"
@@ -44,7 +45,7 @@ def of_database(name: str, data_dir: Path | None, manual_dir: Path | None, progr
     """
     plugins.refuse_unknown("--database", name, DATABASES)
     if plugins.is_plugin(name):
-        dataset = own_database(name, None)
+        dataset = own_database(name)
     else:
         dataset = load(name, DATABASES[name][0], data_dir, progress, manual_dir=manual_dir)
     table = annotations_of(dataset)

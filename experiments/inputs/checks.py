@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from experiments.inputs import algorithms
-from experiments.inputs.plugins import refuse_unknown
+from experiments.inputs.labs import check_labs
+from experiments.inputs.plugins import is_plugin, refuse_unknown
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import (
     CLASSES,
@@ -33,13 +34,23 @@ def check_fed(settings: FedSettings) -> None:
     _check_once("--algorithms", settings.algorithms, "algorithm")
     for name in settings.algorithms:
         algorithms.algorithm(name)
-    if len(settings.mu) not in (1, settings.clients):
-        raise ValueError(
-            f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
-            f"{settings.clients}, none below 0"
-        )
+    check_labs(settings)
+    _check_clients(settings)
     _check_phases(settings)
     _check_sweep(settings)
+
+
+def check_num_mu(settings: FedSettings, num_clients: int) -> None:
+    """Refuse another number of proximal factors than one, or one for each client.
+
+    Raises:
+      ValueError: how many there are.
+    """
+    if len(settings.mu) not in (1, num_clients):
+        raise ValueError(
+            f"--mu {' '.join(map(str, settings.mu))}: give one number for all clients or one for each of the "
+            f"{num_clients}, none below 0"
+        )
 
 
 def check_mer(settings: MerSettings) -> None:
@@ -146,18 +157,39 @@ def _check_schedule(settings: RecognitionSettings) -> None:
         )
 
 
+def _check_clients(settings: FedSettings) -> None:
+    number, count = settings.num_clients, len(settings.database)
+    if settings.client_by == "database":
+        if count == 1:
+            raise ValueError(
+                f"--client-by=database: {settings.database[0]} is the only one; name several with --database, or "
+                "choose --client-by=subject"
+            )
+        if number is None or number % count:
+            raise ValueError(
+                f"--clients={number}: each of the {count} databases is split among equally many clients, so give a "
+                f"multiple of {count}"
+            )
+    if number is not None:
+        check_num_mu(settings, number)
+
+
 def _check_database(settings: RecognitionSettings) -> None:
-    name = settings.database
-    refuse_unknown("--database", name, CLASSES)
-    if settings.config and (settings.is_own or name == "synthetic"):
+    _check_once("--database", settings.database, "database")
+    for name in settings.database:
+        refuse_unknown("--database", name, CLASSES)
+    if settings.config and len(settings.database) > 1:
+        raise ValueError(f"--config={settings.config}: several databases have their first configurations; leave it out")
+    (name, *_) = settings.database
+    if settings.config and (is_plugin(name) or name == "synthetic"):
         raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
 
 
 def _check_augmentation(settings: RecognitionSettings) -> None:
-    if settings.augment and (settings.classes == 4 or (settings.database, settings.classes) == ("casme3", 7)):
+    if settings.augment and (settings.classes == 4 or (settings.classes == 7 and "casme3" in settings.database)):
         raise ValueError(
             f"--augment: the published recipe names the rare ones of 3 or of the usual 7 classes, and --classes="
-            f"{settings.classes} of {settings.database} are others; add --no-augment"
+            f"{settings.classes} of {' '.join(settings.database)} are others; add --no-augment"
         )
 
 
@@ -183,6 +215,8 @@ def _no_difference(option: str, settings: RunSettings) -> str:
             name in algorithms.depends_on(one) for one in settings.algorithms
         ):
             return f"none of --algorithms {' '.join(settings.algorithms)} depends on it"
+        if option == "lab-shift" and settings.labs is None:
+            return "there are no labs to differ (--labs=3 makes some)"
     if isinstance(settings, RecognitionSettings):
         if option == "gamma" and settings.au_detector == "frozen":
             return "a frozen AU detector has no AU loss to weigh, so that it makes no difference"

@@ -1,12 +1,12 @@
 """The pretraining data of a detector: several databases joined, and split by subject."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
 import numpy as np
 
 from data.dataset import Dataset
+from experiments.inputs.joining import database_name, prefixed
 from fedpsyau_jax.splits import Split, by_subject, single_client
 from fedpsyau_jax.types import Examples
 
@@ -30,15 +30,6 @@ class Corpus:
     database: np.ndarray
 
 
-def with_database(database: str, names: Iterable[str]) -> list[str]:
-    """Prefix subjects or clips with their database, as the same name in two databases means two people.
-
-    >>> with_database("disfa", ["SN001"])
-    ['disfa/SN001']
-    """
-    return [f"{database}/{name}" for name in names]
-
-
 def join(datasets: list[Dataset]) -> Corpus:
     """Join several databases, without examples that have no labelled AU.
 
@@ -46,11 +37,11 @@ def join(datasets: list[Dataset]) -> Corpus:
       ValueError: no AU is labelled at all.
     """
     examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
-    names = [one.name.partition("/")[0] for one in datasets]
+    names = [database_name(one) for one in datasets]
     database = np.repeat(names, [len(one.clip) for one in datasets])
     pairs = list(zip(names, datasets, strict=True))
-    subject = np.concatenate([with_database(name, one.subject) for name, one in pairs])
-    clip = np.concatenate([with_database(name, one.clip) for name, one in pairs])
+    subject = np.concatenate([prefixed(name, one.subject) for name, one in pairs])
+    clip = np.concatenate([prefixed(name, one.clip) for name, one in pairs])
     labelled = np.flatnonzero(examples.au_mask.any(axis=1))
     if not len(labelled):
         raise ValueError("no action unit is labelled in these databases: nothing can be learned from them")

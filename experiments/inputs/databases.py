@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from data.dataset import Dataset, fingerprint, load, with_classes
+from data.databases import DATABASES
+from data.dataset import Dataset, fingerprint, load, sites_of
 from experiments.inputs import plugins
+from experiments.inputs.joining import with_common_classes
+from experiments.inputs.labs import configurations
 from experiments.inputs.settings import RecognitionSettings
 from experiments.run.progress import Stages
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
@@ -28,26 +31,33 @@ def data_folder(chosen: Path | None) -> Path:
     return Path(chosen or environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
-def load_dataset(
-    settings: RecognitionSettings, data_dir: Path | None, manual_dir: Path | None, stages: Stages
-) -> Dataset:
-    """The database of the settings, with its classes; see ``data.dataset.load`` and ``own_database``.
+def load_databases(
+    settings: RecognitionSettings, data_dir: Path | None, copies: Sequence[str], stages: Stages
+) -> list[Dataset]:
+    """The databases of the settings, with the same classes; see ``data.dataset.load`` and ``own_database``.
+
+    Args:
+        settings: of the run.
+        data_dir: folder of the databases.
+        copies: values of ``--manual-dir``.
+        stages: progress.
 
     Raises:
-        ValueError, OSError: it cannot be loaded.
+        ValueError, OSError: one cannot be loaded, or their classes cannot be made the same.
     """
-    if settings.is_own:
-        if manual_dir is not None:
-            raise ValueError(f"--manual-dir={manual_dir}: {settings.database} knows where its data are; leave it out")
-        return own_database(settings.database, settings.classes)
-    return load(
-        settings.database,
-        settings.configuration,
-        data_dir,
-        progress=stages.track,
-        manual_dir=manual_dir,
-        classes=settings.num_classes,
-    )
+    folders = folders_by_name(copies, settings.database, OPTION)
+    datasets: list[Dataset] = []
+    names: list[str] = []
+    for name in settings.database:
+        if not plugins.is_plugin(name):
+            for part in configurations(settings) if name == "synthetic" else [settings.config]:
+                datasets.append(load(name, part, data_dir, progress=stages.track, manual_dir=folders.get(name)))
+        elif name in folders:
+            raise ValueError(f"--manual-dir={folders[name]}: {name} knows where its data are; leave it out")
+        else:
+            datasets.append(own_database(name))
+        names += [name] * (len(datasets) - len(names))
+    return with_common_classes(names, datasets, settings.classes)
 
 
 def load_pretraining_dataset(data_dir: Path | None, stages: Stages) -> Dataset:
@@ -75,35 +85,42 @@ def load_datasets(
     ]
 
 
-def folders_by_name(values: Sequence[str], databases: Sequence[str]) -> dict[str, Path]:
-    """The user's copies, from the values of ``--manual-dir`` of a command with several databases.
+def folders_by_name(values: Sequence[str], databases: Sequence[str], option: str = "--databases") -> dict[str, Path]:
+    """The user's copies, from the values of ``--manual-dir``: FOLDER of a single database, else name=FOLDER.
+
+    Args:
+      values: of ``--manual-dir``.
+      databases: that are used.
+      option: that names them, for the message.
 
     Raises:
-      ValueError: a value is not name=FOLDER, or names a database that is not used.
+      ValueError: a value is not name=FOLDER, or names a database that is not used or named before.
 
-    >>> folders_by_name(["disfa=copies/disfa"], ["disfa"])["disfa"].name
-    'disfa'
+    >>> [folders_by_name(["copies/disfa"], names)["disfa"].name for names in (["disfa"],)]
+    ['disfa']
+    >>> sorted(folders_by_name(["disfa=a", "ckplus=b"], ["disfa", "ckplus"]))
+    ['ckplus', 'disfa']
     """
-    folders = {}
+    folders: dict[str, Path] = {}
     for text in values:
         name, equals, folder = text.partition("=")
+        if len(databases) == len(values) == 1 and name not in DATABASES:
+            return {databases[0]: Path(text)}
         if not equals or not folder:
-            raise ValueError(f"--manual-dir {text}: write name=FOLDER, for example disfa=/data/DISFA")
+            raise ValueError(f"--manual-dir {text}: write name=FOLDER, for example {databases[0]}=/data/copy")
         if name not in databases:
-            raise ValueError(f"--manual-dir {text}: {name} is not among --databases {' '.join(databases)}")
+            raise ValueError(f"--manual-dir {text}: {name} is not among {option} {' '.join(databases)}")
+        if name in folders:
+            raise ValueError(f"--manual-dir {text}: {name} has a folder already; give each database one")
         folders[name] = Path(folder)
     return folders
 
 
-def own_database(text: str, classes: int | None) -> Dataset:
+def own_database(text: str) -> Dataset:
     """Load ``module:name`` of ``--database``, where name is a function ``() -> Dataset`` or a Dataset.
 
-    Args:
-        text: the value.
-        classes: 3, 4 or 7 to map its emotions to these classes; None to keep its own.
-
     Returns:
-        The dataset with its fingerprint.
+        The dataset with its own classes and its fingerprint.
 
     Raises:
         ValueError: the module or function is missing or fails, or it returns no valid dataset; in one sentence.
@@ -113,8 +130,7 @@ def own_database(text: str, classes: int | None) -> Dataset:
     dataset = value if isinstance(value, Dataset) else plugins.call(OPTION, text, value)
     if not isinstance(dataset, Dataset):
         raise ValueError(f"{where}: the function returned {type(dataset).__name__}, not a Dataset")
-    checked = check_dataset(dataset, where)
-    return checked if classes is None else with_classes(checked, classes)
+    return check_dataset(dataset, where)
 
 
 def check_dataset(dataset: Dataset, where: str) -> Dataset:
@@ -124,10 +140,11 @@ def check_dataset(dataset: Dataset, where: str) -> Dataset:
         ValueError: what is wrong; the sentence starts with ``where``.
     """
     arrays = {name: np.asarray(array) for name, array in dataset.examples._asdict().items()}
-    subject, clip = (np.asarray(names).astype(str) for names in (dataset.subject, dataset.clip))
+    texts = (dataset.subject, dataset.clip, sites_of(dataset))
+    subject, clip, site = (np.asarray(names).astype(str) for names in texts)
     if not len(clip):
         raise ValueError(f"{where}: it has no clip")
-    for name, array in {**arrays, "subject": subject, "clip": clip}.items():
+    for name, array in {**arrays, "subject": subject, "clip": clip, "site": site}.items():
         if array.shape != (wanted := (len(clip), *EXAMPLES.get(name, ()))):
             raise ValueError(f"{where}: {name} has shape {array.shape}; give {wanted}, a row for each clip")
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -139,7 +156,7 @@ def check_dataset(dataset: Dataset, where: str) -> Dataset:
     dtypes = dict.fromkeys(EXAMPLES, np.float32) | {"emotion": np.int64}
     typed: dict[str, Any] = {name: array.astype(dtypes[name]) for name, array in arrays.items()}
     metadata = {"dropped": []} | dict(dataset.metadata)
-    complete = replace(dataset, examples=Examples(**typed), subject=subject, clip=clip, metadata=metadata)
+    complete = replace(dataset, examples=Examples(**typed), subject=subject, clip=clip, site=site, metadata=metadata)
     return replace(complete, fingerprint=fingerprint(complete))
 
 

@@ -48,10 +48,10 @@ class PretrainedDetectors:
     subjects: tuple[str, ...]
     fingerprint: str
 
-    def subjects_of(self, database: str) -> list[str]:
-        """The pretraining subjects of one database, on whom nothing may be tested."""
-        seen = [name.partition("/") for name in self.subjects]
-        return [subject for name, _, subject in seen if name == database]
+    def subjects_of(self, databases: Sequence[str]) -> list[str]:
+        """The pretraining subjects of these databases, not to be tested on; of several, as database/subject."""
+        seen = [name for name in self.subjects if name.partition("/")[0] in databases]
+        return seen if len(databases) > 1 else [name.partition("/")[2] for name in seen]
 
 
 def save_detectors(

@@ -9,6 +9,21 @@ FED_PRESETS: Mapping[str, FedSettings] = {
     "paper": FedSettings(
         rounds=40, local_epochs=50, batch=32, repeats=10, learning_rate=1e-5, warmup_epochs=10, head_scale=1.0
     ),
+    "released": FedSettings(
+        database=("casme2", "samm", "casme3"),
+        client_by="database",
+        classes=3,
+        mu=(0.01, 0.001, 0.01),
+        proximal="released",
+        split="examples",
+        rounds=40,
+        local_epochs=50,
+        batch=32,
+        repeats=10,
+        learning_rate=1e-5,
+        warmup_epochs=10,
+        head_scale=1.0,
+    ),
 }
 MER_PRESETS: Mapping[str, MerSettings] = {
     "quick": MerSettings(),

@@ -17,7 +17,7 @@ class Range(NamedTuple):
 
 
 COUNT = Range("at least 1", lambda value: value >= 1)
-FOLDS = Range("at least 2", lambda value: value >= 2)
+FOLDS = SEVERAL = Range("at least 2", lambda value: value >= 2)
 SEED = Range(f"at least 0, and below {SEEDS}", lambda value: 0 <= value < SEEDS)
 SHARE = Range("between 0 and 1", lambda value: 0 <= value <= 1)
 POSITIVE_SHARE = Range("greater than 0, and at most 1", lambda value: 0 < value <= 1)

@@ -10,16 +10,29 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from experiments.inputs.algorithm_numbers import AlgorithmNumbers
-from experiments.inputs.ranges import AMOUNT, COUNT, FOLDS, POSITIVE_SHARE, PROPER_SHARE, RATE, SEED, SHARE, UP_TO_HALF
+from experiments.inputs.ranges import (
+    AMOUNT,
+    COUNT,
+    FOLDS,
+    POSITIVE_SHARE,
+    PROPER_SHARE,
+    RATE,
+    SEED,
+    SEVERAL,
+    SHARE,
+    UP_TO_HALF,
+)
 
 if TYPE_CHECKING:
     from fedpsyau_jax.models.fedpsyau import Architecture
 
 Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
 AUModule = Literal["frozen", "finetuned", "scratch"]
-DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
-AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
-CLASSES: Mapping[str, Literal[3, 4, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm", "smic", "mmew"]
+AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm", "mmew"]
+CLASSES: Mapping[str, Literal[3, 4, 7]] = {
+    "synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3, "smic": 3, "mmew": 7,
+}  # fmt: skip
 """Default number of emotion classes of each database, by its published protocols."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
@@ -113,10 +126,13 @@ class RecognitionSettings(RunSettings):
     """Settings of every command that recognises emotions.
 
     Attributes:
-      database: Database: synthetic is rendered on first use; others are built from your copy or by module:function.
-      config: Configuration of the database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
-      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3: with others,
-        without contempt); by default 7 for synthetic and dfme, else 3.
+      database: Database, or several together: synthetic is rendered on first use; others are built from your copy or
+        by module:function.
+      config: Configuration of a single database; dfme has all, A, B, C and challenge, casme3 part_a and part_c, smic
+        hs, cropped, raw and e_hs.
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3 and mmew: with
+        others, without contempt); by default 7 for synthetic, dfme and mmew, else 3, and 3 for several databases that
+        differ.
       au_init: Run folder of experiments.pretrain to take the AU detector from; by default it is pretrained on other
         synthetic subjects.
       batch: Maximum batch size; all batches of an epoch have the same size.
@@ -133,7 +149,7 @@ class RecognitionSettings(RunSettings):
       keep_networks: Keep all trained networks; by default as many as fit into 60 MB, the rows in turn.
     """
 
-    database: DatabaseName | str = "synthetic"
+    database: tuple[DatabaseName | str, ...] = ("synthetic",)
     config: str | None = None
     classes: Literal[3, 4, 7] | None = None
     au_init: str | None = None
@@ -149,21 +165,6 @@ class RecognitionSettings(RunSettings):
     keep_networks: bool = False
 
     @property
-    def is_own(self) -> bool:
-        """Whether the database is the user's own, as module:function."""
-        return ":" in self.database
-
-    @property
-    def configuration(self) -> str | None:
-        """The configuration of the database to load; None for its first."""
-        return "federated" if self.database == "synthetic" else self.config
-
-    @property
-    def num_classes(self) -> int | None:
-        """Number of emotion classes, as chosen or as published for the database; None for those of the data."""
-        return self.classes or CLASSES.get(self.database)
-
-    @property
     def au_detector(self) -> AUModule:
         """Whether the AU detector is frozen, finetuned or trained from scratch."""
         raise NotImplementedError
@@ -174,7 +175,14 @@ class FedSettings(RecognitionSettings):
     """Settings of ``fed``. The defaults are the preset ``quick``.
 
     Attributes:
-      clients: Number of clients; subjects are assigned to them at random, as evenly as possible.
+      clients: Number of clients; by default 5, or one for each database, subset or lab. The subjects of a database,
+        subset or lab are assigned to its clients at random, as evenly as possible.
+      client_by: What a client is: some of the subjects of all databases, a database, or a subset of one (of dfme: A, B,
+        C). With more clients than databases or subsets each is split among equally many clients.
+      labs: Number of synthetic labs that record the subjects, at least 2; each is a client, or several with --clients.
+      lab_shift: How strongly labs differ, from 0 (as parts of one database) to 1 (about as real databases do): a number
+        for all factors, or light=1,annotators=0.5 for some of camera, frame-rate, light, elicitation, population,
+        annotators and subjects.
       algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything);
         fedbn, fedper, fedrep, ditto, apfl, pfedme, fedala, scaffold, fedavgm, fedadam, fedyogi, feddyn, moon, fedproto,
         q-fedavg, per-fedavg (docs/algorithms.md); or your own as module:function, a function of (weights, settings)
@@ -195,7 +203,10 @@ class FedSettings(RecognitionSettings):
       split: No subject in both training and test; or by examples, as published.
     """
 
-    clients: Annotated[int, COUNT] = 5
+    clients: Annotated[int, COUNT] | None = None
+    client_by: Literal["subject", "database", "subset"] = "subject"
+    labs: Annotated[int, SEVERAL] | None = None
+    lab_shift: str = "1"
     algorithms: tuple[str, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
     participation: Annotated[float, POSITIVE_SHARE] = 1.0
     statistics: Literal["kept", "averaged"] = "kept"
@@ -214,6 +225,12 @@ class FedSettings(RecognitionSettings):
     repeats: Annotated[int, COUNT] = 5
 
     @property
+    def num_clients(self) -> int | None:
+        """Number of clients; None for as many as the database has subsets."""
+        usual = {"subject": self.labs or 5, "database": len(self.database), "subset": None}
+        return usual[self.client_by] if self.clients is None else self.clients
+
+    @property
     def au_detector(self) -> AUModule:
         """Whether the AU detector is frozen, finetuned or trained from scratch."""
         return "finetuned" if self.train_au else "frozen"
@@ -224,14 +241,15 @@ class CrossValidationSettings(RecognitionSettings):
     """Settings of cross-validations: one training per fold, with one epoch per round.
 
     Attributes:
-      protocol: Leave one subject out, or folds of whole subjects with about equal shares of the classes.
+      protocol: Leave one subject out; folds of whole subjects with about equal shares of the classes; or composite2019,
+        one subject out on the 442 clips of MEGC 2019 (databases smic, casme2 and samm, 3 classes).
       folds: Number of folds of kfold; loso has one per subject.
       au: The AU detector keeps its pretrained weights, is trained further, or starts untrained.
       epochs: Passes over the training examples of a fold.
       slow_modules: Use lower learning rates for transformer and graph attention, as in AU pretraining; not published.
     """
 
-    protocol: Literal["loso", "kfold"] = "kfold"
+    protocol: Literal["loso", "kfold", "composite2019"] = "kfold"
     folds: Annotated[int, FOLDS] = 5
     au: AUModule = "frozen"
     epochs: Annotated[int, COUNT] = 10

@@ -6,11 +6,15 @@ from typing import Protocol
 import jax
 import numpy as np
 
-from data.dataset import Dataset
+from data.dataset import Dataset, sites_of
+from experiments.inputs.checks import check_num_mu
 from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
+from experiments.inputs.joining import database_of_site
+from experiments.inputs.labs import shift_and_lab, split_name
 from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
 from fedpsyau_jax.splits import (
+    Client,
     Split,
     by_example,
     by_subject,
@@ -18,10 +22,11 @@ from fedpsyau_jax.splits import (
     k_fold,
     leave_one_subject_out,
     split_clients,
+    split_groups,
     with_validation,
     within,
 )
-from fedpsyau_jax.types import PRNGKeyArray
+from fedpsyau_jax.types import Int, PRNGKeyArray
 
 DIVISIONS = {"subjects": by_subject, "examples": by_example}
 EVERYBODY = "all"
@@ -57,11 +62,27 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
     labelled = np.flatnonzero(dataset.examples.emotion >= 0)
     if not len(labelled):
         raise ValueError(f"{dataset.name} has no example with an emotion, so there is nothing to recognise")
+    if not isinstance(settings, FedSettings) or settings.labs is None:
+        return _repeats(settings, dataset, labelled)
+    of_each, _ = shift_and_lab(sites_of(dataset)[labelled])
+    shifts = dict.fromkeys(of_each.tolist())
+    if len(shifts) == 1:
+        return _repeats(settings, dataset, labelled)
+    apart = [_repeats(settings, dataset, labelled[of_each == shift]) for shift in shifts]
+    return [
+        [split._replace(name=split_name(shift)) for shift, (split,) in zip(shifts, splits, strict=True)]
+        for splits in zip(*apart, strict=True)
+    ]
+
+
+def _repeats(settings: RecognitionSettings, dataset: Dataset, labelled: Int[np.ndarray, "rows"]) -> list[list[Split]]:
+    """[repeats][splits] of some rows of a dataset."""
     subjects, labels = dataset.subject[labelled], np.asarray(dataset.examples.emotion)[labelled]
+    sites = sites_of(dataset)[labelled]
     repeats = []
     for repeat in range(settings.repeats):
         numbers = split_generator(settings, repeat)
-        splits = _splits(settings, subjects, labels, numbers)
+        splits = _splits(settings, subjects, labels, sites, numbers)
         if settings.validation_share:
             splits = [with_validation(one, subjects, labels, settings.validation_share, numbers) for one in splits]
         repeats.append([within(one, labelled) for one in splits])
@@ -69,16 +90,53 @@ def splits_of(settings: RecognitionSettings, dataset: Dataset) -> list[list[Spli
 
 
 def _splits(
-    settings: RecognitionSettings, subjects: np.ndarray, labels: np.ndarray, numbers: np.random.Generator
+    settings: RecognitionSettings,
+    subjects: np.ndarray,
+    labels: np.ndarray,
+    sites: np.ndarray,
+    numbers: np.random.Generator,
 ) -> list[Split]:
     if isinstance(settings, FedSettings):
-        divide = DIVISIONS[settings.split]
-        clients = split_clients(subjects, settings.clients, settings.train_share, numbers, divide)
+        clients = _clients(settings, subjects, sites, numbers)
+        check_num_mu(settings, len(clients))
         return [Split(EVERYBODY, tuple(clients))]
     assert isinstance(settings, CrossValidationSettings)
     if settings.protocol == "loso":
         return leave_one_subject_out(subjects)
     return k_fold(subjects, labels, settings.folds, numbers)
+
+
+def _clients(
+    settings: FedSettings, subjects: np.ndarray, sites: np.ndarray, numbers: np.random.Generator
+) -> list[Client]:
+    divide = DIVISIONS[settings.split]
+    if settings.labs is not None:
+        _, groups = shift_and_lab(sites)
+        names = np.unique(groups).tolist()
+    elif settings.client_by == "subject":
+        assert settings.num_clients is not None
+        return split_clients(subjects, settings.num_clients, settings.train_share, numbers, divide)
+    elif settings.client_by == "database":
+        groups = database_of_site(sites)
+        names = list(dict.fromkeys(groups.tolist()))
+    else:
+        groups, names = sites, np.unique(sites).tolist()
+        _check_subsets(settings, names)
+    each = (settings.num_clients or len(names)) // len(names)
+    return split_groups(subjects, groups, names, each, settings.train_share, numbers, divide)
+
+
+def _check_subsets(settings: FedSettings, names: Sequence[str]) -> None:
+    if len(names) <= len(settings.database):
+        raise ValueError(
+            f"--client-by=subset: there are no subsets of {' and '.join(settings.database)}, as there are of dfme; "
+            "choose --client-by=subject, or database for several"
+        )
+    if settings.num_clients is not None and settings.num_clients % len(names):
+        raise ValueError(
+            f"--clients={settings.num_clients}: each of {', '.join(names)} is split among equally many clients, so "
+            f"give a multiple of {len(names)}"
+        )
 
 
 def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[Split]]:
@@ -92,25 +150,26 @@ def pretraining_splits(settings: PretrainSettings, corpus: Corpus) -> list[list[
 
 
 def client_names(split: Split) -> list[str]:
-    """Names of the clients of a split in tables."""
-    return (
-        [EVERYBODY]
-        if len(split.clients) == 1 and split.name != EVERYBODY
-        else list(map(str, range(len(split.clients))))
-    )
+    """Names of the clients of a split in tables: their own, else their numbers."""
+    if len(split.clients) == 1 and split.name != EVERYBODY:
+        return [EVERYBODY]
+    return [client.name or str(number) for number, client in enumerate(split.clients)]
 
 
 def cautions_of_clients(repeats: Sequence[Sequence[Split]], dataset: Dataset) -> list[str]:
     """Warnings about clients that lack a class or have few training examples."""
     emotion = np.asarray(dataset.examples.emotion)
     lacking, small = [], []
-    for repeat, splits in enumerate(repeats):
-        for number, client in enumerate(splits[0].clients):
+    everywhere = [(repeat, split) for repeat, splits in enumerate(repeats) for split in splits]
+    for repeat, split in everywhere:
+        shift = "" if split.name == EVERYBODY else f", {split.name}"
+        for name_of_client, client in zip(client_names(split), split.clients, strict=True):
+            where = f"(repeat {repeat}, client {name_of_client}{shift})"
             counts = np.bincount(emotion[client.train], minlength=len(dataset.class_names))
             if missing := [name for name, count in zip(dataset.class_names, counts, strict=True) if not count]:
-                lacking.append(f"{' and '.join(missing)} (repeat {repeat}, client {number})")
+                lacking.append(f"{' and '.join(missing)} {where}")
             if len(client.train) < 2 * len(dataset.class_names):
-                small.append(f"{len(client.train)} (repeat {repeat}, client {number})")
+                small.append(f"{len(client.train)} {where}")
     sentences = []
     if lacking:
         sentences.append(f"clients without a class in their training examples: {'; '.join(lacking)}.")

@@ -12,6 +12,7 @@ from fedpsyau_jax.options import did_you_mean, one_of, unquoted
 
 Settings = TypeVar("Settings", bound=RunSettings)
 SWEPT = ("mu", "self_weight", "learning_rate", "weight_decay", "gamma", "head_scale", "prior_ratio", "prior_schedule")
+SWEPT_DATA = ("lab_shift",)
 SWEPT_OF_ALGORITHMS = ("participation", *(field.name for field in fields(AlgorithmNumbers)))
 SWEPT_SHAPES = (
     "batch",
@@ -24,7 +25,7 @@ SWEPT_SHAPES = (
     "statistics",
 )
 SWEPT_NETWORKS = ("variant", "attention", "masking")
-"""Settings that a sweep can vary: numbers, which share a program; shapes and networks, which need a program each."""
+"""Settings that a sweep can vary: numbers and data share a program; shapes and networks need a program each."""
 
 
 class Swept(NamedTuple):
@@ -57,7 +58,7 @@ def points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
 
 def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
     """The path of each field that a sweep can vary, by option: ``{"prior-ratio": ("network", "prior_ratio")}``."""
-    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *SWEPT_SHAPES, *SWEPT_NETWORKS)
+    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *SWEPT_DATA, *SWEPT_SHAPES, *SWEPT_NETWORKS)
     if isinstance(settings, AblateSettings):
         names = tuple(name for name in names if name != "variant")  # has an option of its own
     if isinstance(settings, PretrainSettings):

@@ -1,6 +1,6 @@
 """Files of a run that follow from its settings and data: written once, and compared when the run is resumed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from experiments.run.environment import environment
@@ -8,8 +8,6 @@ from experiments.run.folder import ENVIRONMENT, RunFolder, as_csv
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from data.dataset import Dataset
 
 
 def write_facts(folder: RunFolder, facts: Mapping[str, Any], tables: Mapping[str, "pd.DataFrame"]) -> None:
@@ -59,12 +57,17 @@ def write_environment(folder: RunFolder) -> None:
     folder.read_facts("environment.json", *ENVIRONMENT)
 
 
-def check_databases(folder: RunFolder, databases: list[Mapping[str, Any]]) -> None:
+def check_databases(
+    folder: RunFolder,
+    databases: Sequence[Mapping[str, Any]],
+    consequence: str = "the run cannot go on; start a new one",
+) -> None:
     """Check that the data of a run are those that it started with.
 
     Args:
       folder: of the run.
       databases: facts of each, as they are now.
+      consequence: what follows if one is another, and what to do.
 
     Raises:
       ValueError: they are others, or data.json is damaged.
@@ -75,22 +78,7 @@ def check_databases(folder: RunFolder, databases: list[Mapping[str, Any]]) -> No
     if len(before) != len(databases):
         raise ValueError(f"{folder.path / 'data.json'} does not name the run's databases; restore it, or run again.")
     for was, now in zip(before, databases, strict=True):
-        refuse_changed(folder, str(was["fingerprint"]), str(now["name"]), str(now["fingerprint"]))
-
-
-def check_dataset(folder: RunFolder, fingerprint: str, dataset: "Dataset", consequence: str) -> None:
-    """Check that a dataset is the one that a run was made with.
-
-    Args:
-      folder: of the run.
-      fingerprint: of its data.
-      dataset: as it is now.
-      consequence: what follows if it is another, and what to do.
-
-    Raises:
-      ValueError: it is another.
-    """
-    refuse_changed(folder, fingerprint, dataset.name, dataset.fingerprint, consequence)
+        refuse_changed(folder, str(was["fingerprint"]), str(now["name"]), str(now["fingerprint"]), consequence)
 
 
 def refuse_changed(
@@ -98,7 +86,7 @@ def refuse_changed(
     before: str,
     name: str,
     now: str,
-    consequence: str = "the run cannot go on; start a new one",
+    consequence: str,
 ) -> None:
     """Raise a ValueError if a database has another fingerprint than it had for a run."""
     if before != now:

@@ -54,6 +54,11 @@ __all__ = [
 Settings = TypeVar("Settings")
 
 
+def unchanged(settings: Settings) -> Settings:
+    """The settings as they are (the default for ``complete``)."""
+    return settings
+
+
 class Command(NamedTuple, Generic[Settings]):
     """A command that trains, can be interrupted and resumed.
 
@@ -63,7 +68,7 @@ class Command(NamedTuple, Generic[Settings]):
       check: Raises a ValueError for settings that cannot be run.
       description: First line of its help.
       preset_help: What the presets are.
-      several_databases: Whether ``--manual-dir`` takes several values, each name=FOLDER.
+      complete: Fills in defaults that depend on other settings, before they are checked and saved.
     """
 
     name: str
@@ -71,7 +76,7 @@ class Command(NamedTuple, Generic[Settings]):
     check: Callable[[Settings], None]
     description: str = ""
     preset_help: str = "Defaults of the options."
-    several_databases: bool = False
+    complete: Callable[[Settings], Settings] = unchanged
 
 
 class Run(NamedTuple):
@@ -80,14 +85,14 @@ class Run(NamedTuple):
     Attributes:
       folder: Of the run, with its config.json.
       data_dir: Folder of the databases; None for the usual one.
-      manual_dir: The user's copy of the database; of a command with several databases, each as name=FOLDER.
+      manual_dir: The user's copies of real databases: a folder, or each as name=FOLDER.
       console: For the results, on standard output.
       new: False if an interrupted run goes on.
     """
 
     folder: RunFolder
     data_dir: Path | None
-    manual_dir: Any
+    manual_dir: tuple[str, ...]
     console: Console
     new: bool
 
@@ -110,12 +115,14 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
     kind = options_of(command)
     prog = f"python -m experiments.{command.name}"
     options = parsed(kind, arguments, default=kind(command.presets[preset]), prog=prog)
-    new, settings = options.resume is None, options.settings
+    new = options.resume is None
+    settings: Any = options.settings
     if new:
+        settings = command.complete(settings)
         command.check(settings)
     else:
         default = next(iter(command.presets))
-        changed = preset != default or settings != command.presets[preset] or options.output is not None
+        changed = preset != default or options.settings != command.presets[preset] or options.output is not None
         folder = resume(options.resume, with_settings=changed)
         settings = settings_of(folder, command)
     use_devices(getattr(settings, "devices", 1))
@@ -128,13 +135,7 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
 
 def options_of(command: Command[Any]) -> type[Any]:
     """The class of all options of a command; see ``options_type``."""
-    return options_type(
-        command.name,
-        command.description,
-        command.presets,
-        command.preset_help,
-        several_databases=command.several_databases,
-    )
+    return options_type(command.name, command.description, command.presets, command.preset_help)
 
 
 def settings_of(folder: RunFolder, command: Command[Settings]) -> Settings:

@@ -8,9 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 
-def options_type(
-    name: str, description: str, presets: Mapping[str, Any], preset_help: str, *, several_databases: bool = False
-) -> type[Any]:
+def options_type(name: str, description: str, presets: Mapping[str, Any], preset_help: str) -> type[Any]:
     """A frozen dataclass of all options of a command, for the parser.
 
     Args:
@@ -18,14 +16,12 @@ def options_type(
       description: first line of its help.
       presets: settings by name; the first is the default.
       preset_help: what the presets are.
-      several_databases: whether ``--manual-dir`` takes several values.
 
     Returns:
       A class with ``settings``, ``preset`` (if there are several), ``output``, ``resume``, ``data_dir`` and
       ``manual_dir``.
     """
     first, settings = next(iter(presets.items()))
-    copies = "copies of real databases, as name=FOLDER" if several_databases else "copy of a real database"
     fields = [
         ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default_factory=lambda: settings)),
         *([_option("preset", Literal[tuple(presets)], preset_help, first)] if len(presets) > 1 else []),
@@ -38,9 +34,9 @@ def options_type(
         _option("data_dir", Path | None, "Folder of the databases; by default TFDS_DATA_DIR, else tfds's own."),
         _option(
             "manual_dir",
-            tuple[str, ...] if several_databases else Path | None,
-            f"Your {copies}; needed the first time only.",
-            () if several_databases else None,
+            tuple[str, ...],
+            "Your copy of a real database, or of several, each as name=FOLDER; needed the first time only.",
+            (),
         ),
     ]
     return make_dataclass("Options", fields, frozen=True, namespace={"__doc__": description})

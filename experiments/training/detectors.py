@@ -14,6 +14,7 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.inputs.databases import data_folder, load_pretraining_dataset
 from experiments.inputs.detectors import PretrainedDetectors, detector_like
+from experiments.inputs.joining import database_name, prefixed
 from experiments.inputs.priors import annotations_of, prior_named
 from experiments.inputs.settings import NetworkSettings, RecognitionSettings, RunSettings
 from experiments.run.progress import Stages
@@ -46,7 +47,7 @@ class DetectorSource:
     """Where the AU detectors of a run come from.
 
     Attributes:
-      subjects: subjects of the run's database that the detectors were trained on.
+      subjects: subjects of the run's databases that the detectors were trained on; of several, as database/subject.
       clients: function from networks, each with one prior, to their detectors; it calls ``meanwhile`` once, as soon as
         only training is left to do.
       ready: the detector of a network if it need not be trained, else None.
@@ -58,9 +59,20 @@ class DetectorSource:
 
 
 def detector_source(
-    settings: RecognitionSettings, au_init: PretrainedDetectors | None, data_dir: Path | None, stages: Stages
+    settings: RecognitionSettings,
+    databases: Sequence[str],
+    au_init: PretrainedDetectors | None,
+    data_dir: Path | None,
+    stages: Stages,
 ) -> DetectorSource:
     """The detectors of ``--au-init``, if given; else detectors that are pretrained when requested.
+
+    Args:
+      settings: of the run.
+      databases: names of the run's databases.
+      au_init: detectors that the user gives.
+      data_dir: folder of the databases.
+      stages: where progress is shown.
 
     Raises:
       ValueError, OSError: the pretraining data cannot be had.
@@ -70,7 +82,7 @@ def detector_source(
     if au_init is not None:
         weights = au_init.weights
         return DetectorSource(
-            au_init.subjects_of(settings.database),
+            au_init.subjects_of(databases),
             lambda networks, meanwhile: {network: weights[network.prior[0]] for network in networks},
             lambda network: weights[network.prior[0]],
         )
@@ -80,7 +92,9 @@ def detector_source(
         return pretrained_detectors(networks, settings, dataset, data_dir, stages, meanwhile)
 
     ready = partial(stored_detector, settings=settings, dataset=dataset, data_dir=data_dir)
-    return DetectorSource(np.unique(dataset.subject).tolist(), pretrained, ready)
+    subjects = np.unique(dataset.subject)
+    seen = subjects if len(databases) == 1 else prefixed(database_name(dataset), subjects)
+    return DetectorSource(seen.tolist(), pretrained, ready)
 
 
 def pretrained_detectors(
@@ -141,7 +155,7 @@ def _pretrain(
         row_settings = RunSettings(seed=settings.seed, network=network, pretraining=settings.pretraining)
         strategy = local_only(jnp.ones(1))
         fields = (strategy, numbers_of(row_settings), network, _priors(network, dataset), everybody.train)
-        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, everybody, *fields))
+        trainings.append(Training(f"the {network.prior[0]} prior", 0, 0, 0, everybody, *fields))
     detection = group("detectors", pretraining_recipe(settings), "detection", trainings)
     store = Store(rows.examples, None, None, stack_priors(detection.distinct_priors))
     task = task_of(detection, 0, store)

@@ -58,6 +58,7 @@ class Training:
       row: title of the row.
       repeat: number of the repeat.
       number: index of the split in its repeat.
+      stream: number of the split in the key of the training; 0 for all shifts of labs, which share random numbers.
       split: who trains, validates and tests.
       strategy: mixing and proximal factors of its clients.
       numbers: the hyperparameters that are arguments of the program.
@@ -69,6 +70,7 @@ class Training:
     row: str
     repeat: int
     number: int
+    stream: int
     split: Split
     strategy: Strategy
     numbers: Numbers
@@ -150,10 +152,10 @@ def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], traini
     return Group(name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), views, detector)
 
 
-def training_key(seed: int, repeat: int, number: int) -> Key[Array, ""]:
+def training_key(seed: int, repeat: int, stream: int) -> Key[Array, ""]:
     """The key of a training; no two (seed, repeat, split) share one."""
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), repeat), TRAINING)
-    return jax.random.fold_in(key, number)
+    return jax.random.fold_in(key, stream)
 
 
 def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
@@ -169,7 +171,7 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
     """
     filled = [*places, *[places[-1]] * (size - len(places))]
     chosen = [group.trainings[place] for place in filled]
-    keys = jnp.stack([training_key(seed, one.repeat, one.number) for one in chosen])
+    keys = jnp.stack([training_key(seed, one.repeat, one.stream) for one in chosen])
     ids = jnp.tile(jnp.arange(group.num_clients, dtype=jnp.int32), (size, 1))
     rows, mask = _train_rows(group, chosen, shown)
     mask[len(places) :] = 0

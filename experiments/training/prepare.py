@@ -11,8 +11,10 @@ import pandas as pd
 
 from data.dataset import Dataset
 from experiments.inputs.corpus import Corpus, join
-from experiments.inputs.databases import load_dataset
+from experiments.inputs.databases import load_databases
 from experiments.inputs.detectors import PretrainedDetectors
+from experiments.inputs.joining import database_name, joined
+from experiments.inputs.labs import shifted
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
@@ -24,7 +26,7 @@ from experiments.run.progress import Stages
 from experiments.training.detectors import DetectorSource, detector_source
 from experiments.training.rows import Table, table_of
 from experiments.training.store import Rows, rows_of, with_rotated_copies
-from fedpsyau_jax.splits import Origins, Split, refuse_leaks
+from fedpsyau_jax.splits import NOBODY, Origins, Split, refuse_leaks
 
 ROTATED_COPIES = 2**31 - 1
 """Folded into the key of the seed for the angles of rotated copies, which are data of the whole run; no repeat has this
@@ -37,8 +39,8 @@ class Prepared:
 
     Attributes:
       settings: of the run.
-      datasets: one, or the databases of a pretraining.
-      corpus: their examples with subjects and clips.
+      datasets: the databases.
+      corpus: their examples with subjects and clips, joined.
       repeats: [repeats][splits].
       rows: the examples as the store has them.
       table: rows of the table and their trainings.
@@ -78,7 +80,7 @@ def prepare(
     settings: RecognitionSettings,
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
-    manual_dir: Path | None,
+    copies: Sequence[str],
     stages: Stages,
 ) -> Prepared:
     """Load and split the data, compute the priors, and check for leaks.
@@ -86,17 +88,19 @@ def prepare(
     Raises:
       ValueError, OSError: the data cannot be loaded, or information on held-out examples would leak into training.
     """
-    return prepare_on(load_dataset(settings, data_dir, manual_dir, stages), settings, au_init, data_dir, stages)
+    return prepare_on(load_databases(settings, data_dir, copies, stages), settings, au_init, data_dir, stages)
 
 
 def prepare_on(
-    dataset: Dataset,
+    datasets: Sequence[Dataset],
     settings: RecognitionSettings,
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     stages: Stages,
 ) -> Prepared:
-    """As ``prepare``, with a dataset that is already loaded."""
+    """As ``prepare``, with databases that are already loaded."""
+    names = list(dict.fromkeys(database_name(one) for one in datasets))
+    dataset = shifted(datasets) if len(names) < len(datasets) else joined(datasets)
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
@@ -104,10 +108,10 @@ def prepare_on(
             rows, dataset.class_names, jax.random.fold_in(jax.random.key(settings.seed), ROTATED_COPIES)
         )
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, au_init, data_dir, stages)
+    source = detector_source(settings, names, au_init, data_dir, stages)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
-    return Prepared(settings, [dataset], dataset, repeats, rows, table, source)
+    return Prepared(settings, datasets, dataset, repeats, rows, table, source)
 
 
 def prepare_pretraining(
@@ -204,7 +208,7 @@ def _refuse_leaks(
     statistics = {}
     for row in table.rows:
         seen = {(one.repeat, one.number): one.prior_rows for one in table.trainings if one.row == row.title}
-        statistics[f"the prior of {row.title}"] = [seen[places[id(split)]] for split in splits]
+        statistics[f"the prior of {row.title}"] = [seen.get(places[id(split)], NOBODY) for split in splits]
     origins = Origins(
         data.subject,
         data.clip,

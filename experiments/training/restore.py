@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,19 +11,20 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.inputs import detectors as au_init
 from experiments.inputs.checks import check_ablate, check_fed, check_mer
-from experiments.inputs.databases import data_folder, load_dataset
+from experiments.inputs.databases import data_folder, load_databases
+from experiments.inputs.plugins import is_plugin
 from experiments.inputs.prior_files import check_priors_unchanged
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, RecognitionSettings
 from experiments.results.read import FinishedRun, experiment_of, read
 from experiments.run import networks as stored
 from experiments.run.config import read_settings
-from experiments.run.facts import check_dataset
+from experiments.run.facts import check_databases
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training.detectors import Clients
 from experiments.training.experiment import detector_networks, network_like, networks_to_keep
 from experiments.training.plan import Group, Training
-from experiments.training.prepare import Prepared, prepare_on
+from experiments.training.prepare import Prepared, facts_of, prepare_on
 from fedpsyau_jax.types import ClientState, Int
 
 READABLE = {
@@ -87,8 +89,10 @@ class Restored:
 
     @property
     def dataset(self) -> Dataset:
-        """The dataset of the run."""
-        return self.prepared.datasets[0]
+        """The data of the run, of all its databases together."""
+        corpus = self.prepared.corpus
+        assert isinstance(corpus, Dataset)
+        return corpus
 
     def weights(self, networks: Sequence[KeptNetwork]) -> ClientState:
         """The unpacked weights of networks of one shape, leaves [networks, ...].
@@ -145,11 +149,11 @@ def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restore
     settings = settings_of(folder)
     refuse_unfinished(folder)
     run = read(folder)
-    dataset = _same_data(folder, settings, data_dir, stages)
+    datasets = _same_data(folder, settings, data_dir, stages)
     given = au_init.read_au_init(settings)
     if folder.has(au_init.USED):
         au_init.refuse_replaced(folder, settings.au_init, given)
-    prepared = prepare_on(dataset, settings, given, data_dir, stages)
+    prepared = prepare_on(datasets, settings, given, data_dir, stages)
     _refuse_partly_trained(run, prepared)
     priors = [(f"{one.row}, repeat {one.repeat}", one.priors) for one in prepared.table.trainings]
     check_priors_unchanged(folder, priors)
@@ -183,17 +187,18 @@ def _refuse_partly_trained(run: FinishedRun, prepared: Prepared) -> None:
                 raise ValueError(_unfinished(run.folder))
 
 
-def _same_data(folder: RunFolder, settings: RecognitionSettings, data_dir: Path | None, stages: Stages) -> Dataset:
-    databases = folder.read_facts("data.json", "databases")["databases"]
-    facts, place = databases[0], data_folder(data_dir)
-    if not settings.is_own and not (place / facts["name"]).is_dir():
-        raise ValueError(
-            f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
-        )
-    dataset = load_dataset(settings, data_dir, None, stages)
-    consequence = "its networks cannot be tested on them; run it again"
-    check_dataset(folder, facts["fingerprint"], dataset, consequence)
-    return dataset
+def _same_data(
+    folder: RunFolder, settings: RecognitionSettings, data_dir: Path | None, stages: Stages
+) -> list[Dataset]:
+    databases, place = folder.read_facts("data.json", "databases")["databases"], data_folder(data_dir)
+    for name, facts in zip(cycle(settings.database), databases, strict=False):
+        if not is_plugin(name) and not (place / facts["name"]).is_dir():
+            raise ValueError(
+                f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
+            )
+    datasets = load_databases(settings, data_dir, (), stages)
+    check_databases(folder, [facts_of(one) for one in datasets], "its networks cannot be tested on them; run it again")
+    return datasets
 
 
 def _frozen_detectors(folder: RunFolder, prepared: Prepared, data_dir: Path | None) -> Clients:

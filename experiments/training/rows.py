@@ -11,6 +11,7 @@ import numpy as np
 from experiments.inputs.algorithms import OPTION, algorithm
 from experiments.inputs.algorithms import models as models_of_algorithm
 from experiments.inputs.algorithms import title as title_of_algorithm
+from experiments.inputs.labs import splits_of_row
 from experiments.inputs.priors import prior_named
 from experiments.inputs.settings import (
     AblateSettings,
@@ -179,12 +180,23 @@ def _trainings(
     (prior,) = settings.network.prior
     trainings = []
     for repeat, splits in enumerate(repeats):
-        for number, split in enumerate(splits):
+        for number, split in splits_of_row(settings, splits):
             row_split = pooled(split) if row.name == CENTRALISED else split
             priors = fitted(prior, split.train)
             strategy = _strategy(row, row_split, shown)
             trainings.append(
-                Training(row.title, repeat, number, row_split, strategy, numbers, settings.network, priors, split.train)
+                Training(
+                    row=row.title,
+                    repeat=repeat,
+                    number=number,
+                    stream=0 if isinstance(settings, FedSettings) else number,
+                    split=row_split,
+                    strategy=strategy,
+                    numbers=numbers,
+                    network=settings.network,
+                    priors=priors,
+                    prior_rows=split.train,
+                )
             )
     if len({structure(one.strategy) for one in trainings}) > 1:
         raise ValueError(
@@ -203,7 +215,7 @@ def _strategy(row: Row, split: Split, shown: Int[np.ndarray, "rows"]) -> Strateg
 
 def _identity(row: Row, trainings: Sequence[Training]) -> bytes:
     """The same bytes for rows that differ only in swept values that they do not depend on."""
-    arrays = [(one.strategy, one.numbers) for one in trainings]
+    arrays = [(one.strategy, one.numbers, [client[:2] for client in one.split.clients]) for one in trainings]
     content = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(arrays))
     return repr((row.title, recipe_of(row.settings), trainings[0].network)).encode() + content
 

@@ -13,7 +13,7 @@ PARTS = ("train", "validation", "test")
 
 
 class Client(NamedTuple):
-    """Example indices of one client's parts (disjoint, sorted), and the names of its subjects.
+    """Example indices of one client's parts (disjoint, sorted), the names of its subjects, and its own, if it has one.
 
     >>> Client(train=np.array([0, 1]), test=np.array([4])).validation.tolist()
     []
@@ -23,6 +23,7 @@ class Client(NamedTuple):
     test: Int[np.ndarray, "test_examples"]
     validation: Int[np.ndarray, "validation_examples"] = NOBODY
     subjects: tuple[str, ...] = ()
+    name: str = ""
 
 
 class Split(NamedTuple):

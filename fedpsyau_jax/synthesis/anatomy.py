@@ -67,8 +67,8 @@ class Proportions:
     lip_fullness: float
 
 
-def draw_proportions(generator: np.random.Generator) -> Proportions:
-    """A random person's proportions."""
+def draw_proportions(generator: np.random.Generator, variety: float = 1.0) -> Proportions:
+    """A random person's proportions; ``variety`` scales how far they are from the mean face."""
     spread = {
         "jaw_width": 0.07, "face_length": 0.05, "eye_distance": 0.04, "eye_size": 0.09, "eye_tilt": 0.008,
         "brow_height": 0.012, "brow_arch": 0.010, "nose_length": 0.06, "nose_width": 0.11,
@@ -76,7 +76,7 @@ def draw_proportions(generator: np.random.Generator) -> Proportions:
     }  # fmt: skip
     shifts = {"eye_tilt", "brow_height", "brow_arch"}
     draws = {
-        name: float((name not in shifts) + sd * np.clip(generator.standard_normal(), -2, 2))
+        name: float((name not in shifts) + variety * sd * np.clip(generator.standard_normal(), -2, 2))
         for name, sd in spread.items()
     }
     return Proportions(**draws)

@@ -66,9 +66,28 @@ class Looks:
     brow_density: int
 
 
-def draw_looks(generator: np.random.Generator) -> Looks:
-    """A random person's looks."""
-    position = generator.uniform(0, len(_SKIN_TONES) - 1)
+@dataclass(frozen=True)
+class People:
+    """Whom a lab records.
+
+    Attributes:
+        skin: range of skin tones, from 0 (lightest) to 4.
+        dark_hair: least probability of dark hair and eyes.
+        variety: factor on how much the proportions of their faces vary.
+    """
+
+    skin: tuple[float, float] = (0.0, len(_SKIN_TONES) - 1.0)
+    dark_hair: float = 0.0
+    variety: float = 1.0
+
+
+ANYBODY = People()
+"""People of all skins and hair."""
+
+
+def draw_looks(generator: np.random.Generator, people: People = ANYBODY) -> Looks:
+    """The looks of a random one of these people."""
+    position = generator.uniform(*people.skin)
     tones = np.array(_SKIN_TONES)
     base = int(min(position, len(tones) - 2))
     skin = tones[base] + (tones[base + 1] - tones[base]) * (position - base)
@@ -76,7 +95,7 @@ def draw_looks(generator: np.random.Generator) -> Looks:
     def pick(palette: list[Colour]) -> Colour:
         return palette[generator.integers(len(palette))]
 
-    dark_hair = generator.random() < 0.35 + 0.2 * position
+    dark_hair = generator.random() < max(people.dark_hair, 0.35 + 0.2 * position)
     long_hair = bool(generator.random() < 0.5)
     return Looks(
         skin=tuple(skin.tolist()),

@@ -8,12 +8,14 @@ table comes last.
 import csv
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from fedpsyau_jax.synthesis.camera import record
 from fedpsyau_jax.synthesis.emotions import EMOTIONS
 from fedpsyau_jax.synthesis.filming import film
 from fedpsyau_jax.synthesis.muscles import Action
@@ -25,6 +27,7 @@ from fedpsyau_jax.synthesis.population import (
     portrait,
     subject_numbers,
 )
+from fedpsyau_jax.synthesis.site import USUAL, Site
 
 PICTURES = "train_data"
 LANDMARKS = "landmarks"
@@ -34,8 +37,8 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def write_subject(root: Path, population: Population, subject: int) -> int:
-    """Film all clips of a subject that are not on disk yet.
+def write_subject(root: Path, population: Population, subject: int, site: Site = USUAL) -> int:
+    """Film all clips of a subject at a site that are not on disk yet.
 
     Returns:
         How many clips were filmed now.
@@ -43,32 +46,35 @@ def write_subject(root: Path, population: Population, subject: int) -> int:
     Raises:
         OSError: a file cannot be written.
     """
-    missing = [clip for clip in clips(population, subject) if not (root / PICTURES / clip.name).is_dir()]
+    missing = [clip for clip in clips(population, subject, site) if not (root / PICTURES / clip.name).is_dir()]
     if not missing:
         return 0
-    face = portrait(population, subject)
+    face = portrait(population, subject, site)
     for clip in missing:
-        take = film(face, clip.actions, population.conditions, filming_generator(population, clip))
+        take = film(face, clip.actions, population.conditions, filming_generator(population, clip), clip.shown)
         numbers = (clip.onset, clip.apex)
-        _write_landmarks(root / LANDMARKS / clip.name, numbers, (take.onset_landmarks, take.apex_landmarks))
-        _write_pictures(root / PICTURES / clip.name, numbers, (take.onset, take.apex))
+        onset, before = record(take.onset, take.onset_landmarks, site.camera)
+        apex, after = record(take.apex, take.apex_landmarks, site.camera)
+        _write_landmarks(root / LANDMARKS / clip.name, numbers, (before, after))
+        _write_pictures(root / PICTURES / clip.name, numbers, (onset, apex))
     return len(missing)
 
 
-def write_table(root: Path, population: Population) -> Path:
-    """Write the annotation table of a population whose pictures are written."""
+def write_table(root: Path, sites: Sequence[tuple[Population, Site]]) -> Path:
+    """Write the annotation table of the people of some sites, whose pictures are written."""
     temporary = root / f".{TABLE}.{os.getpid()}"
     with temporary.open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream)
         rows.writerow(COLUMNS)
-        for subject in subject_numbers(population):
-            rows.writerows(_row(clip) for clip in clips(population, subject))
+        for population, site in sites:
+            for subject in subject_numbers(population):
+                rows.writerows(_row(clip, site) for clip in clips(population, subject, site))
     return temporary.replace(root / TABLE)
 
 
-def _row(clip: Clip) -> tuple[str | int, ...]:
+def _row(clip: Clip, site: Site) -> tuple[str | int, ...]:
     emotion = ("", "") if clip.emotion is None else (EMOTIONS[clip.emotion], clip.emotion)
-    actions = "+".join(_code(action) for action in clip.actions)
+    actions = "+".join(_code(action) for action in site.annotators.coded(clip.actions))
     return (clip.subject, clip.name, clip.onset, clip.apex, clip.offset, *emotion, clip.fps, actions)
 
 

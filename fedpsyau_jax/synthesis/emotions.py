@@ -41,9 +41,9 @@ def au_rates() -> Float[np.ndarray, "classes aus"]:
     return rates
 
 
-def draw_emotion(generator: np.random.Generator) -> int:
-    """Draw a class index with the frequencies of DFME."""
-    return int(generator.choice(len(EMOTIONS), p=emotion_shares()))
+def draw_emotion(generator: np.random.Generator, shares: Float[np.ndarray, "classes"] | None = None) -> int:
+    """Draw a class index with these shares; by default with those of DFME."""
+    return int(generator.choice(len(EMOTIONS), p=emotion_shares() if shares is None else shares))
 
 
 def draw_aus(emotion: int, generator: np.random.Generator) -> Bool[np.ndarray, "aus"]:

@@ -89,7 +89,13 @@ def film_sequence(
     )
 
 
-def film(portrait: Portrait, actions: Iterable[Action], conditions: Conditions, generator: np.random.Generator) -> Take:
+def film(
+    portrait: Portrait,
+    actions: Iterable[Action],
+    conditions: Conditions,
+    generator: np.random.Generator,
+    shown: tuple[float, float] = (0.0, 1.0),
+) -> Take:
     """Record a person before and at the peak of an expression.
 
     Args:
@@ -97,9 +103,10 @@ def film(portrait: Portrait, actions: Iterable[Action], conditions: Conditions, 
         actions: the active AUs at the apex.
         conditions: head motion, light and noise between the two frames.
         generator: source of all randomness.
+        shown: shares of the expression in the two frames; others than 0 and 1 miss the true onset and apex.
     """
-    (onset, apex), (before, after), (_, motion) = film_sequence(portrait, actions, (0.0, 1.0), conditions, generator)
-    return Take(onset, apex, before, after, motion)
+    frames, landmarks, motion = film_sequence(portrait, actions, shown, conditions, generator)
+    return Take(frames[0], frames[1], landmarks[0], landmarks[1], motion[1] - motion[0])
 
 
 def apply(transform: Affine, points: Float[np.ndarray, "points 2"]) -> Float[np.ndarray, "points 2"]:

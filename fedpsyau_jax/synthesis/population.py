@@ -9,6 +9,7 @@ from fedpsyau_jax.synthesis.emotions import draw_any_aus, draw_aus, draw_emotion
 from fedpsyau_jax.synthesis.filming import Conditions
 from fedpsyau_jax.synthesis.muscles import MOTION, Action, Side
 from fedpsyau_jax.synthesis.portrait import Portrait, draw_portrait
+from fedpsyau_jax.synthesis.site import USUAL, Site
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ PRETRAINING = Population(num_subjects=16, first_subject=1001, min_clips=10, extr
 
 
 class Clip(NamedTuple):
-    """What happens in one clip; frame numbers as a high-speed camera counts them."""
+    """What happens in one clip; frame numbers as the camera counts them.
+
+    ``shown``: the shares of the expression in the frames called onset and apex.
+    """
 
     subject: str
     name: str
@@ -53,6 +57,7 @@ class Clip(NamedTuple):
     fps: int
     emotion: int | None
     actions: tuple[Action, ...]
+    shown: tuple[float, float] = (0.0, 1.0)
 
 
 def subject_name(number: int) -> str:
@@ -65,15 +70,16 @@ def subject_numbers(population: Population) -> range:
     return range(population.first_subject, population.first_subject + population.num_subjects)
 
 
-def portrait(population: Population, subject: int) -> Portrait:
-    """The face of a subject."""
-    return draw_portrait(_generator(population.seed, subject, 0))
+def portrait(population: Population, subject: int, site: Site = USUAL) -> Portrait:
+    """The face of a subject, as it looks in the light of a site."""
+    generator = _generator(population.seed, subject, 0)
+    return draw_portrait(generator, people=site.people, lighting=site.lighting)
 
 
-def clips(population: Population, subject: int) -> list[Clip]:
-    """All clips of a subject, in order."""
+def clips(population: Population, subject: int, site: Site = USUAL) -> list[Clip]:
+    """All clips of a subject at a site, in order."""
     extra = int(_generator(population.seed, subject, 1).poisson(population.extra_clips))
-    return [_clip(population, subject, i) for i in range(1, population.min_clips + extra + 1)]
+    return [_clip(population, subject, i, site) for i in range(1, population.min_clips + extra + 1)]
 
 
 def filming_generator(population: Population, clip: Clip) -> np.random.Generator:
@@ -86,11 +92,11 @@ def _generator(seed: int, *place: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
 
 
-def _clip(population: Population, subject: int, index: int) -> Clip:
+def _clip(population: Population, subject: int, index: int, site: Site) -> Clip:
     generator = _generator(population.seed, subject, 2, index)
-    emotion = draw_emotion(generator) if population.emotional else None
+    emotion = draw_emotion(generator, np.array(site.shares)) if population.emotional else None
     present = draw_any_aus(generator) if emotion is None else draw_aus(emotion, generator)
-    fps = int(generator.choice([200, 500]))
+    fps = site.speed.rate(int(generator.choice([200, 500])))
     rise = generator.normal(0.20, 0.03, 2).clip(0.1, 0.3)
     onset = int(generator.integers(20, 400))
     return Clip(
@@ -106,6 +112,7 @@ def _clip(population: Population, subject: int, index: int) -> Clip:
             for au, shown in zip(MOTION, present, strict=True)
             if shown
         ),
+        shown=site.speed.caught(fps, float(rise[0]), _generator(population.seed, subject, 4, index)),
     )
 
 

@@ -1,5 +1,6 @@
 """A whole portrait: background, body, hair, face."""
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import cv2
@@ -7,7 +8,17 @@ import numpy as np
 from jaxtyping import Float
 
 from fedpsyau_jax.synthesis.anatomy import draw_proportions, shape_of
-from fedpsyau_jax.synthesis.appearance import Looks, Picture, brows, draw_looks, lips, mouth_lines, skin
+from fedpsyau_jax.synthesis.appearance import (
+    ANYBODY,
+    Looks,
+    People,
+    Picture,
+    brows,
+    draw_looks,
+    lips,
+    mouth_lines,
+    skin,
+)
 from fedpsyau_jax.synthesis.eyes import paint_eyes
 from fedpsyau_jax.synthesis.raster import Canvas, blend, curve, filled, noise, rgb, soften
 from fedpsyau_jax.synthesis.relief import Light, height_map, shading
@@ -24,28 +35,57 @@ class Portrait(NamedTuple):
     unit: float
 
 
-def draw_portrait(generator: np.random.Generator, canvas: Canvas = CANVAS) -> Portrait:
+@dataclass(frozen=True)
+class Lighting:
+    """How a lab lights faces: ranges that each person's light is drawn from.
+
+    Attributes:
+        side: the lamp's place, from left (-1) to right.
+        above: its height; 1 is 45 degrees above the camera.
+        ambient: strength of the room's light.
+        diffuse: strength of the lamp.
+        gloss: shine of the skin.
+    """
+
+    side: tuple[float, float] = (-0.55, 0.55)
+    above: tuple[float, float] = (0.2, 0.6)
+    ambient: float = 0.36
+    diffuse: tuple[float, float] = (0.66, 0.78)
+    gloss: tuple[float, float] = (0.02, 0.10)
+
+
+USUAL_LIGHTING = Lighting()
+
+
+def draw_portrait(
+    generator: np.random.Generator,
+    canvas: Canvas = CANVAS,
+    people: People = ANYBODY,
+    lighting: Lighting = USUAL_LIGHTING,
+) -> Portrait:
     """A random person in front of a wall.
 
     Args:
         generator: source of all randomness.
         canvas: position of the face in the picture.
+        people: whom the person is one of.
+        lighting: of the lab.
     """
-    shape, looks = shape_of(draw_proportions(generator)), draw_looks(generator)
-    light = _draw_light(generator)
+    shape, looks = shape_of(draw_proportions(generator, people.variety)), draw_looks(generator, people)
+    light = _draw_light(generator, lighting)
     picture = _body(canvas, shape, looks, generator)
     picture = _face(canvas, picture, shape, looks, light, generator)
     picture = _hair(canvas, picture, shape, looks, generator)
     return Portrait(np.clip(picture, 0, 1).astype(np.float32), canvas.pixels(shape), canvas.unit)
 
 
-def _draw_light(generator: np.random.Generator) -> Light:
-    side, above = generator.uniform(-0.55, 0.55), generator.uniform(0.2, 0.6)
+def _draw_light(generator: np.random.Generator, lighting: Lighting) -> Light:
+    side, above = generator.uniform(*lighting.side), generator.uniform(*lighting.above)
     return Light(
         (side, -above, 1.0),
-        ambient=0.36,
-        diffuse=float(generator.uniform(0.66, 0.78)),
-        gloss=float(generator.uniform(0.02, 0.10)),
+        ambient=lighting.ambient,
+        diffuse=float(generator.uniform(*lighting.diffuse)),
+        gloss=float(generator.uniform(*lighting.gloss)),
     )
 
 
