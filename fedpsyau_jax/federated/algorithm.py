@@ -13,7 +13,7 @@ from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.federated.evaluation import evaluated
 from fedpsyau_jax.federated.exchange import Server, exchange, initial_server
 from fedpsyau_jax.federated.mixing import mix
-from fedpsyau_jax.federated.participation import sitting_out
+from fedpsyau_jax.federated.participation import by_those_who_take_part, sitting_out
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import (
@@ -147,6 +147,7 @@ def federated(
         takes_part = None
         if strategy.sampling is not None:
             takes_part = strategy.sampling(jax.random.fold_in(key, SAMPLING), reports).astype(strategy.mu.dtype)
+            received = by_those_who_take_part(takes_part, received, state.clients)
         with jax.named_scope("clients"):
             inputs = (strategy.mu, data, anchors, heard, takes_part)
             shared = (strategy.anchored_at_start, state.start, state.round, key)

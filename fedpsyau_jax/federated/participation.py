@@ -7,9 +7,9 @@ from jax.tree_util import Partial
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
 from fedpsyau_jax.federated.client_data import ClientData
 from fedpsyau_jax.federated.strategy import Reports, Strategy
-from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray
+from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray, PyTree
 
-__all__ = ["heard_from", "sitting_out", "with_participation"]
+__all__ = ["by_those_who_take_part", "heard_from", "sitting_out", "with_participation"]
 
 Matrix = Float[Array, "*groups clients clients"]
 
@@ -65,6 +65,15 @@ def heard_from(mixing: Matrix, took_part: Float[Array, "clients"]) -> Matrix:
     heard = own + (mixing - own) * took_part.astype(mixing.dtype)
     total = heard.sum(axis=-1, keepdims=True)
     return jnp.where(total > 0, heard / jnp.where(total > 0, total, 1), identity)
+
+
+def by_those_who_take_part(takes_part: Float[Array, "clients"], received: PyTree, own: PyTree) -> PyTree:
+    """What clients start from, leaves [clients, ...]: what they receive, or what they have if they sit out."""
+
+    def of_leaf(new: Array, old: Array) -> Array:
+        return jnp.where(takes_part.reshape(-1, *[1] * (new.ndim - 1)) > 0, new, old)
+
+    return jax.tree.map(of_leaf, received, own)
 
 
 def sitting_out(client_update: ClientUpdate, takes_part: Float[Array, ""]) -> ClientUpdate:

@@ -66,25 +66,38 @@ def data_of(problem: Problem) -> fed.ClientData:
 
 
 def train(
-    strategy: fed.Strategy, problem: Problem, loss: Any, data: fed.ClientData, steps: int, eta: float = ETA
+    strategy: fed.Strategy,
+    problem: Problem,
+    loss: Any,
+    data: fed.ClientData,
+    steps: int,
+    eta: float = ETA,
+    rounds: int = ROUNDS,
+    groups: Any = labels,
 ) -> Trained:
-    """Ten rounds of the package's algorithm."""
+    """Rounds of the package's algorithm."""
     size = data.mask.shape[-1]
     training = fed.local_training(
         loss, optax.identity(), optax.constant_schedule(eta), batch_size=size, local_epochs=steps
     )
-    algorithm = fed.federated(strategy, training, problem=fed.Problem(labels, loss, REPRESENTATION))
+    algorithm = fed.federated(strategy, training, problem=fed.Problem(groups, loss, REPRESENTATION))
     start = algorithm.init(ClientState(jax.tree.map(jnp.asarray, problem.named(problem.start)), ()))
 
     @jax.jit
-    def rounds(state: fed.FedState, data: fed.ClientData) -> Any:
+    def history(state: fed.FedState, data: fed.ClientData) -> Any:
         def one(state: fed.FedState, _: None) -> Any:
             state, _ = algorithm.step(state, data, jax.random.key(0))
             return state, (state.clients.params, algorithm.tested(state).params)
 
-        return jax.lax.scan(one, state, length=ROUNDS)[1]
+        return jax.lax.scan(one, state, length=rounds)[1]
 
-    return Trained(*map(partial(_flat, problem), rounds(start, data)))
+    return Trained(*map(partial(_flat, problem), history(start, data)))
+
+
+def quadratics(problem: Problem, curvatures: Any, centres: Any) -> fed.ClientData:
+    """f_k(w) = h_k / 2 (w - c_k)^2, as one example of each client."""
+    columns = [jnp.asarray(values)[:, None] for values in (curvatures, centres)]
+    return fed.ClientData(jnp.arange(len(problem.sizes)), tuple(columns), jnp.ones((len(problem.sizes), 1)))
 
 
 def _flat(problem: Problem, params: Any) -> Vector:
