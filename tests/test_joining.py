@@ -10,7 +10,7 @@ from fed_on_random_data import random_copy
 from rich.console import Console
 
 from data.dataset import Dataset, sites_of
-from data.labels import SEVEN, THREE
+from data.labels import SEVEN, SEVEN_WITH_OTHERS, THREE
 from experiments.inputs import databases
 from experiments.inputs.completion import complete_fed
 from experiments.inputs.databases import check_dataset, load_databases
@@ -59,6 +59,8 @@ def test_everything_of_each_database_is_there_under_its_name():
         (NAMES, None, THREE),
         (("dfme", "samm"), None, THREE),
         (("dfme", "synthetic"), None, SEVEN),
+        (("dfme", "mmew"), None, THREE),
+        (("casme3", "mmew"), 7, SEVEN_WITH_OTHERS),
         (("dfme", "samm"), 7, SEVEN),
         (NAMES, 4, (*THREE, "others")),
         (("dfme",), None, SEVEN),
