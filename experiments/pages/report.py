@@ -164,7 +164,9 @@ def _of(table: pd.DataFrame, algorithms: list[str]) -> pd.DataFrame:
 
 def _class_counts(databases: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Samples of each class, a column for each database."""
-    counts = {one["name"].partition("/")[0]: one["class_counts"] for one in databases}
+    names = [one["name"].partition("/")[0] for one in databases]
+    names = names if len(set(names)) == len(names) else [one["name"] for one in databases]
+    counts = {name: one["class_counts"] for name, one in zip(names, databases, strict=True)}
     return pd.DataFrame(counts).rename_axis("class").reset_index()
 
 

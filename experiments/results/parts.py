@@ -1,7 +1,7 @@
 """Scores of each client, database or site of a run: part_scores.csv.
 
-The people of a database, and of a client that is one, are the same in every repeat: so their scores have intervals by
-subject. A client that was dealt at random is somebody else in each repeat: its score has a spread over repeats only.
+Where everybody is in the same part in all repeats, as in databases and in clients that are databases, scores have
+intervals by subject. Clients that are dealt anew in each repeat have a spread over repeats only.
 """
 
 from collections.abc import Sequence
@@ -79,8 +79,8 @@ def _mean_and_sd(scores: pd.DataFrame, part: str, kind: str) -> pd.DataFrame:
 
 
 def _with_intervals(table: pd.DataFrame, predictions: pd.DataFrame, part: str, num_draws: int) -> pd.DataFrame:
-    """With bounds, unless the parts are clients without names, who are other people in each repeat."""
-    if part == "client" and table["name"].str.isdecimal().all():
+    """With bounds, if nobody is in several parts."""
+    if (predictions.groupby("subject")[part].nunique() > 1).any():
         return table
     rows = {
         (algorithm, str(name)): own for (algorithm, name), own in predictions.groupby(["algorithm", part], sort=False)
