@@ -4,7 +4,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.inputs.detectors import read_au_init, refuse_replaced
-from experiments.inputs.settings import FedSettings, RecognitionSettings
+from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, FedSettings, RecognitionSettings
 from experiments.inputs.splits import cautions_of_clients
 from experiments.pages import report
 from experiments.results.conclude import conclude
@@ -50,7 +50,18 @@ def split_warnings(prepared: Prepared) -> list[str]:
         return cautions_of_clients(prepared.repeats, dataset)
     labels = np.asarray(dataset.examples.emotion)
     each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
-    return list(dict.fromkeys(sentence for sentences_ in each for sentence in sentences_))
+    return [*protocol_warnings(prepared), *dict.fromkeys(sentence for own in each for sentence in own)]
+
+
+def protocol_warnings(prepared: Prepared) -> list[str]:
+    """How the clips differ from those of the composite, on which others report scores."""
+    settings = prepared.settings
+    if not isinstance(settings, CrossValidationSettings) or settings.protocol != COMPOSITE:
+        return []
+    from data.known_clips import clips_of, compare
+
+    found = compare([clip for one in prepared.datasets for clip in clips_of(one)])
+    return [f"{found.told()}. Published scores are of other clips."] if found.told() else []
 
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:

@@ -34,6 +34,8 @@ CLASSES: Mapping[str, Literal[3, 4, 7]] = {
     "synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3, "smic": 3, "mmew": 7,
 }  # fmt: skip
 """Default number of emotion classes of each database, by its published protocols."""
+COMPOSITE = "composite2019"
+"""The protocol of MEGC 2019, which has databases and clips of its own."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
 

@@ -12,7 +12,13 @@ from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
 from experiments.inputs.joining import database_of_site
 from experiments.inputs.labs import shift_and_lab, split_name
-from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
+from experiments.inputs.settings import (
+    COMPOSITE,
+    CrossValidationSettings,
+    FedSettings,
+    PretrainSettings,
+    RecognitionSettings,
+)
 from fedpsyau_jax.splits import (
     Client,
     Split,
@@ -101,7 +107,7 @@ def _splits(
         check_num_mu(settings, len(clients))
         return [Split(EVERYBODY, tuple(clients))]
     assert isinstance(settings, CrossValidationSettings)
-    if settings.protocol == "loso":
+    if settings.protocol in ("loso", COMPOSITE):
         return leave_one_subject_out(subjects)
     return k_fold(subjects, labels, settings.folds, numbers)
 
