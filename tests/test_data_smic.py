@@ -226,6 +226,28 @@ def test_later_intervals_are_the_clips_that_follow_if_these_have_no_row(tmp_path
     assert "row 6: the clip s04_ne_09 is not of the subject s05" in found.problems[0]
 
 
+def test_a_list_of_spotted_apexes_may_be_the_table(tmp_path: Path):
+    lines = [["subject", "clip", "label", "onset_frame", "apex_frame", "offset_frame"]]
+    lines += [["4", "s4_ne_04", "0", "100", "104", "110"], ["4", "s4_ne_05", "0", "120", "131", ""]]
+    (tmp_path / "smic_apex.csv").write_text("\n".join(map(",".join, lines)))
+    host = film(tmp_path / "SMIC_HS_E" / "s04" / "s4_ne_04", "image{:06d}.jpg", range(90, 160))
+    film(tmp_path / "SMIC_HS_E" / "s04" / "s4_ne_06", "image{:06d}.jpg", range(900, 960))
+    found = look(tmp_path, "e_hs")
+    assert found.problems == ()
+    assert [(clip.annotation.clip, clip.onset.frame.parent, clip.apex_kind) for clip in found.clips] == [
+        ("s04_ne_04", host, "spotted"),
+        ("s04_ne_05", host, "spotted"),
+    ]
+
+
+def test_a_subject_that_is_missing_is_told_once(tmp_path: Path):
+    rows = [[9, f"s9_po_{number:02d}", None, 10, 20] for number in range(1, 4)]
+    table(tmp_path / "t.xlsx", *rows, [1, "s1_ne_01", None, 22, 28])
+    film(tmp_path / "s1_ne_01", "image{:06d}.jpg")
+    (problem,) = look(tmp_path, "e_hs").problems
+    assert "clips s09_po_01, s09_po_02, s09_po_03: folder SMIC-HS-E/s09 is missing" in problem
+
+
 def test_the_table_of_a_slower_camera_is_refused(tmp_path: Path):
     path = table(tmp_path / "SMIC-VIS-E_annotation.xlsx", [1, "s1_ne_01", None, 10, 14])
     film(tmp_path / "s1_ne_01")

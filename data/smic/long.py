@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from data.annotations import Annotation, Columns, Dropped, Table
@@ -119,17 +120,27 @@ def _of_others(table: Table) -> Iterator[str]:
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``SMIC-HS-E/s20/s20_ne_01/``, at any depth; of several folders a long clip's, which holds the onset."""
-    named = [folder for folder in tree.matching(CLIP_FOLDER) if clip_of(folder.name) == annotation.filename]
-    folders = [folder for folder in named if is_high_speed(tree, folder)]
-    every = [footage_in(tree, folder, whole=False) for folder in folders]
-    raw = [found for found in every if pictures_are(tree, found) != "cropped" or is_extended(tree, found.folder)]
+    """``SMIC-HS-E/s20/s20_ne_01/``, at any depth; or the long clip of the same subject and class that holds the onset.
 
-    def rank(found: Footage) -> tuple[bool, bool, bool]:
-        return (
-            annotation.onset not in found.frames,
-            not is_extended(tree, found.folder),
-            "micro" in above(tree, found.folder),
-        )
+    Of several folders of one name that of a long clip, with the onset.
+    """
+    subject, kind, _ = annotation.filename.split("_")
+    every = [(clip_of(folder.name), folder) for folder in tree.matching(CLIP_FOLDER)]
+    shown = [(clip, folder) for clip, folder in every if clip.startswith(f"{subject}_") and is_high_speed(tree, folder)]
+    own = [folder for clip, folder in shown if clip == annotation.filename]
+    alike = [] if own else [folder for clip, folder in shown if clip.startswith(f"{subject}_{kind}_")]
+    found = [footage_in(tree, folder, whole=False) for folder in (*own, *alike)]
+    raw = [one for one in found if pictures_are(tree, one) != "cropped" or is_extended(tree, one.folder)]
+    usable = sorted(
+        raw if own else [one for one in raw if annotation.onset in one.frames], key=partial(_rank, tree, annotation)
+    )
+    place = f"{annotation.subject}/{annotation.filename}" if shown else annotation.subject
+    return fullest(usable) or f"folder SMIC-HS-E/{place}"
 
-    return fullest(sorted(raw, key=rank)) or f"folder SMIC-HS-E/{annotation.subject}/{annotation.filename}"
+
+def _rank(tree: Tree, annotation: Annotation, found: Footage) -> tuple[bool, bool, bool]:
+    return (
+        annotation.onset not in found.frames,
+        not is_extended(tree, found.folder),
+        "micro" in above(tree, found.folder),
+    )
