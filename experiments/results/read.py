@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.results import schema
+from experiments.results import clients, schema
 from experiments.results.damage import MEND, check_columns, check_predictions, check_summary
 from experiments.results.measures import ACTION_UNITS, EMOTIONS, MEAN_AU_F1, Measure
 from experiments.results.scores import METRICS, au_names, class_names
@@ -36,6 +36,7 @@ class FinishedRun:
       au_predictions, summary, intervals, differences, au_scores: as the tables of these names.
       class_scores: as class_scores.csv; None where only action units are detected.
       sweep: as sweep.csv; None where nothing was swept.
+      clients: as clients.csv; None where there are no clients.
       action_units: of a pretraining, as action_units.csv: in how many examples each action unit is labelled and shown;
         else None.
     """
@@ -56,6 +57,7 @@ class FinishedRun:
     au_scores: pd.DataFrame
     class_scores: pd.DataFrame | None
     sweep: pd.DataFrame | None
+    clients: pd.DataFrame | None
     action_units: pd.DataFrame | None
 
     @property
@@ -166,6 +168,7 @@ def read(folder: RunFolder, label: str = "") -> FinishedRun:
     for name in ("predictions", "class_scores"):
         tables[name] = None if detection else folder.read_table(f"{name}.csv")
     tables["action_units"] = folder.read_table("action_units.csv") if detection else None
+    tables["clients"] = folder.read_table(clients.FILE) if folder.has(clients.FILE) else None
     check_columns(folder, tables)
     tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
     run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
