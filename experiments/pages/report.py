@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.pages import figures, interval_plots, page, part_scores, sentences, sweeps, tables
+from experiments.pages import clients, figures, interval_plots, page, part_scores, sentences, sweeps, tables
 from experiments.results.read import FinishedRun, read
 from experiments.results.scores import METRICS, score_parts
 from experiments.run.folder import RunFolder
@@ -50,7 +50,7 @@ def show(folder: RunFolder, console: Console) -> None:
     else:
         console.print(tables.terminal_table(run.summary, run.intervals, run.part, synthetic=run.synthetic))
         part_scores.show(run, console)
-    for sentence in verdicts(run):
+    for sentence in [*verdicts(run), *clients.sentences(run.clients)]:
         console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
@@ -114,6 +114,8 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         settings=dict(page.flatten(run.settings)),
         sheet=tables.summary_sheet(run.summary, run.intervals),
         verdicts=verdicts(run),
+        client_sentences=clients.sentences(run.clients),
+        clients=clients.sheet(run.clients),
         limits=sentences.limits(run),
         num_left_out=max(0, len(run.algorithms) - MOST_ROWS),
         scored=" and ".join(sorted(run.metrics["scored"].dropna().unique())),

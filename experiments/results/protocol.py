@@ -14,7 +14,7 @@ from experiments.run.folder import RunFolder
 
 PROTOCOL = (
     *("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "client_by"),
-    *("repeats", "seed"),
+    *("partition", "repeats", "seed"),
 )
 """Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
 POOLING = "how predictions are pooled"
