@@ -71,7 +71,7 @@ class CopyBuilder(MicroExpressionBuilder, skip_registration=True):  # type: igno
 
     def recipe(self) -> dict[str, Any]:
         """Also what becomes of rows without an apex."""
-        return super().recipe() | {"apex": name_of(self.choices.apex)}
+        return super().recipe() | {"apex": name_of(self.choices.apex or self.layout.apex)}
 
     def demands(self) -> dict[str, Any]:
         """What was asked for, of the copy that is named; without one nothing can be made again, so anything will do.

@@ -13,6 +13,8 @@ DATABASES: Mapping[str, tuple[str, ...]] = {
     "dfme": ("all", "A", "B", "C", "challenge"),
     "casme2": ("all",),
     "samm": ("all",),
+    "smic": ("hs", "cropped", "raw", "e_hs"),
+    "mmew": ("all",),
     "disfa": ("all",),
     "ckplus": ("all",),
 }

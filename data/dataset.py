@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.building import builder_of, built, reading
-from data.labels import class_name, class_names
+from data.labels import LeftOut, class_name, class_names
 from data.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
@@ -154,26 +154,48 @@ def fingerprint(dataset: Dataset) -> str:
 def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
     """The samples whose emotion belongs to one of 3, 4 or 7 classes; the others join the drop list.
 
-    CAS(ME)^3 has seven of its own, see ``class_names``.
+    CAS(ME)^3 and MMEW have other seven, see ``class_names``.
 
     Raises:
         ValueError: another number of classes, or no sample is left.
     """
     database = dataset.name.partition("/")[0]
     names = class_names(num_classes, database)
-    emotions = [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
+    emotions = emotions_of(dataset)
     classes = [emotion and class_name(emotion, num_classes, database) for emotion in emotions]
-    kept = np.flatnonzero([name is not None for name in classes])
+    labels = [name or _unclassed(emotion, num_classes) for emotion, name in zip(emotions, classes, strict=True)]
+    return with_labels(dataset, names, labels, f"the {num_classes} classes")
+
+
+def emotions_of(dataset: Dataset) -> list[str | None]:
+    """The emotion of each example by name; None where there is none."""
+    return [None if place < 0 else dataset.class_names[place] for place in dataset.examples.emotion.tolist()]
+
+
+def with_labels(dataset: Dataset, names: tuple[str, ...], labels: Sequence[str | LeftOut], what: str) -> Dataset:
+    """The samples that have a class; the others join the drop list.
+
+    Args:
+        dataset: its emotions are replaced.
+        names: of all classes, in the order of their indices.
+        labels: [examples] class, or why there is none.
+        what: the classes, for messages.
+
+    Raises:
+        ValueError: no sample is left.
+    """
+    kept = np.flatnonzero([isinstance(label, str) for label in labels])
     if not kept.size:
-        raise ValueError(f"{dataset.name}: no sample has an emotion of the {num_classes} classes")
+        raise ValueError(f"{dataset.name}: no sample has an emotion of {what}")
     rows = dataset.row if dataset.row.size else np.zeros(len(dataset.clip), int)
     dropped = [
-        {"row": int(row), "clip": str(clip), "reason": _unclassed(emotion, num_classes)}
-        for row, clip, emotion, name in zip(rows, dataset.clip, emotions, classes, strict=True)
-        if name is None
+        {"row": int(row), "clip": str(clip), "reason": label.reason}
+        for row, clip, label in zip(rows, dataset.clip, labels, strict=True)
+        if isinstance(label, LeftOut)
     ]
     chosen: dict[str, Any] = {name: array[kept] for name, array in dataset.examples._asdict().items()}
-    chosen["emotion"] = np.array([names.index(name) for name in classes if name], dataset.examples.emotion.dtype)
+    indices = [names.index(label) for label in labels if isinstance(label, str)]
+    chosen["emotion"] = np.array(indices, dataset.examples.emotion.dtype)
     relabelled = replace(
         dataset,
         examples=dataset.examples._replace(**chosen),
@@ -187,5 +209,7 @@ def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
     return replace(relabelled, fingerprint=fingerprint(relabelled))
 
 
-def _unclassed(emotion: str | None, num_classes: int) -> str:
-    return f"emotion {emotion!r} is in none of the {num_classes} classes" if emotion else "no emotion is annotated"
+def _unclassed(emotion: str | None, num_classes: int) -> LeftOut:
+    return LeftOut(
+        f"emotion {emotion!r} is in none of the {num_classes} classes" if emotion else "no emotion is annotated"
+    )

@@ -3,15 +3,19 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from typing import NamedTuple
 
 SEVEN = ("anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")
 THREE = ("negative", "positive", "surprise")
 FOUR = (*THREE, "others")
-SEVEN_OF_CASME3 = ("anger", "disgust", "fear", "happiness", "others", "sadness", "surprise")
+SEVEN_WITH_OTHERS = ("anger", "disgust", "fear", "happiness", "others", "sadness", "surprise")
 NO_EMOTION = -1  # index of a sample without one
 EMOTIONS = (*SEVEN, "repression", "others", "negative", "positive")
 CLASS_NAMES: Mapping[int, tuple[str, ...]] = {3: THREE, 4: FOUR, 7: SEVEN}
-_OF_DATABASE: Mapping[tuple[str, int], tuple[str, ...]] = {("casme3", 7): SEVEN_OF_CASME3}
+_OF_DATABASE: Mapping[tuple[str, int], tuple[str, ...]] = {
+    ("casme3", 7): SEVEN_WITH_OTHERS,
+    ("mmew", 7): SEVEN_WITH_OTHERS,
+}
 
 _NO_EMOTION_NAME = {"", "?", "-", "/", "\\", "n/a", "na", "nan", "none", "null", "unknown", "无", "未知"}
 _SYNONYMS = {
@@ -48,6 +52,12 @@ _SYNONYMS = {
 _TO_THREE = {"happiness": "positive", "positive": "positive", "surprise": "surprise", "others": None}
 
 
+class LeftOut(NamedTuple):
+    """Why a clip belongs to no class."""
+
+    reason: str
+
+
 def emotion_name(cell: object) -> str | None:
     """A cell's emotion in our spelling; None for an empty one, ``?`` or the like.
 
@@ -79,7 +89,7 @@ def emotion_number(cell: object) -> int | None:
 def class_names(num_classes: int, database: str = "") -> tuple[str, ...]:
     """The classes of a protocol.
 
-    Papers on CAS(ME)^3 use a different set of seven classes: with others, without contempt.
+    Papers on CAS(ME)^3 use a different set of seven classes: with others, without contempt. These are MMEW's, too.
 
     Args:
         num_classes: 3, 4 or 7.
@@ -103,7 +113,8 @@ def class_name(emotion: str, num_classes: int, database: str = "") -> str | None
     3 classes: happiness is positive, surprise is surprise, others belongs to none, everything else is negative.
     4 classes: those, and others. 7 classes: the emotion itself, if it is one of the seven.
 
-    Source: the mapping of FED-PsyAU (ICCV 2025); for 4 and CAS(ME)^3's 7 classes, that of papers on CAS(ME)^3.
+    Source: the mapping of FED-PsyAU (ICCV 2025); for 4 and CAS(ME)^3's 7 classes, that of papers on CAS(ME)^3; MMEW's
+    7 are its table's emotions.
 
     >>> [class_name(emotion, 3) for emotion in ("happiness", "repression", "others")]
     ['positive', 'negative', None]

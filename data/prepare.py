@@ -42,12 +42,12 @@ _SHEET_CLIPS = 10
 class Options:
     """Make a dataset of your own copy of a database; docs/databases.md says how each should lie."""
 
-    database: tyro.conf.Positional[Literal["casme3", "dfme", "casme2", "samm", "disfa", "ckplus"]]
+    database: tyro.conf.Positional[Literal["casme3", "dfme", "casme2", "samm", "smic", "mmew", "disfa", "ckplus"]]
     """Which database."""
     manual_dir: Path
     """The folder of your copy."""
     config: str | None = None
-    """Configuration; dfme has all, A, B, C and challenge, casme3 has part_a and part_c."""
+    """Configuration; dfme has all, A, B, C and challenge, casme3 part_a and part_c, smic hs, cropped, raw and e_hs."""
     data_dir: Path | None = None
     """Where datasets are kept; by default TFDS_DATA_DIR, else ~/tensorflow_datasets."""
     table: Path | None = None
@@ -56,8 +56,8 @@ class Options:
     """Folder of landmark files that mirrors the copy's folders: .txt, .pts, OpenFace's or mediapipe's .csv or .json."""
     landmarker: str | None = None
     """Your own `module:function` from a grey picture to 68 points (x, y), where there is no such file; else dlib's."""
-    apex: Literal["drop", "midpoint", "spot"] = "drop"
-    """Rows that give no apex, or the onset as apex."""
+    apex: Literal["drop", "midpoint", "spot"] | None = None
+    """Rows that give no apex, or the onset as apex; by default midpoint for smic, which marks none, else drop."""
     emotions: tuple[str, ...] = ()
     """What numbers in the column of emotions mean: 1=negative 2=positive 3=surprise."""
     scaling: Literal["fixed", "minmax"] = "fixed"
@@ -126,7 +126,7 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
         num_workers=options.num_workers,
         manual_dir=options.manual_dir,
         choices=Choices(
-            APEX_POLICIES[options.apex],
+            APEX_POLICIES[options.apex] if options.apex else None,
             options.table,
             options.landmarks,
             skip_broken=options.skip_broken,

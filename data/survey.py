@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -32,7 +32,7 @@ class Choices:
     """What a user may decide about reading a copy.
 
     Attributes:
-        apex: what to do with rows without a usable apex.
+        apex: what to do with rows without a usable apex; None for what is usual of the database.
         table: the annotation table; None to look for it in the copy.
         landmarks: folder of landmark files that mirrors the copy; None for the copy's own, if it has some.
         detects: whether faces without a landmark file can be detected.
@@ -40,12 +40,15 @@ class Choices:
         emotions: what numbers in the column of emotions mean; None for the usual.
     """
 
-    apex: ApexPolicy = drop
+    apex: ApexPolicy | None = None
     table: Path | None = None
     landmarks: Path | None = None
     detects: bool = False
     skip_broken: bool = False
     emotions: EmotionNumbers | None = None
+
+
+Locate = Callable[[Tree, Annotation], Footage | str]
 
 
 class Layout(NamedTuple):
@@ -59,15 +62,19 @@ class Layout(NamedTuple):
         labelled: AUs that its coders looked for.
         landmark_folder: name of the copy's own folder of landmark files.
         missing_part: (copy, a table of which no clip is there) -> the folder that is missing, if there is telling.
+        locators: configuration -> ``locate`` of it, where clips of several configurations bear the same names.
+        apex: what becomes of rows without a usable apex unless the user says otherwise.
     """
 
     title: str
     expected: str
     read: Callable[[Tree, str, Path | None], Sequence[Table]]
-    locate: Callable[[Tree, Annotation], Footage | str]
+    locate: Locate
     labelled: frozenset[int]
     landmark_folder: str = "landmarks"
     missing_part: Callable[[Tree, Table], str] = lambda tree, table: ""
+    locators: Mapping[str, Locate] = {}
+    apex: ApexPolicy = drop
 
 
 class Survey(NamedTuple):
@@ -117,6 +124,7 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
         config: configuration of the database.
         choices: the user's.
     """
+    layout = layout._replace(locate=layout.locators.get(config, layout.locate), apex=choices.apex or layout.apex)
     if nowhere := _nowhere(layout, root, choices):
         return _unusable(root, nowhere)
     tree = Tree(root)
@@ -144,11 +152,8 @@ def survey(layout: Layout, root: Path, config: str, choices: Choices) -> Survey:
     ]
     if not clips and not problems:
         reasons = Counter(row.reason.partition(" (")[0] for row in dropped).most_common(3)
-        hint = (
-            ""
-            if choices.apex is not drop
-            else "; --apex midpoint or spot finds one" * any("apex" in told for told, _ in reasons)
-        )
+        asked = layout.apex is drop and any("apex" in told for told, _ in reasons)
+        hint = "; --apex midpoint or spot finds one" if asked else ""
         problems.append(f"{root}: no row becomes a sample ({'; '.join(told for told, _ in reasons)}{hint})")
     return Survey(root, tables, clips, tuple(dropped), (*problems, *_without_landmarks(clips, choices)))
 
@@ -178,7 +183,7 @@ def _look(
     for row in rows:
         try:
             found = layout.locate(tree, row)
-            item = _missing(found) if isinstance(found, str) else _clip(row, found, tree, landmarks, choices)
+            item = _missing(found) if isinstance(found, str) else _clip(layout, row, found, tree, landmarks, choices)
         except (PictureError, OSError) as error:
             found, item = None, str(error)
         looked.append((found if isinstance(found, str) else "", item))
@@ -198,7 +203,7 @@ def _missing(place: str) -> str:
 
 
 def _clip(
-    annotation: Annotation, found: Footage, tree: Tree, landmarks: Sequence[Tree], choices: Choices
+    layout: Layout, annotation: Annotation, found: Footage, tree: Tree, landmarks: Sequence[Tree], choices: Choices
 ) -> Clip | Dropped | str:
     """The clip, why it is dropped, or what is wrong.
 
@@ -210,7 +215,7 @@ def _clip(
     marks = marks_of(landmarks, tree.root, annotation, found) if landmarks else {}
     if not marks and not choices.landmarks:
         marks = marks_beside(tree, found)
-    item = find_clip(annotation, found, choices.apex, marks)
+    item = find_clip(annotation, found, layout.apex, marks)
     if isinstance(item, Clip):
         return _broken(item) or item
     unreadable = unreadable_kinds(found.folder) if "missing" in item.reason and found.folder.is_dir() else ""

@@ -10,6 +10,7 @@ _COLUMNS = (
     ("casme3", "COLUMNS"),
     ("casme2", "COLUMNS"),
     ("samm", "COLUMNS"),
+    ("mmew", "COLUMNS"),
     ("dfme", "CHALLENGE"),
     ("dfme", "FULL"),
 )

@@ -21,8 +21,12 @@ from fedpsyau_jax.synthesis.layouts import LAYOUTS, Row, Truth
 from fedpsyau_jax.synthesis.layouts.copy import annotate, plan
 from fedpsyau_jax.synthesis.population import Population
 
-CONFIGS = {"dfme-challenge": "challenge", "casme3": "part_a", "casme3-long": "part_a", "casme3-c": "part_c"}
-TABULAR = [name for name in LAYOUTS if name not in ("disfa", "ckplus", "casme3-c")]
+CONFIGS = {
+    "dfme-challenge": "challenge", "casme3": "part_a", "casme3-long": "part_a", "casme3-c": "part_c", "smic": "hs",
+    "smic-raw": "hs", "smic-e": "e_hs",
+}  # fmt: skip
+WITHOUT_APEX = ("casme3-c", "smic", "smic-raw", "smic-e")
+TABULAR = [name for name in LAYOUTS if name not in ("disfa", "ckplus", *WITHOUT_APEX)]
 REASONS = {"onset is apex": "onset and apex are the same frame", "no apex": "no apex is annotated"}
 POINTS = "".join(f"{20 + place} {30 + place % 7}\n" for place in range(68))
 
@@ -34,7 +38,7 @@ def blank_copy(name: str, folder: Path, num_subjects: int = 6, seed: int = 0, la
     entries = plan(layout, population, quirks=True, faceless=False)
     folder.mkdir()
     truth = annotate(layout, folder, entries, seed, landmarks=True)
-    files = {folder / entry.folder / entry.picture.format(n): n for entry in entries for n in entry.frames}
+    files = {folder / entry.frame_file(n): n for entry in entries for n in entry.frames}
     for path, last in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".avi":

@@ -35,6 +35,10 @@ def test_agrees_with_scikit_learn(pairs):
             sklearn_metrics.balanced_accuracy_score(labels, predictions),
             sklearn_metrics.accuracy_score(labels, predictions),
         )
+        precision = sklearn_metrics.precision_score(labels, predictions, average="macro", zero_division=0)
+    assert metrics.macro_precision(metrics.confusion_counts(labels, predictions, NUM_CLASSES)) == pytest.approx(
+        precision
+    )
     assert scores(labels, predictions) == pytest.approx(expected, abs=1e-12)
 
 
@@ -46,11 +50,14 @@ def test_confusion_and_per_class_scores_agree_with_scikit_learn(pairs):
     every_class = range(NUM_CLASSES)
     expected = sklearn_metrics.confusion_matrix(labels, predictions, labels=every_class)
     np.testing.assert_array_equal(confusion, expected)
-    _, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
+    precision, recall, f1, support = sklearn_metrics.precision_recall_fscore_support(
         labels, predictions, labels=every_class, zero_division=np.nan
     )
     np.testing.assert_allclose(metrics.recall_per_class(confusion), np.where(support > 0, recall, np.nan))
     occurs = (support > 0) | np.isin(every_class, predictions)
+    np.testing.assert_allclose(
+        metrics.precision_per_class(confusion), np.where(occurs, np.nan_to_num(precision), np.nan)
+    )
     np.testing.assert_allclose(metrics.f1_per_class(confusion), np.where(occurs, f1, np.nan))
 
 
@@ -118,6 +125,13 @@ def test_reference_predictions(case):
     labels, predictions = GOLDEN[f"metric/{case}/true"], GOLDEN[f"metric/{case}/pred"]
     expected = GOLDEN[f"metric/{case}/present_classes_macro_f1_recall"]
     np.testing.assert_allclose(scores(labels, predictions, 3)[:2], expected, atol=1e-12)
+
+
+def test_published_predictions_of_ststnet_on_megc_2019():
+    """Its UAR was published as .7605, which is its macro precision."""
+    confusion = np.array([[219, 22, 9], [40, 62, 7], [21, 3, 59]])
+    values = (metrics.uf1(confusion), metrics.uar(confusion), metrics.macro_precision(confusion))
+    assert [round(float(value), 4) for value in values] == [0.7353, 0.7186, 0.7605]
 
 
 def test_absent_classes():

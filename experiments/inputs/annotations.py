@@ -23,6 +23,7 @@ TABLE_COLUMNS: Mapping[str, Sequence[str]] = {
     "casme3": ("COLUMNS",),
     "casme2": ("COLUMNS",),
     "samm": ("COLUMNS",),
+    "mmew": ("COLUMNS",),
     "dfme": ("CHALLENGE", "FULL"),
 }
 PLAIN = "one with a column `subject` and one of AUs, or columns AU1, AU2, ... of 0, 1 or nothing"

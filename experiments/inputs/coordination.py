@@ -21,8 +21,8 @@ class CoordinationSettings:
     """Settings of ``coordination``.
 
     Attributes:
-      database: Database: synthetic, casme3, dfme, casme2, samm, disfa, ckplus, or your own as module:function; with
-        --table, the database that the table belongs to (by default detected).
+      database: Database: synthetic, casme3, dfme, casme2, samm, mmew, disfa, ckplus, or your own as module:function;
+        with --table, the database that the table belongs to (by default detected).
       table: Annotation table, Excel or CSV: a database's own, or one with columns subject, AU1, AU2, ... of 0, 1 or
         nothing where an AU is not labelled.
       level: False-discovery rate at which pairs are found.

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
 Variant = Literal["full", "global-only", "regional-only", "no-gat", "no-transformer-no-gat"]
 AUModule = Literal["frozen", "finetuned", "scratch"]
-DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm"]
-AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm"]
-CLASSES: Mapping[str, Literal[3, 4, 7]] = {"synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3}
+DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm", "smic", "mmew"]
+AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm", "mmew"]
+CLASSES: Mapping[str, Literal[3, 4, 7]] = {
+    "synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3, "smic": 3, "mmew": 7,
+}  # fmt: skip
 """Default number of emotion classes of each database, by its published protocols."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
@@ -114,9 +116,11 @@ class RecognitionSettings(RunSettings):
     Attributes:
       database: Database, or several together: synthetic is rendered on first use; others are built from your copy or
         by module:function.
-      config: Configuration of a single database; dfme has all, A, B, C and challenge, casme3 has part_a and part_c.
-      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3: with others,
-        without contempt); by default 7 for synthetic and dfme, else 3, and 3 for several databases that differ.
+      config: Configuration of a single database; dfme has all, A, B, C and challenge, casme3 part_a and part_c, smic
+        hs, cropped, raw and e_hs.
+      classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3 and mmew: with
+        others, without contempt); by default 7 for synthetic, dfme and mmew, else 3, and 3 for several databases that
+        differ.
       au_init: Run folder of experiments.pretrain to take the AU detector from; by default it is pretrained on other
         synthetic subjects.
       batch: Maximum batch size; all batches of an epoch have the same size.

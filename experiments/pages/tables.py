@@ -15,7 +15,7 @@ from experiments.results.scores import METRICS
 
 UNDEFINED = "-"
 WIDEST_HEADING = 11
-NAMES = ("run", "algorithm", "difference", "score", "pair")
+NAMES = ("run", "algorithm", "difference", "score", "pair", "clips of", "class", "true / predicted")
 NAME_WIDTH = 8
 """Columns that may be folded, and how narrow; scores are never."""
 ANY_WIDTH = 10_000
@@ -58,26 +58,26 @@ def title(what: str, *, synthetic: bool) -> str:
     return f"{what} (synthetic data)" if synthetic else what
 
 
-def number(value: float) -> str:
-    """Three decimals without the leading zero; "-" for NaN.
+def number(value: float, decimals: int = 3) -> str:
+    """So many decimals without the leading zero; "-" for NaN.
 
-    >>> number(0.51234), number(1.0), number(-0.25), number(float("nan"))
-    ('.512', '1.000', '-.250', '-')
+    >>> number(0.51234), number(1.0), number(-0.25), number(float("nan")), number(0.51234, 4)
+    ('.512', '1.000', '-.250', '-', '.5123')
     """
     if np.isnan(value):
         return UNDEFINED
-    digits = f"{abs(value):.3f}".removeprefix("0")
+    digits = f"{abs(value):.{decimals}f}".removeprefix("0")
     return f"-{digits}" if value < 0 and digits.strip(".0") else digits
 
 
-def with_interval(estimate: float, low: float, high: float) -> str:
-    """A score and its interval; the score alone where there is none.
+def with_interval(estimate: float, low: float, high: float, decimals: int = 3) -> str:
+    """A score with so many decimals and its interval; the score alone where there is none.
 
     >>> with_interval(0.5123, 0.43, 0.59), with_interval(-0.02, float("nan"), float("nan"))
     ('.512 [.430, .590]', '-.020')
     """
     bounds = interval_text(low, high)
-    return f"{number(estimate)} {bounds}" if bounds else number(estimate)
+    return f"{number(estimate, decimals)} {bounds}" if bounds else number(estimate, decimals)
 
 
 def interval_text(low: float, high: float) -> str:
@@ -198,16 +198,19 @@ def print_table(console: Console, text: pd.DataFrame, heading: str) -> None:
     console.print(table, width=max(console.width, least), crop=False)
 
 
-def interval_columns(table: pd.DataFrame, headings: Mapping[str, str]) -> dict[str, list[str]]:
+def interval_columns(table: pd.DataFrame, headings: Mapping[str, str], decimals: int = 3) -> dict[str, list[str]]:
     """Metrics with their intervals as text, by their headings.
 
     Args:
       table: with the columns ``<metric>``, ``<metric>_low`` and ``<metric>_high``.
       headings: of the metrics.
+      decimals: of the metrics; their intervals have three.
     """
+    ends = ("", "_low", "_high")
     return {
         heading: [
-            with_interval(*row) for row in table[[metric, f"{metric}_low", f"{metric}_high"]].itertuples(index=False)
+            with_interval(estimate, low, high, decimals)
+            for estimate, low, high in zip(*(table[f"{metric}{end}"] for end in ends), strict=True)
         ]
         for metric, heading in headings.items()
     }

@@ -1,9 +1,11 @@
 """Assignment of subjects to clients, and division of each client's examples into training and test (on the host)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from fedpsyau_jax.splits.assignment import Least, people_of
+from fedpsyau_jax.splits.partition import Partition, even
 from fedpsyau_jax.splits.split import Client, Split, within
 from fedpsyau_jax.types import Int
 
@@ -62,14 +64,22 @@ def by_example(
     return ~np.isin(np.arange(count), generator.permutation(count)[:num_test])
 
 
+LEAST: Mapping[Division, Least] = {by_subject: Least(2, 2), by_example: Least(1, 2)}
+"""What a client must have to be divided."""
+
+
 def split_clients(
     subjects: Sequence[str] | np.ndarray,
     num_clients: int,
     train_share: float,
     generator: np.random.Generator,
     divide: Division = by_subject,
+    *,
+    partition: Partition = even,
+    labels: Int[np.ndarray, "examples"] | None = None,
+    least: Least | None = None,
 ) -> list[Client]:
-    """Assign subjects to clients at random, as evenly as possible, and split each client's examples.
+    """Assign whole subjects to clients, by default at random and as evenly as possible, and split their examples.
 
     Args:
         subjects: [examples] subject of each example.
@@ -77,6 +87,9 @@ def split_clients(
         train_share: share of a client's subjects (or examples) to train on, in (0, 1).
         generator: the only source of randomness.
         divide: `by_subject` or `by_example`.
+        partition: which subjects are whose: `even`, `dirichlet(alpha)`, `quantity(sigma)`, `shards(n)`.
+        labels: [examples] class indices from 0, for partitions that look at classes.
+        least: what a client must have; by default what it needs to be divided.
 
     Returns:
         One `Client` each; every example belongs to exactly one client and one side.
@@ -95,12 +108,14 @@ def split_clients(
             f"{num_clients} clients were asked for, but the data has {len(names)} subjects: "
             f"choose 1 to {len(names)} clients"
         )
+    people = people_of(subjects, np.zeros(len(subjects), int) if labels is None else labels)
+    least = least or LEAST.get(divide, Least(1, 1))
     clients = []
-    for members in np.array_split(generator.permutation(names), num_clients):
+    for members in partition(people, num_clients, least, generator):
         examples = np.flatnonzero(np.isin(subjects, members))
         trained = divide(examples, subjects[examples], train_share, generator)
-        people = tuple(sorted(members.tolist()))
-        clients.append(Client(examples[trained], examples[~trained], subjects=people))
+        own = tuple(sorted(members.tolist()))
+        clients.append(Client(examples[trained], examples[~trained], subjects=own))
     return clients
 
 

@@ -11,7 +11,10 @@ from rich.console import Console
 from fedpsyau_jax.options import parsed
 from fedpsyau_jax.synthesis.layouts import LAYOUTS, Truth, write_copy
 
-LayoutName = Literal["casme3", "casme3-long", "casme3-c", "dfme", "dfme-challenge", "casme2", "samm", "disfa", "ckplus"]
+LayoutName = Literal[
+    "casme3", "casme3-long", "casme3-c", "dfme", "dfme-challenge", "casme2", "samm", "smic", "smic-raw", "smic-e",
+    "mmew", "disfa", "ckplus",
+]  # fmt: skip
 
 
 def main(

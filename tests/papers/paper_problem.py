@@ -46,11 +46,11 @@ MOON       no projection head: z = x body, cosine similarities, mean over exampl
            the previous model is the client's own after its last training (``start`` in round 0: no gradient).
 FedProto   no weights are exchanged. Prototypes come from the trained model. The global one is the mean over all
            examples of a class, sum_k n_kj C_kj / sum_k n_kj: eq. 6's further factor 1 / (number of clients) would
-           shrink it and is left out. No pull in round 0, nor for a class that a client lacks. ``distance``: "squared" is
-           sum_j ||C_kj - C_j||^2; "norm" without the square (the paper says L2); "examples" the released mean squared
-           error, the mean over examples and features of (z - C_y)^2. A client that alone has a class is at distance 0
-           from its prototype when a round begins: there the norm pulls with full length in the direction of rounding
-           errors, so it can only be compared where two clients have each class.
+           shrink it and is left out. No pull in round 0, nor for a class that a client lacks. ``distance``:
+           "squared" is sum_j ||C_kj - C_j||^2; "norm" without the square (the paper says L2); "examples" the released
+           mean squared error, the mean over examples and features of (z - C_y)^2. A client that alone has a class is
+           at distance 0 from its prototype when a round begins: there the norm pulls with full length in the direction
+           of rounding errors, so it can only be compared where two clients have each class.
 ========== ===========================================================================================================
 """
 
@@ -72,7 +72,10 @@ class Examples(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """K clients' losses and exact gradients over one flat vector; ``shapes`` names its parts in order."""
+    """K clients' losses and exact gradients over one flat vector; ``shapes`` names its parts in order.
+
+    ``hessian``: matrices [d, d]; empty for ``representations``.
+    """
 
     sizes: Vector
     shapes: dict[str, tuple[int, ...]]
@@ -80,6 +83,7 @@ class Problem(NamedTuple):
     loss: tuple[Callable[[Vector], float], ...]
     gradient: tuple[Callable[[Vector], Vector], ...]
     examples: tuple[Examples, ...] = ()
+    hessian: tuple[Callable[[Vector], Vector], ...] = ()
 
     def clients(self) -> range:
         return range(len(self.sizes))
@@ -132,6 +136,7 @@ def quadratic(curvatures: list[float], centres: list[float], sizes: list[float],
         np.array([start]),
         tuple(lambda w, h=h, c=c: float(h / 2 * (w[0] - c) ** 2) for h, c in pairs),
         tuple(lambda w, h=h, c=c: h * (w - c) for h, c in pairs),
+        hessian=tuple(lambda w, h=h: np.array([[h]]) for h, _ in pairs),
     )
 
 
@@ -153,6 +158,10 @@ def logistic(ridge: float = 0.1, seed: int = 0) -> Problem:
     def gradient(w: Vector, x: Vector, y: Vector) -> Vector:
         return x.T @ (1 / (1 + np.exp(-x @ w)) - y) / len(y) + ridge * w
 
+    def hessian(w: Vector, x: Vector) -> Vector:
+        likely = 1 / (1 + np.exp(-x @ w))
+        return (x.T * likely * (1 - likely)) @ x / len(x) + ridge * np.eye(5)
+
     return Problem(
         np.array(SIZES, float),
         {"body": (2,), "head": (2,), "norm": (1,)},
@@ -160,6 +169,7 @@ def logistic(ridge: float = 0.1, seed: int = 0) -> Problem:
         tuple(lambda w, e=e: loss(w, e.inputs, e.labels) for e in examples),
         tuple(lambda w, e=e: gradient(w, e.inputs, e.labels) for e in examples),
         tuple(examples),
+        tuple(lambda w, e=e: hessian(w, e.inputs) for e in examples),
     )
 
 

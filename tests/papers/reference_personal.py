@@ -96,12 +96,13 @@ def per_fedavg(
     steps: int,
     alpha: float,
     delta: float | None = None,
+    exact: bool = False,
 ) -> list[Round]:
     """Fallah et al., Personalized Federated Learning with Theoretical Guarantees (Per-FedAvg), NeurIPS 2020, alg. 1.
 
     u = w - alpha grad f(w); w <- w - eta (I - alpha hess f(w)) grad f(u); the server averages.
-    ``delta`` None: the first-order variant FO drops the Hessian; else HF: hess f(w) g is
-    (grad f(w + delta g) - grad f(w - delta g)) / (2 delta). Small deltas give the exact product.
+    ``exact``: as written; without it and without ``delta`` the first-order variant FO, which drops the Hessian; with
+    ``delta`` HF, where hess f(w) g is (grad f(w + delta g) - grad f(w - delta g)) / (2 delta).
     """
     history = []
     server = problem.start
@@ -112,7 +113,9 @@ def per_fedavg(
             w = server
             for _ in range(steps):
                 g = gradient(w - alpha * gradient(w))
-                if delta is not None:
+                if exact:
+                    g = g - alpha * problem.hessian[k](w) @ g
+                elif delta is not None:
                     g = g - alpha * (gradient(w + delta * g) - gradient(w - delta * g)) / (2 * delta)
                 w = w - eta * g
             clients.append(w)

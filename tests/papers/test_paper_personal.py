@@ -15,20 +15,21 @@ GROUPS = ("body", "head", "norm")
 
 def test_per_fedavg_on_quadratics_and_without_inner_step() -> None:
     expected = base.fedavg(CONVEX, 5, **TRAINING)
-    for delta in (None, 1e-3):
-        assert_same(personal.per_fedavg(CONVEX, 5, **TRAINING, alpha=0.0, delta=delta), expected)
+    for variant in ({}, {"delta": 1e-3}, {"exact": True}):
+        assert_same(personal.per_fedavg(CONVEX, 5, **TRAINING, alpha=0.0, **variant), expected)
     alpha = 0.25
-    for delta, power in ((None, 1), (0.1, 2)):  # the Hessian is h: both differences are exact
-        history = personal.per_fedavg(SCALAR, 400, eta=0.2, steps=1, alpha=alpha, delta=delta)
+    for variant, power in (({}, 1), ({"delta": 0.1}, 2), ({"exact": True}, 2)):  # differences of lines are exact
+        history = personal.per_fedavg(SCALAR, 400, eta=0.2, steps=1, alpha=alpha, **variant)
         reached = limit(history)
         np.testing.assert_allclose(reached, minimiser(N * H * (1 - alpha * H) ** power), atol=1e-9)
         np.testing.assert_allclose(history[-1].personal[:, 0], reached - alpha * H * (reached - C), atol=1e-9)
 
 
-def test_per_fedavg_descends_the_meta_loss() -> None:
+@pytest.mark.parametrize("variant", [{"delta": 1e-4}, {"exact": True}])
+def test_per_fedavg_descends_the_meta_loss(variant: dict[str, float]) -> None:
     gradient, loss, alpha = CONVEX.gradient[0], CONVEX.loss[0], 0.3
     alone = CONVEX._replace(sizes=CONVEX.sizes[:1], loss=CONVEX.loss[:1], gradient=CONVEX.gradient[:1])
-    after = personal.per_fedavg(alone, 1, eta=0.1, steps=1, alpha=alpha, delta=1e-4)[0].clients[0]
+    after = personal.per_fedavg(alone, 1, eta=0.1, steps=1, alpha=alpha, **variant)[0].clients[0]
     meta = slope(lambda w: loss(w - alpha * gradient(w)), alone.start)
     np.testing.assert_allclose((alone.start - after) / 0.1, meta, atol=1e-7)
 

@@ -17,6 +17,9 @@ def test_gradients_are_those_of_the_losses(problem: Problem) -> None:
     for k in problem.clients():
         for w in (problem.start, problem.start + 0.3):
             np.testing.assert_allclose(problem.gradient[k](w), slope(problem.loss[k], w), atol=1e-8)
+            for i, hessian in enumerate(problem.hessian[k](w) if problem.hessian else ()):
+                row = slope(lambda w, k=k, i=i: problem.gradient[k](w)[i], w)
+                np.testing.assert_allclose(hessian, row, atol=1e-7)
 
 
 def test_named_groups_partition_the_vector() -> None:

@@ -29,7 +29,8 @@ METHODS: dict[str, Callable[[Problem, int], list[Round]]] = {
     "apfl": fix(personal.apfl, **TRAINING, alpha=0.3, alpha_eta=0.1),
     "pfedme": fix(personal.pfedme, **TRAINING, lam=2.0, inner_eta=0.1, inner_steps=3, beta=0.8),
     "per_fedavg_fo": fix(personal.per_fedavg, **TRAINING, alpha=0.1),
-    "per_fedavg_hf": fix(personal.per_fedavg, **TRAINING, alpha=0.1, delta=1e-3),
+    "per_fedavg_hf": fix(personal.per_fedavg, **TRAINING, alpha=0.1, delta=0.3),
+    "per_fedavg": fix(personal.per_fedavg, **TRAINING, alpha=0.1, exact=True),
     "fedavgm": fix(server.fedavgm, **TRAINING, beta=0.5),
     "fedadam": fix(server.fedadam, **TRAINING, server_eta=0.1),
     "fedyogi": fix(server.fedyogi, **TRAINING, server_eta=0.1),
@@ -52,6 +53,7 @@ def taken(problem: Problem, order: list[int]) -> Problem:
         sizes=problem.sizes[order],
         loss=tuple(problem.loss[k] for k in order),
         gradient=tuple(problem.gradient[k] for k in order),
+        hessian=tuple(problem.hessian[k] for k in order) if problem.hessian else (),
         examples=tuple(problem.examples[k] for k in order),
     )
 

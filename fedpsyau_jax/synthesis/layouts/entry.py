@@ -26,6 +26,7 @@ class Entry(NamedTuple):
         said: cells of the table that differ from the truth, by column (``onset``, ``apex``, ...).
         problem: why the row is no sample.
         quirk: what is odd about it.
+        uncounted: number of the frame before the first that the pictures' names count.
     """
 
     clip: Clip
@@ -40,6 +41,7 @@ class Entry(NamedTuple):
     said: Mapping[str, Any] = {}
     problem: Problem | None = None
     quirk: str = ""
+    uncounted: int = 0
 
     def cell(self, column: str) -> Any:
         """What the table says in a column."""
@@ -50,7 +52,7 @@ class Entry(NamedTuple):
     def frame_file(self, frame: int) -> PurePosixPath:
         """The picture of a frame, or of the nearest one that exists."""
         nearest = min(self.frames, key=lambda number: abs(number - frame))
-        return self.folder / self.picture.format(nearest)
+        return self.folder / self.picture.format(nearest - self.uncounted)
 
 
 Quirk = Callable[[Entry], Entry]

@@ -27,10 +27,9 @@ def film_entry(entry: Entry, face: Portrait, population: Population) -> Footage:
 def write_pictures(root: Path, filmed: Sequence[tuple[Entry, Footage]]) -> None:
     """Each frame as a picture file of its own."""
     for entry, footage in filmed:
-        folder = root / entry.folder
-        folder.mkdir(parents=True, exist_ok=True)
+        (root / entry.folder).mkdir(parents=True, exist_ok=True)
         for number, frame in zip(entry.frames, footage.frames, strict=True):
-            _write_picture(folder / entry.picture.format(number), frame)
+            _write_picture(root / entry.frame_file(number), frame)
 
 
 def _write_picture(path: Path, frame: UInt8[np.ndarray, "rows columns 3"]) -> None:

@@ -1,0 +1,1 @@
+"""MMEW: builder and layout."""

@@ -1,0 +1,1 @@
+"""SMIC: builder and layout."""
