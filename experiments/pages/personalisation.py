@@ -15,9 +15,8 @@ from matplotlib.figure import Figure
 from experiments.pages.figures import PALETTE, titled_figure
 from experiments.pages.sweeps import family_name, label, ordered, scale_axis
 from experiments.pages.tables import title
-from experiments.results.sweeps import swept_settings
+from experiments.results.sweeps import LAB_SHIFT, swept_settings
 
-LAB_SHIFT = "lab-shift"
 REFERENCES = ("local", "fedavg")
 """Algorithms that a gain is over: no exchange, and one model for all."""
 NO_GAIN = (*REFERENCES, "centralised")
