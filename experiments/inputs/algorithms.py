@@ -1,9 +1,7 @@
 """Federated algorithms by name, for ``--algorithms``: one of the table below, or ``module:function`` of your own."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from experiments.inputs import plugins
 from experiments.inputs.settings import FedSettings
@@ -15,42 +13,85 @@ if TYPE_CHECKING:
     Algorithm = Callable[[Float[Array, "clients"], FedSettings], Strategy]
 
 OPTION = "--algorithms"
-ROUNDING = 1e-4
 TITLES: Mapping[str, str] = {
     "local": "Local only",
     "fedavg": "FedAvg",
     "fedprox": "FedProx",
     "p-fedprox": "P-FedProx",
     "centralised": "Centralised",
+    "fedbn": "FedBN",
+    "fedper": "FedPer",
+    "fedrep": "FedRep",
+    "ditto": "Ditto",
+    "apfl": "APFL",
+    "pfedme": "pFedMe",
+    "fedala": "FedALA",
+    "scaffold": "SCAFFOLD",
+    "fedavgm": "FedAvgM",
+    "fedadam": "FedAdam",
+    "fedyogi": "FedYogi",
+    "feddyn": "FedDyn",
+    "moon": "MOON",
+    "fedproto": "FedProto",
+    "q-fedavg": "q-FedAvg",
+    "per-fedavg": "Per-FedAvg",
 }
 """Names of algorithms in tables."""
+ADAPTIVE = ("adaptive_rate", "server_momentum", "adaptive_decay", "adaptive_floor")
 DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
-    "local": (),
-    "fedavg": (),
     "fedprox": ("mu",),
     "p-fedprox": ("mu", "self_weight"),
-    "centralised": (),
+    "fedrep": ("head_epochs",),
+    "ditto": ("ditto_pull",),
+    "apfl": ("apfl_share",),
+    "pfedme": ("pfedme_pull", "pfedme_rate"),
+    "fedala": ("fedala_rate",),
+    "fedavgm": ("server_rate", "server_momentum"),
+    "fedadam": ADAPTIVE,
+    "fedyogi": ADAPTIVE,
+    "feddyn": ("feddyn_alpha",),
+    "moon": ("moon_factor", "moon_temperature"),
+    "fedproto": ("fedproto_factor",),
+    "q-fedavg": ("fairness", "lipschitz"),
+    "per-fedavg": ("adaptation_rate",),
 }
-"""For each algorithm, the settings that it depends on, among those that not all algorithms use."""
-ALGORITHM_SETTINGS = DEPENDS_ON["p-fedprox"]
+"""The settings that an algorithm depends on, among those that not all algorithms use, in the order of its arguments."""
+ALGORITHM_SETTINGS = tuple(dict.fromkeys(name for names in DEPENDS_ON.values() for name in names))
 """All settings that only some algorithms use."""
+TWO_MODELS = ("ditto", "apfl", "pfedme", "per-fedavg")
+"""Algorithms whose clients have a personal model beside the global one; each of them is a row of the table."""
+MODELS = ("global", "personal")
 
 
-def title(name: str) -> str:
-    """Name of an algorithm in tables; the user's own is named as on the command line."""
-    return TITLES.get(name, name)
+def title(name: str, model: str = "") -> str:
+    """Name of an algorithm in tables, with the model that its row tests; your own is named as on the command line.
+
+    >>> title("fedavg"), title("ditto", "personal")
+    ('FedAvg', 'Ditto (personal)')
+    """
+    return TITLES.get(name, name) + (f" ({model})" if model else "")
+
+
+def models(name: str) -> tuple[str, ...]:
+    """The models of an algorithm's clients that are rows of the table; one without a name if there is only one.
+
+    >>> models("fedavg"), models("ditto")
+    (('',), ('personal', 'global'))
+    """
+    return MODELS[::-1] if name in TWO_MODELS else ("",)
 
 
 def depends_on(name: str) -> tuple[str, ...]:
     """The settings of ``ALGORITHM_SETTINGS`` that an algorithm may use; the user's own may use all of them."""
-    return DEPENDS_ON.get(name, ALGORITHM_SETTINGS)
+    return ALGORITHM_SETTINGS if plugins.is_plugin(name) else DEPENDS_ON.get(name, ())
 
 
-def algorithm(name: str) -> "Algorithm":
+def algorithm(name: str, model: str = "") -> "Algorithm":
     """The function from the clients' weights to a ``Strategy`` that a value of ``--algorithms`` names.
 
     Args:
         name: a name of ``TITLES``; or ``module:name``, where name is a function ``(weights, settings) -> Strategy``.
+        model: one of ``models(name)``, which is tested.
 
     Returns:
         A function of the weights [clients] (numbers of training examples) and the settings. It checks what the user's
@@ -66,87 +107,47 @@ def algorithm(name: str) -> "Algorithm":
     """
     plugins.refuse_unknown(OPTION, name, TITLES)
     if not plugins.is_plugin(name):
-        return lambda weights, settings: _built_in(name, weights, settings)
+        return lambda weights, settings: _by_settings(_built_in(name, model, weights, settings), weights, settings)
     function = plugins.function_or_value(OPTION, name, (), "not a function of (weights, settings)")
 
     def checked(weights: "Float[Array, 'clients']", settings: FedSettings) -> "Strategy":
+        from experiments.inputs.strategies import check_strategy
+
         strategy = plugins.call(OPTION, name, function, weights, settings)
-        return check_strategy(strategy, weights, f"{OPTION}={name}")
+        return _by_settings(check_strategy(strategy, weights, f"{OPTION}={name}"), weights, settings)
 
     return checked
 
 
-def _built_in(name: str, weights: "Float[Array, 'clients']", settings: FedSettings) -> "Strategy":
+def _built_in(name: str, model: str, weights: "Float[Array, 'clients']", settings: FedSettings) -> "Strategy":
     import jax.numpy as jnp
 
     from fedpsyau_jax import federated
 
     mu = jnp.asarray(settings.mu if len(settings.mu) > 1 else settings.mu[0], weights.dtype)
     match name:
-        case "fedavg":
-            return federated.fedavg(weights)
+        case "local":
+            return federated.local_only(weights)
+        case "fedavg" | "centralised":
+            return getattr(federated, name)(weights)
         case "fedprox":
             return federated.fedprox(weights, mu)
         case "p-fedprox":
             strategy = federated.p_fedprox(weights, mu, settings.self_weight)
             return federated.anchored_at_start(strategy) if settings.proximal == "released" else strategy
-        case "centralised":
-            return federated.centralised(weights)
-        case _:
-            return federated.local_only(weights)
+    numbers = [getattr(settings.numbers, number) for number in depends_on(name)]
+    strategy = getattr(federated.algorithms, name.replace("-", "_"))(weights, *numbers)
+    return strategy._replace(tested=jnp.int32(MODELS.index(model))) if model else strategy
 
 
-def check_strategy(strategy: Any, weights: "Float[Array, 'clients']", where: str) -> "Strategy":
-    """Check a strategy and convert it to arrays.
+def _by_settings(strategy: "Strategy", weights: "Float[Array, 'clients']", settings: FedSettings) -> "Strategy":
+    """Who takes part, and what becomes of batch statistics, unless the strategy says so itself."""
+    from fedpsyau_jax.federated import GROUPS, with_participation
 
-    Args:
-        strategy: what the user's function returned.
-        weights: [clients] that it is for.
-        where: start of the message.
-
-    Raises:
-        ValueError: what is wrong.
-    """
-    import jax.numpy as jnp
-
-    from fedpsyau_jax.federated import Strategy
-
-    if not isinstance(strategy, Strategy):
-        raise ValueError(f"{where}: the function returned {type(strategy).__name__}, not a Strategy")
-    mixing, mu = _numbers(strategy.mixing, f"{where}: its mixing"), _numbers(strategy.mu, f"{where}: its mu")
-    num_clients = len(weights)
-    if mixing.shape != (num_clients, num_clients):
-        raise ValueError(
-            f"{where}: its mixing has shape {mixing.shape}; give {(num_clients, num_clients)}, a row for each client"
-        )
-    if mu.shape != (num_clients,):
-        raise ValueError(f"{where}: its mu has shape {mu.shape}; give {(num_clients,)}, a number for each client")
-    sums = mixing.sum(axis=1)
-    if (wrong := np.flatnonzero(np.abs(sums - 1) > ROUNDING)).size:
-        raise ValueError(
-            f"{where}: its mixing sums to {sums[wrong[0]]:.4g} in row {wrong[0]}; divide each row by its sum"
-        )
-    if (mu < 0).any():
-        raise ValueError(f"{where}: its mu is {mu.min():.4g} for client {mu.argmin()}; give numbers of at least 0")
-    anchor = _anchor(strategy.anchored_at_start, where)
-    return Strategy(jnp.asarray(mixing, weights.dtype), jnp.asarray(mu, weights.dtype), anchor)
-
-
-def _numbers(values: Any, whose: str) -> np.ndarray:
-    try:
-        array = np.asarray(values, float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{whose} holds something other than numbers") from None
-    if not np.isfinite(array).all():
-        raise ValueError(f"{whose} holds a missing or infinite number")
-    return array
-
-
-def _anchor(value: Any, where: str) -> Any:
-    if value is None:
-        return None
-    import jax.numpy as jnp
-
-    if np.shape(value) != () or np.asarray(value).dtype != bool:
-        raise ValueError(f"{where}: its anchored_at_start is {value}; give True, False or None")
-    return jnp.asarray(value)
+    if settings.participation < 1 and strategy.sampling is None:
+        strategy = with_participation(strategy, weights, settings.participation)
+    if settings.statistics == "averaged" and strategy.statistics is None:
+        matrix = strategy.mixing if strategy.anchor is None else strategy.anchor
+        statistics = matrix[GROUPS.index("norm")] if matrix.ndim == 3 else matrix
+        strategy = strategy._replace(statistics=statistics)
+    return strategy

@@ -36,6 +36,7 @@ def check_fed(settings: FedSettings) -> None:
         algorithms.algorithm(name)
     check_labs(settings)
     _check_clients(settings)
+    _check_phases(settings)
     _check_sweep(settings)
 
 
@@ -122,6 +123,15 @@ def check_prior_names(names: Sequence[str]) -> None:
         prior_named(name)
 
 
+def _check_phases(settings: FedSettings) -> None:
+    epochs = settings.numbers.head_epochs
+    if "fedrep" in settings.algorithms and epochs >= settings.local_epochs:
+        raise ValueError(
+            f"--numbers.head-epochs={epochs}: FedRep trains the head in so many of the --local-epochs="
+            f"{settings.local_epochs} and the rest in those that are left, of which there must be one"
+        )
+
+
 def _check_cross_validation(settings: CrossValidationSettings) -> None:
     _check_recognition(settings)
     if settings.au == "scratch" and settings.au_init:
@@ -190,6 +200,8 @@ def _check_sweep(settings: RunSettings) -> None:
         check_priors(point.network)
         if isinstance(point, RecognitionSettings):
             _check_schedule(point)
+        if isinstance(point, FedSettings):
+            _check_phases(point)
         for option in texts:
             if why := _no_difference(option, point):
                 raise ValueError(f"--sweep {option}: {why}; leave it out")

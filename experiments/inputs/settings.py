@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from experiments.inputs.ranges import AMOUNT, COUNT, FOLDS, PROPER_SHARE, RATE, SEED, SEVERAL, SHARE, UP_TO_HALF
+from experiments.inputs.algorithm_numbers import AlgorithmNumbers
+from experiments.inputs.ranges import (
+    AMOUNT,
+    COUNT,
+    FOLDS,
+    POSITIVE_SHARE,
+    PROPER_SHARE,
+    RATE,
+    SEED,
+    SEVERAL,
+    SHARE,
+    UP_TO_HALF,
+)
 
 if TYPE_CHECKING:
     from fedpsyau_jax.models.fedpsyau import Architecture
@@ -171,8 +183,13 @@ class FedSettings(RecognitionSettings):
       lab_shift: How strongly labs differ, from 0 (as parts of one database) to 1 (about as real databases do): a number
         for all factors, or light=1,annotators=0.5 for some of camera, frame-rate, light, elicitation, population,
         annotators and subjects.
-      algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything),
-        or your own as module:function, a function of (weights, settings) that returns a Strategy.
+      algorithms: Rows of the table: local, fedavg, fedprox, p-fedprox, centralised (one client that holds everything);
+        fedbn, fedper, fedrep, ditto, apfl, pfedme, fedala, scaffold, fedavgm, fedadam, fedyogi, feddyn, moon, fedproto,
+        q-fedavg, per-fedavg (docs/algorithms.md); or your own as module:function, a function of (weights, settings)
+        that returns a Strategy.
+      participation: Share of the clients that take part in a round, drawn at random; the others keep everything.
+      statistics: Batch statistics stay with their client, or are averaged as the weights are (FedBN keeps them).
+      numbers: Numbers of algorithms.
       rounds: Communication rounds.
       local_epochs: Passes of a client over its data in a round.
       warmup_epochs: Epochs of linear warm-up of the learning rate, within the first round.
@@ -191,6 +208,9 @@ class FedSettings(RecognitionSettings):
     labs: Annotated[int, SEVERAL] | None = None
     lab_shift: str = "1"
     algorithms: tuple[str, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
+    participation: Annotated[float, POSITIVE_SHARE] = 1.0
+    statistics: Literal["kept", "averaged"] = "kept"
+    numbers: AlgorithmNumbers = field(default_factory=AlgorithmNumbers)
     rounds: Annotated[int, COUNT] = 4
     local_epochs: Annotated[int, COUNT] = 2
     batch: Annotated[int, COUNT] = 16

@@ -1,18 +1,29 @@
 """Expand ``--sweep mu=0.001,0.01 batch=16,32`` into settings, one for each combination of values."""
 
 from collections.abc import Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from itertools import product
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
+from experiments.inputs.algorithm_numbers import AlgorithmNumbers
 from experiments.inputs.ranges import check_ranges
-from experiments.inputs.settings import AblateSettings, PretrainSettings, RunSettings
+from experiments.inputs.settings import AblateSettings, FedSettings, PretrainSettings, RunSettings
 from fedpsyau_jax.options import did_you_mean, one_of, unquoted
 
 Settings = TypeVar("Settings", bound=RunSettings)
 SWEPT = ("mu", "self_weight", "learning_rate", "weight_decay", "gamma", "head_scale", "prior_ratio", "prior_schedule")
 SWEPT_DATA = ("lab_shift",)
-SWEPT_SHAPES = ("batch", "rounds", "epochs", "local_epochs", "warmup_epochs", "optimizer_state", "proximal")
+SWEPT_OF_ALGORITHMS = ("participation", *(field.name for field in fields(AlgorithmNumbers)))
+SWEPT_SHAPES = (
+    "batch",
+    "rounds",
+    "epochs",
+    "local_epochs",
+    "warmup_epochs",
+    "optimizer_state",
+    "proximal",
+    "statistics",
+)
 SWEPT_NETWORKS = ("variant", "attention", "masking")
 """Settings that a sweep can vary: numbers and data share a program; shapes and networks need a program each."""
 
@@ -47,11 +58,13 @@ def points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
 
 def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
     """The path of each field that a sweep can vary, by option: ``{"prior-ratio": ("network", "prior_ratio")}``."""
-    names: tuple[str, ...] = (*SWEPT, *SWEPT_DATA, *SWEPT_SHAPES, *SWEPT_NETWORKS)
+    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *SWEPT_DATA, *SWEPT_SHAPES, *SWEPT_NETWORKS)
     if isinstance(settings, AblateSettings):
         names = tuple(name for name in names if name != "variant")  # has an option of its own
     if isinstance(settings, PretrainSettings):
         nested: Sequence[str] = ("network", "pretraining")
+    elif isinstance(settings, FedSettings):
+        nested = ("network", "numbers")
     else:
         nested = ("network",)
     paths: list[tuple[str, ...]] = [(name,) for name in get_type_hints(type(settings))]

@@ -29,21 +29,21 @@ class Placement(NamedTuple):
     mesh: Mesh | None = None
     spread: str = ""
 
-    def init(self, state: Callable[..., Any], select: bool) -> dict[str, Any]:
-        """Keyword arguments of ``jit`` for a program that returns states."""
-        return {} if self.mesh is None else {"out_shardings": self._states(self.mesh, state, select)}
+    def init(self, state: Callable[..., Any], others: bool) -> dict[str, Any]:
+        """Keyword arguments of ``jit`` for a program that returns states, with other tested networks or without."""
+        return {} if self.mesh is None else {"out_shardings": self._states(self.mesh, state, others)}
 
-    def round(self, state: Callable[..., Any], select: bool) -> dict[str, Any]:
+    def round(self, state: Callable[..., Any], others: bool) -> dict[str, Any]:
         """Keyword arguments of ``jit`` for a round, which returns states and the metrics of each client."""
         if self.mesh is None:
             return {}
         metrics = client_sharding(self.mesh, 1 if self.spread == "clients" else 0)
-        return {"out_shardings": (self._states(self.mesh, state, select), metrics)}
+        return {"out_shardings": (self._states(self.mesh, state, others), metrics)}
 
-    def _states(self, mesh: Mesh, state: Callable[..., Any], select: bool) -> PyTree:
+    def _states(self, mesh: Mesh, state: Callable[..., Any], others: bool) -> PyTree:
         if self.spread == "trainings":
             return client_sharding(mesh, 0)
-        best = client_sharding(mesh, 1) if select else None
+        best = client_sharding(mesh, 1) if others else None
         return state(state_sharding(mesh, 1), best, NamedSharding(mesh, PartitionSpec()))
 
 

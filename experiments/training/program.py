@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from experiments.training.compiler import long_run_options, run_once_options, short_run_options
+from experiments.training.local import client_update
 from experiments.training.placement import placement, with_sharding
 from experiments.training.plan import Arrays, Recipe
 from experiments.training.store import CHUNK, Store
@@ -17,33 +18,27 @@ from experiments.training.task import Context, Task
 from fedpsyau_jax import metrics
 from fedpsyau_jax.federated import (
     AxisMap,
-    ClientUpdate,
     FederatedAlgorithm,
     FedState,
-    Regularizer,
+    Problem,
+    Strategy,
     TrainTest,
     equal_batches,
-    evaluated,
     federated,
     in_chunks,
-    keep_state,
-    local_training,
-    norm_prox,
-    reset_state,
     sequential,
-    squared_prox,
 )
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
 
 INITIAL_WEIGHTS = 2**31 - 1
 """Folded into a training's key for its initial weights; no round has this number."""
-OPTIMIZER_STATE = {"reset": reset_state, "kept": keep_state}
 
 
 class State(NamedTuple):
     """The state between rounds, leaves [trainings, ...].
 
-    ``best``: with selection, the clients of the round with the best validation ``score`` so far, else None.
+    ``best``: with selection, the networks of the round with the best validation ``score`` so far; else, if clients have
+    several networks, those that are tested; else None.
     """
 
     federation: FedState
@@ -80,42 +75,29 @@ def context_of(store: Store, arrays: Arrays, round_: Array | int) -> Context:
     return Context(store, priors, ratio, arrays.detector, arrays.numbers)
 
 
-def learning_rates(recipe: Recipe, num_train: int) -> optax.Schedule:
-    """The learning rate of each step of a client, relative to the maximum; never 0 before the end."""
-    steps_an_epoch = -(-num_train // recipe.batch)
-    if recipe.schedule == "cosine":
-        num_steps = max(recipe.rounds * recipe.local_epochs * steps_an_epoch, 2)
-        warmup = min(steps_an_epoch, num_steps - 1)
-        return optax.warmup_cosine_decay_schedule(1 / steps_an_epoch, 1.0, warmup, num_steps)
-    steps = max(min(recipe.warmup_epochs, recipe.local_epochs) * steps_an_epoch, 1)
-    return optax.linear_schedule(1 / steps, 1.0, steps - 1)
-
-
-def client_update(recipe: Recipe, task: Task, context: Context, num_train: int, num_scored: int) -> ClientUpdate:
-    """Local training by the recipe, then the scores of the client's held-out examples."""
-    numbers, relative = context.numbers, learning_rates(recipe, num_train)
-    steps = [optax.scale_by_adam(), optax.add_decayed_weights(numbers.weight_decay)]
-    if (rates := task.rates) is not None:
-        steps.append(optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, rates())))
-    training = local_training(
-        task.loss(context),
-        optax.chain(*steps),
-        lambda step: numbers.learning_rate * relative(step),
-        squared_prox if recipe.proximal == "squared" else _of_tensors(norm_prox, task),
-        batch_size=equal_batches(num_train, recipe.batch),
-        local_epochs=recipe.local_epochs,
-        optimizer_state=OPTIMIZER_STATE[recipe.optimizer_state],
-    )
-    return evaluated(training, partial(_scores, task, context) if num_scored else lambda client, batch: {})
-
-
 def algorithm(
     recipe: Recipe, task: Task, context: Context, arrays: Arrays, over_clients: AxisMap
 ) -> FederatedAlgorithm:
-    """One training as a federated algorithm; a fold has a single client."""
+    """One training as a federated algorithm, with scores of held-out examples; a fold has a single client."""
     num_train, num_scored = arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
-    update = client_update(recipe, task, context, num_train, num_scored)
-    return federated(arrays.strategy, update, over_clients=over_clients)
+    problem = Problem(
+        task.labels,
+        task.loss(context),
+        task.representation(context) if task.representation else None,
+        equal_batches(num_train, recipe.batch),
+    )
+    return federated(
+        arrays.strategy,
+        client_update(recipe, task, context, num_train),
+        over_clients=over_clients,
+        problem=problem,
+        evaluate=partial(_scores, task, context) if num_scored else lambda client, batch: {},
+    )
+
+
+def tests_other_networks(recipe: Recipe, strategy: Strategy) -> bool:
+    """Whether networks other than those of the last round's clients are tested."""
+    return recipe.select or strategy.tested is not None
 
 
 def initial_state(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> State:
@@ -123,7 +105,8 @@ def initial_state(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> S
     context = context_of(store, arrays, 0)
     client = task.init(jax.random.fold_in(arrays.key, INITIAL_WEIGHTS), context)
     state = algorithm(recipe, task, context, arrays, sequential).init(client)
-    return State(state, state.clients if recipe.select else None, jnp.float32(-1))
+    best = state.clients if tests_other_networks(recipe, arrays.strategy) else None
+    return State(state, best, jnp.float32(-1))
 
 
 def one_round(
@@ -132,13 +115,17 @@ def one_round(
     """One round of one training; with selection, its networks are kept if their validation UF1 is the best so far."""
     context = context_of(store, arrays, state.federation.round)
     data = TrainTest(arrays.train.id, arrays.train, arrays.scored)
-    federation, counts = algorithm(recipe, task, context, arrays, over_clients).step(state.federation, data, arrays.key)
+    own = algorithm(recipe, task, context, arrays, over_clients)
+    federation, counts = own.step(state.federation, data, arrays.key)
     counts |= counts.pop("evaluation")
     if state.best is None:
         return State(federation, None, state.score), counts
+    tested = own.tested(federation)
+    if not recipe.select:
+        return State(federation, tested, state.score), counts
     score = jnp.nan_to_num(metrics.uf1(counts["confusion"].sum(axis=0)), nan=0.0).astype(jnp.float32)
     better = score > state.score
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), federation.clients, state.best)
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), tested, state.best)
     return State(federation, best, jnp.maximum(score, state.score)), counts
 
 
@@ -166,13 +153,14 @@ def compile_program(
       on_one_device: how to map trainings and clients on each device; None for the default of the backend.
     """
     over = placement(devices, arrays.train.id.shape[-1], on_one_device)
-    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, recipe.select))
+    others = tests_other_networks(recipe, arrays.strategy)
+    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, others))
     lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
     first, like = lowered.compile(run_once_options()), lowered.out_info
     like = jax.tree.map(with_sharding, like, first.output_shardings) if devices > 1 else like
     shapes = jax.eval_shape(lambda *given: given, store, arrays)
     step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
-    lowered_round = jax.jit(step_of, **over.round(State, recipe.select)).lower(like, *shapes)
+    lowered_round = jax.jit(step_of, **over.round(State, others)).lower(like, *shapes)
     step, counts = lowered_round.compile(long_run_options()), lowered_round.out_info[1]
     inputs = step.input_shardings[0][1:]
     placed_shapes = jax.tree.map(with_sharding, shapes, inputs) if devices > 1 else shapes
@@ -218,11 +206,6 @@ def _scores(task: Task, context: Context, client: ClientState, batch: Batch) -> 
     loss = optax.softmax_cross_entropy_with_integer_labels(logits["emotion"], emotion)
     confusion = metrics.confusion_counts(emotion, logits["emotion"].argmax(-1), logits["emotion"].shape[-1], batch.mask)
     return {"confusion": jnp.asarray(confusion), "scored_loss_sum": jnp.where(batch.mask > 0, loss, 0).sum()}
-
-
-def _of_tensors(regularizer: Regularizer, task: Task) -> Regularizer:
-    """Apply a regulariser for the network's own tensors to packed parameters."""
-    return lambda params, anchor: regularizer(task.unpack(params), task.unpack(anchor))
 
 
 def num_bytes(tree: PyTree) -> int:

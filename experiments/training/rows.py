@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.algorithms import algorithm
+from experiments.inputs.algorithms import OPTION, algorithm
+from experiments.inputs.algorithms import models as models_of_algorithm
 from experiments.inputs.algorithms import title as title_of_algorithm
 from experiments.inputs.labs import splits_of_row
 from experiments.inputs.priors import prior_named
@@ -22,7 +23,7 @@ from experiments.inputs.settings import (
 from experiments.inputs.sweep import points
 from experiments.training.plan import Group, Training, group, rows_to_train_on
 from experiments.training.recipe import numbers_of, recipe_of
-from fedpsyau_jax.federated import Strategy, local_only
+from fedpsyau_jax.federated import Strategy, local_only, structure
 from fedpsyau_jax.models.fedpsyau import VARIANTS
 from fedpsyau_jax.priors import AnnotationTable, Priors
 from fedpsyau_jax.splits import Split, pooled
@@ -44,12 +45,14 @@ class Row:
       name: its algorithm, as on the command line; its variant in an ablation; else "mer" or "pretrain".
       settings: the settings of this row only, with one algorithm, prior and network and no sweep.
       values: by option, the swept values that it depends on, as text.
+      model: which model of a client it tests, where its algorithm has two.
     """
 
     title: str
     name: str
     settings: RunSettings
     values: Mapping[str, str] = field(default_factory=dict)
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,30 +135,35 @@ def _candidates(settings: RunSettings) -> list[Row]:
     """All combinations of rows and swept values, including rows that do not depend on a value."""
     rows = []
     for values, point in points(settings):
-        for name, base in _bases(point):
+        for name, model, base in _bases(point):
             priors = base.network.prior[:1] if base.network.variant in NO_PRIOR_USED else base.network.prior
             for prior in priors:
                 network = replace(base.network, prior=(prior,))
-                rows.append(Row(_title(settings, name, prior), name, replace(base, network=network), values))
+                title = _title(settings, name, model, prior)
+                rows.append(Row(title, name, replace(base, network=network), values, model))
     order = {name: place for place, name in enumerate(dict.fromkeys(row.title for row in rows))}
     return sorted(rows, key=lambda row: order[row.title])
 
 
-def _bases(settings: RunSettings) -> list[tuple[str, RunSettings]]:
-    """Names and settings of the algorithms, or of the networks of an ablation."""
+def _bases(settings: RunSettings) -> list[tuple[str, str, RunSettings]]:
+    """Names, tested models and settings of the algorithms, or of the networks of an ablation."""
     if isinstance(settings, FedSettings):
-        return [(name, replace(settings, algorithms=(name,))) for name in settings.algorithms]
+        return [
+            (name, model, replace(settings, algorithms=(name,)))
+            for name in settings.algorithms
+            for model in models_of_algorithm(name)
+        ]
     if isinstance(settings, AblateSettings):
         networks = [replace(settings.network, variant=variant) for variant in settings.variants]
-        return [(network.variant, replace(settings, network=network)) for network in networks]
-    return [("mer" if isinstance(settings, RecognitionSettings) else "pretrain", settings)]
+        return [(network.variant, "", replace(settings, network=network)) for network in networks]
+    return [("mer" if isinstance(settings, RecognitionSettings) else "pretrain", "", settings)]
 
 
-def _title(settings: RunSettings, name: str, prior: str) -> str:
+def _title(settings: RunSettings, name: str, model: str, prior: str) -> str:
     if isinstance(settings, AblateSettings):
         return name if name in NO_PRIOR_USED else f"{name}, {prior}"
     if isinstance(settings, FedSettings):
-        base = title_of_algorithm(name)
+        base = title_of_algorithm(name, model)
     else:
         base = AU_TITLES[settings.au_detector] if isinstance(settings, RecognitionSettings) else DETECTOR
     return base if len(settings.network.prior) == 1 else f"{base}, {prior} prior"
@@ -175,7 +183,7 @@ def _trainings(
         for number, split in splits_of_row(settings, splits):
             row_split = pooled(split) if row.name == CENTRALISED else split
             priors = fitted(prior, split.train)
-            strategy = _strategy(settings, row_split, shown)
+            strategy = _strategy(row, row_split, shown)
             trainings.append(
                 Training(
                     row=row.title,
@@ -190,14 +198,19 @@ def _trainings(
                     prior_rows=split.train,
                 )
             )
+    if len({structure(one.strategy) for one in trainings}) > 1:
+        raise ValueError(
+            f"{OPTION}={row.name}: the functions in its Strategy differ from split to split; define them outside of "
+            "yours, and give them their numbers as jax.tree_util.Partial(function, number, ...)"
+        )
     return trainings
 
 
-def _strategy(settings: RunSettings, split: Split, shown: Int[np.ndarray, "rows"]) -> Strategy:
+def _strategy(row: Row, split: Split, shown: Int[np.ndarray, "rows"]) -> Strategy:
     weights = jnp.array([len(rows_to_train_on(client.train, shown)) for client in split.clients], float)
-    if not isinstance(settings, FedSettings):
+    if not isinstance(row.settings, FedSettings):
         return local_only(weights)
-    return algorithm(settings.algorithms[0])(weights, settings)
+    return algorithm(row.name, row.model)(weights, row.settings)
 
 
 def _identity(row: Row, trainings: Sequence[Training]) -> bytes:
@@ -211,4 +224,4 @@ def _shape(settings: RunSettings, one: Training) -> tuple[Any, ...]:
     """What all trainings of one program have in common."""
     network = replace(one.network, prior=("",), prior_ratio=0.0)
     au: AUModule | str = settings.au_detector if isinstance(settings, RecognitionSettings) else "detection"
-    return recipe_of(settings), au, network, len(one.split.clients)
+    return recipe_of(settings), au, network, len(one.split.clients), structure(one.strategy)

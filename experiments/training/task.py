@@ -9,8 +9,10 @@ import jax.numpy as jnp
 
 from experiments.inputs.settings import NetworkSettings
 from experiments.training.packing import Predict, client_packing
+from experiments.training.representation import packed_labels, representation_of
 from experiments.training.store import Store, first_example_batch, look_up
-from fedpsyau_jax.federated import LossFn
+from fedpsyau_jax.federated import LossFn, Representation
+from fedpsyau_jax.federated.groups import Labels
 from fedpsyau_jax.losses import classification_loss, detection_loss, joint_loss
 from fedpsyau_jax.models.fedpsyau import Detected, au_detector, emotion_classifier, network
 from fedpsyau_jax.packing import Packed
@@ -52,7 +54,9 @@ class Task(NamedTuple):
     ``init(key, context) -> ClientState``; ``loss(context) -> LossFn``; ``predict(context)``: function from a client and
     a batch to logits ``{"emotion": ..., "au": ...}``, with the keys that the network has; ``unpack(params)`` and
     ``unpack_client(client)``: to the network's own tensors; ``rates()``: packed relative learning rates of all weights,
-    or None if they are all equal.
+    or None if they are all equal; ``labels(params)``: the group of each packed weight; ``representation(context)``: of
+    emotion classifiers, what algorithms may do with the layer before the last. None for a network without groups, or
+    without emotions.
     """
 
     init: Callable[[PRNGKeyArray, Context], ClientState]
@@ -61,6 +65,8 @@ class Task(NamedTuple):
     unpack: Callable[[Packed], Params]
     unpack_client: Callable[[ClientState], ClientState]
     rates: Callable[[], Packed] | None
+    labels: Labels | None = None
+    representation: Callable[[Context], Representation] | None = None
 
 
 def frozen_task(num_classes: int, like: Context) -> Task:
@@ -80,7 +86,8 @@ def frozen_task(num_classes: int, like: Context) -> Task:
     def predict(_: Context, client: ClientState, batch: Batch) -> PyTree:
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
-    return _packed(init, lambda _: classification_loss(model), predict, gather, like, {})
+    task = _packed(init, lambda _: classification_loss(model), predict, gather, like, {})
+    return _with_representation(task, lambda _: model, gather, num_classes, like)
 
 
 def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates: Mapping[str, float]) -> Task:
@@ -105,7 +112,8 @@ def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates:
         outputs, _ = model(context).apply(*client, batch, None, train=False)
         return {"emotion": outputs.emotion_logits, "au": outputs.au.logits}
 
-    return _packed(init, loss, predict, _gather, like, rates)
+    task = _packed(init, loss, predict, _gather, like, rates)
+    return _with_representation(task, model, _gather, num_classes, like)
 
 
 def detection_task(choices: NetworkSettings, like: Context) -> Task:
@@ -179,4 +187,23 @@ def _packed(
         unpack=packed.params.unpack,
         unpack_client=packed.unpack,
         rates=(lambda: packed.params.pack(module_rates(shapes.params, rates))) if rates else None,
+        labels=lambda _: packed_labels(packed.params, shapes.params),
     )
+
+
+def _with_representation(
+    task: Task,
+    model: Callable[[Context], Model],
+    gather: Callable[[Context, Batch], Batch],
+    num_classes: int,
+    like: Context,
+) -> Task:
+    def representation(context: Context, size: int) -> Representation:
+        return representation_of(model(context), task.unpack_client, partial(gather, context), num_classes, size)
+
+    def features(context: Context, key: PRNGKeyArray) -> Array:
+        client, first = task.init(key, context), Batch(jnp.zeros(1, jnp.int32), jnp.ones(1))
+        return representation(context, 0).features(client.params, client.model_state, first, key)
+
+    size = jax.eval_shape(features, like, jax.random.key(0)).shape[-1]
+    return task._replace(representation=lambda context: representation(context, size))

@@ -78,6 +78,10 @@ class ClientUpdate(NamedTuple):
     ``message(memory)``: what it sends besides its weights;
     ``models(client, memory)``: its models, where it has two the global and the personal one.
     Noise, compression or a drift correction is a function from one ClientUpdate to another.
+
+    >>> idle = ClientUpdate(lambda client: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
+    >>> idle.models(ClientState(1.0, ()), memory=())
+    (ClientState(params=1.0, model_state=()),)
     """
 
     init: Callable[[ClientState], Memory]
