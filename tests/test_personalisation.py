@@ -85,3 +85,23 @@ def test_no_figure_without_a_swept_shift_or_anything_to_compare():
     rows = swept_rows()
     assert personalisation.draw(rows.drop(columns="lab-shift"), differences_of(rows), synthetic=True) == {}
     assert personalisation.draw(rows, differences_of(rows).iloc[:0], synthetic=True) == {}
+
+
+def test_each_value_of_a_third_setting_and_each_model_has_panels_of_its_own():
+    rows, mus = swept_rows(), (0.0, 0.1)
+    personal = rows["self-weight"].notna()
+    parts = [rows[~personal].assign(mu=np.nan)]
+    parts += [_renamed(rows[personal], f", mu {mu}").assign(mu=mu) for mu in mus]
+    parts += [_renamed(rows[personal & (rows["self-weight"] == 0.9)], " (global)", before=True).assign(name="ditto")]
+    both = pd.concat(parts, ignore_index=True)
+    figure = personalisation.draw(both, differences_of(both), synthetic=True)["personalisation"]
+    labels = [axes.get_ylabel().partition("\n")[0] for axes in figure.axes if axes.get_ylabel()]
+    assert labels == ["P-FedProx, mu 0", "P-FedProx, mu 0.1", "P-FedProx (global)"]
+    assert len(figure.axes) == 3 + 3 + 1
+
+
+def _renamed(rows: pd.DataFrame, text: str, *, before: bool = False) -> pd.DataFrame:
+    """Titles with a text at their end, or after the name of the algorithm."""
+    titles = [f"{name}{text}{comma}{end}" if before else f"{name}{comma}{end}{text}" for name, comma, end in
+              (title.partition(",") for title in rows["algorithm"])]  # fmt: skip
+    return rows.assign(algorithm=titles)

@@ -78,35 +78,38 @@ def _alike(one: "pd.Series[Any]", other: "pd.Series[Any]") -> bool:
 
 
 def _panel_lines(table: pd.DataFrame) -> Iterator[PanelLine]:
-    """Algorithms with a further swept setting first; without any the lab shift itself is the axis."""
-    settings = [name for name in swept_settings(table.drop(columns="over")) if name != LAB_SHIFT]
-    groups = list(table.groupby(["name", "prior", "variant"], sort=False))
-    groups.sort(key=lambda group: (group[0][0] != "p-fedprox", -len(group[1])))
-    for _, own in groups:
-        depends = [name for name in settings if own[name].notna().all() and own[name].nunique() > 1]
-        setting, *others = depends or [LAB_SHIFT]
-        if "self-weight" in others:
-            setting, others = "self-weight", [setting, *(name for name in others if name != "self-weight")]
-        name = family_name(own, [LAB_SHIFT, *settings])
+    """P-FedProx first; without a further swept setting the lab shift itself is the axis."""
+    settings = swept_settings(table.drop(columns="over"))
+    further = [name for name in settings if name != LAB_SHIFT]
+    families = [family_name(row.to_frame().T, settings) for _, row in table.iterrows()]
+    groups = list(table.groupby(np.array(families, dtype=object), sort=False))
+    groups.sort(key=lambda group: (group[1]["name"].iloc[0] != "p-fedprox", -len(group[1])))
+    for name, own in groups:
+        depends = [setting for setting in further if own[setting].notna().all() and own[setting].nunique() > 1]
+        setting, *others = sorted(depends, key=lambda one: one != "self-weight") or [LAB_SHIFT]
         for values, part in own.groupby(others, sort=False) if others else [((), own)]:
-            yield PanelLine(
-                ", ".join([name, *(f"{o} {label(v)}" for o, v in zip(others, values, strict=True))]), setting, part
-            )
+            ending = [f"{other} {label(value)}" for other, value in zip(others, values, strict=True)]
+            yield PanelLine(", ".join([str(name), *ending]), setting, part)
 
 
 def _figure(lines: Sequence[PanelLine], *, synthetic: bool) -> Figure:
     everything = pd.concat([line.gains for line in lines])
-    shifts = ordered(everything[LAB_SHIFT]) if any(line.setting != LAB_SHIFT for line in lines) else [None]
+    by_shift = any(line.setting != LAB_SHIFT for line in lines)
+    shifts = ordered(everything[LAB_SHIFT]) if by_shift else [None]
     heading = title("Gain in UF1 over local-only training and over FedAvg", synthetic=synthetic)
-    figure = titled_figure(1.6 + 2.9 * len(shifts) if len(shifts) > 1 else 6, 0.8 + 2.6 * len(lines), heading)
+    figure = titled_figure(1.6 + 2.9 * len(shifts) if by_shift else 6, 0.8 + 2.6 * len(lines), heading)
     panels = figure.subplots(len(lines), len(shifts), squeeze=False, sharey=True)
     colours = dict(zip(dict.fromkeys(everything["over"]), PALETTE, strict=False))
     for line, own_panels in zip(lines, panels, strict=True):
-        for shift, axes in zip(shifts, own_panels, strict=True):
-            alone = shift is None or line.setting == LAB_SHIFT
-            part = line.gains if alone else line.gains[line.gains[LAB_SHIFT] == shift]
+        if line.setting == LAB_SHIFT:
+            parts = [(line.name, line.gains)]
+        else:
+            parts = [(f"lab shift {label(one)}", line.gains[line.gains[LAB_SHIFT] == one]) for one in shifts]
+        for axes, (heading_of_panel, part) in zip(own_panels, parts, strict=False):
             _panel(axes, part, line.setting, colours)
-            axes.set_title(line.name if alone else f"lab shift {label(shift)}", fontsize=10)
+            axes.set_title(heading_of_panel, fontsize=10)
+        for unused in own_panels[len(parts) :]:
+            unused.remove()
         own_panels[0].set_ylabel(f"{line.name}\nUF1 less that of the other", fontsize=9)
     panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure
