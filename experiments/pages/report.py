@@ -14,7 +14,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.pages import clients, figures, interval_plots, page, part_scores, sentences, sweeps, tables
+from experiments.pages import (
+    clients,
+    figures,
+    interval_plots,
+    page,
+    part_scores,
+    personalisation,
+    sentences,
+    sweeps,
+    tables,
+)
 from experiments.results.read import FinishedRun, read
 from experiments.results.scores import METRICS, score_parts
 from experiments.run.folder import RunFolder
@@ -77,6 +87,7 @@ def draw(run: FinishedRun) -> dict[str, Figure]:
         heading = tables.title("Paired differences", synthetic=synthetic)
         plots["differences"] = interval_plots.difference_plot(run.differences, metrics, heading=heading)
     if run.sweep is not None:
+        plots |= personalisation.draw(run.rows, run.differences, synthetic=synthetic)
         plots |= sweeps.draw(run.sweep, synthetic=synthetic)
     plots["curves"] = figures.curves(_of(run.metrics, first), run.summary, run.part, run.unit, synthetic=synthetic)
     if run.predictions is not None and run.class_scores is not None:
