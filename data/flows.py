@@ -107,21 +107,21 @@ def _groups(items: Iterable[Motionless | Outcome], size: int) -> Iterator[list[M
 def _finish(
     group: Sequence[Motionless | Outcome], recipe: Recipe, program: Future[Program], work_folder: Path | None
 ) -> list[Outcome]:
-    flows = iter(_measured([item.found for item in group if isinstance(item, Motionless)], program.result()))
+    flows = iter(_measured([item.found for item in group if isinstance(item, Motionless)], program))
     return [
         _with_motion(item, next(flows), recipe, work_folder) if isinstance(item, Motionless) else item for item in group
     ]
 
 
-def _measured(found: Sequence[Found], program: Program) -> Sequence[np.ndarray]:
+def _measured(found: Sequence[Found], program: Future[Program]) -> Sequence[np.ndarray]:
     """Flows between aligned faces; a group that is not full is filled with its last pair."""
     if not found:
         return []
     pairs = pairs_at_once()
     if pairs is None:
-        return [np.asarray(program(one.faces.onset, one.faces.apex)) for one in found]
+        return [np.asarray(program.result()(one.faces.onset, one.faces.apex)) for one in found]
     full = [*found, *[found[-1]] * (pairs - len(found))]
-    flows = program(np.stack([one.faces.onset for one in full]), np.stack([one.faces.apex for one in full]))
+    flows = program.result()(np.stack([one.faces.onset for one in full]), np.stack([one.faces.apex for one in full]))
     return list(np.asarray(flows)[: len(found)])
 
 

@@ -86,7 +86,7 @@ def outcome(clip: Clip, compute: Callable[[], Arrays]) -> Prepared | Dropped | C
     """A clip's sample from its arrays, or why there is none."""
     try:
         arrays = compute()
-    except (NoFaceError, FaceError, MotionError, ValueError, cv2.error) as error:
+    except (ValueError, cv2.error) as error:
         return no_sample(clip, error)
     apex = clip.apex or next(picture for picture in pictures_of(clip) if picture.number == arrays["apex"])
     others = int(arrays["others"])
