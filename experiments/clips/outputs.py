@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from experiments.clips.networks import Detector, Member
 from experiments.inputs.settings import NetworkSettings
@@ -56,7 +57,7 @@ def ensemble_program(members: Sequence[Member], num_classes: int) -> Program:
 
     def probabilities(flow: Flow, patches: Patches) -> Probabilities:
         parts = [_read_all(network, num_classes, own, flow, patches) for network, (_, own) in groups.items()]
-        order = jnp.argsort(jnp.array([place for places, _ in groups.values() for place in places]))
+        order = np.argsort([place for places, _ in groups.values() for place in places])
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *parts)
 
     return probabilities
