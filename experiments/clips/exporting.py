@@ -118,7 +118,6 @@ def released_of(member: Member) -> bytes:
 
 def facts_of(ensemble: Ensemble, formats: Sequence[str]) -> dict[str, Any]:
     """Content of network.json: what goes in and comes out, and where the weights come from."""
-    names = sorted({one.name.partition("/")[0] for one in ensemble.datasets})
     scaling = ensemble.settings.description()["scaling"]
     inputs = {
         "flow": [["batch", 28, 28, 3], "(u, v, strain) of the whole face, area average of 128 x 128 pixels"],
@@ -141,7 +140,7 @@ def facts_of(ensemble: Ensemble, formats: Sequence[str]) -> dict[str, Any]:
         "recipe": ensemble.settings.description(),
         "synthetic": ensemble.synthetic,
         "runs": list(ensemble.runs),
-        "licences": {"code": "MIT", **{name: LICENCES.get(name, UNKNOWN_LICENCE) for name in names}},
+        "licences": {"code": "MIT", **{name: LICENCES.get(name, UNKNOWN_LICENCE) for name in ensemble.databases}},
         "environment": environment(),
     }
 

@@ -10,7 +10,7 @@ from fedpsyau_jax.vision.crop import crop, crop_points
 from fedpsyau_jax.vision.landmarks import BROWS, MOUTH
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.spotting import expressive_region
-from fedpsyau_jax.vision.stabilise import head_motion
+from fedpsyau_jax.vision.stabilise import Affine, head_motion, without_head_motion
 from fedpsyau_jax.vision.strain import optical_strain
 
 Grey = UInt8[np.ndarray, "rows columns"]
@@ -50,10 +50,12 @@ def motion_between(before: Grey, after: Grey, points: Points, settings: Settings
     box, size = settings.square(points), settings.face_size
     placed = crop_points(points, box, size)
     first, second = crop(before, box, size), crop(after, box, size)
-    still = settings.stabilise(first, second, placed)
+    transform = head_motion(first, second, placed)
+    usual = settings.stabilise is without_head_motion
+    still = undone(second, transform) if usual else settings.stabilise(first, second, placed)
     strain = optical_strain(fast_flow(first, still))
     whole, face = (float(np.percentile(strain[region], 90)) for region in regions(placed, size))
-    return Motion(moved_with_head(first, second, placed), whole, face, agreement_of(first, still, placed))
+    return Motion(moved_by(transform, placed), whole, face, agreement_of(first, still, placed))
 
 
 def fast_flow(first: Grey, second: Grey) -> Float[np.ndarray, "height width 2"]:
@@ -64,9 +66,15 @@ def fast_flow(first: Grey, second: Grey) -> Float[np.ndarray, "height width 2"]:
     return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, np.empty(0, np.float32))
 
 
-def moved_with_head(first: Grey, second: Grey, points: Points) -> float:
-    """Mean motion of the landmarks under the head's similarity transform, pixels."""
-    transform = head_motion(first, second, points)
+def undone(face: Grey, transform: Affine) -> Grey:
+    """A face with the head's motion taken out, as ``without_head_motion`` does with a motion that is known."""
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    still = cv2.warpAffine(face, transform, face.shape[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(still, np.uint8)
+
+
+def moved_by(transform: Affine, points: Points) -> float:
+    """Mean motion of points under the head's similarity transform, pixels."""
     moved = points @ transform[:, :2].T + transform[:, 2] - points
     return float(np.hypot(moved[:, 0], moved[:, 1]).mean())
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.clips.recipe import settings_of_data
-from experiments.inputs.databases import AU_NAMES, load_datasets
+from experiments.inputs.databases import AU_NAMES, PRETRAINING, load_datasets
 from experiments.inputs.detectors import FACTS, read_detectors
 from experiments.inputs.settings import NetworkSettings
 from experiments.results.read import experiment_of, read_finished
@@ -78,6 +78,12 @@ class Ensemble:
         """Whether some of the training faces are rendered."""
         return any(one.synthetic for one in self.datasets)
 
+    @property
+    def databases(self) -> tuple[str, ...]:
+        """Names of all databases that weights come from, those of pretrained detectors included."""
+        pretrained = [name for run in self.runs for name in run["detectors_pretrained_on"]]
+        return tuple(dict.fromkeys(name.partition("/")[0] for name in (*(d.name for d in self.datasets), *pretrained)))
+
 
 def read_ensemble(runs: Sequence[Path | str], data_dir: Path | None, row: str | None, stages: Stages) -> Ensemble:
     """Read the networks that finished runs kept.
@@ -118,7 +124,23 @@ def _read(folder: RunFolder, data_dir: Path | None, row: str | None, stages: Sta
         chosen = _of_row(restored, row)
         members = tuple(_members(restored, chosen))
     datasets = tuple(restored.prepared.datasets)
-    return Ensemble(members, restored.dataset.class_names, datasets, settings_of_data(datasets), (_facts(folder),))
+    return Ensemble(
+        members,
+        restored.dataset.class_names,
+        datasets,
+        settings_of_data(datasets),
+        (_facts(folder, _databases_of_detectors(restored)),),
+    )
+
+
+def _databases_of_detectors(restored: Restored) -> list[str]:
+    """Databases that the run's AU detectors were pretrained on; none if they were not."""
+    settings = restored.settings
+    if settings.au_detector == "scratch":
+        return []
+    if settings.au_init is None:
+        return [f"synthetic/{PRETRAINING}"]
+    return list(map(str, RunFolder(Path(settings.au_init)).read_facts(FACTS, "databases")["databases"]))
 
 
 def _of_row(restored: Restored, row: str | None) -> list[KeptNetwork]:
@@ -177,7 +199,7 @@ def _pretrained(folder: RunFolder, data_dir: Path | None, row: str | None, stage
             detector = Detector(detectors.weights[name], priors, network.prior_ratio)
             members.append(Member(f"{folder.path.name}: {title}", network, detector, None))
     datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages))
-    return Ensemble(tuple(members), (), datasets, settings_of_data(datasets), (_facts(folder),))
+    return Ensemble(tuple(members), (), datasets, settings_of_data(datasets), (_facts(folder, []),))
 
 
 def _network_of(folder: RunFolder) -> NetworkSettings:
@@ -185,7 +207,7 @@ def _network_of(folder: RunFolder) -> NetworkSettings:
     return rebuild(NetworkSettings, facts)
 
 
-def _facts(folder: RunFolder) -> dict[str, Any]:
+def _facts(folder: RunFolder, of_detectors: Sequence[str]) -> dict[str, Any]:
     config = folder.read_json("config.json")
     databases = folder.read_facts("data.json", "databases")["databases"]
     versions = folder.read_facts("environment.json", "packages", "git_commit")
@@ -193,6 +215,7 @@ def _facts(folder: RunFolder) -> dict[str, Any]:
         "folder": str(folder.path),
         "command": config["command"],
         "databases": [{name: one[name] for name in ("name", "synthetic", "fingerprint")} for one in databases],
+        "detectors_pretrained_on": list(of_detectors),
         "packages": versions["packages"],
         "git_commit": versions["git_commit"],
     }

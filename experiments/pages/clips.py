@@ -93,6 +93,8 @@ def cautions(found: Found) -> list[str]:
     said = []
     if found.data["synthetic"]:
         said.append("The networks were trained on rendered faces: their reading of a real face is not to be relied on.")
+    elif any("synthetic" in name for run in found.data["runs"] for name in run["detectors_pretrained_on"]):
+        said.append("The AU detectors were trained on rendered faces: on a real face they are not to be relied on.")
     if len(found.data["networks"]) == 1:
         said.append("There is one network: nothing tells how much its answer depends on chance.")
     if any(clip.result["kind"] == "video" for clip in found.clips):
