@@ -23,7 +23,9 @@ AROUND_SECONDS = 1.0
 """How long before and after an event other motion is looked for."""
 BLINK = 1.6
 """How many times as strong the strain with the eyes is in a blink as without them."""
-SPEECH = 0.5
+DIP = 0.6
+"""Share of the peak that the strain falls below between the way there and the way back, if the face returns."""
+SPEECH = 0.25
 """Share of the frames around an event that may move as much as half of it."""
 
 
@@ -92,7 +94,7 @@ def spot(motions: Sequence[Motion], fps: float, least: float) -> list[Span]:
             break
         span = _span(level, int(apex), lag, peak)
         apart = all(span.onset > other.offset or span.offset < other.onset for other in spans)
-        if apart and _alone(level, span, around, peak):
+        if apart and _returns(level, span, lag) and _alone(level, span, lag, around):
             spans.append(span)
     return sorted(spans)
 
@@ -108,9 +110,14 @@ def _span(level: Float[np.ndarray, "frames"], apex: int, lag: int, peak: float) 
     return Span(onset, apex, min(len(level) - 1, apex + max(1, reach)), peak)
 
 
-def _alone(level: Float[np.ndarray, "frames"], span: Span, around: int, peak: float) -> bool:
+def _returns(level: Float[np.ndarray, "frames"], span: Span, lag: int) -> bool:
+    """Whether the motion away from the apex is another one than that to it, and not its second half."""
+    return float(level[span.apex : span.apex + lag + 1].min()) <= DIP * span.strength
+
+
+def _alone(level: Float[np.ndarray, "frames"], span: Span, lag: int, around: int) -> bool:
     """Whether little moves before and after an event: speech and head turns go on for longer."""
     before = level[max(0, span.onset - around) : span.onset]
-    after = level[2 * span.offset - span.apex + 1 :][:around]
+    after = level[span.offset + lag + 1 :][:around]
     beside = np.concatenate([before, after])
-    return not len(beside) or float(np.mean(beside > peak / 2)) <= SPEECH
+    return not len(beside) or float(np.mean(beside > span.strength / 2)) <= SPEECH
