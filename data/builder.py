@@ -5,6 +5,7 @@ import json
 import platform
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from functools import partial
 from importlib.metadata import distributions
 from itertools import islice
@@ -19,11 +20,13 @@ from data.annotations import Annotation, Dropped
 from data.apex import APEX_KINDS
 from data.building import unreadable
 from data.clips import Clip
+from data.flows import compiling, prepared_by_jax
 from data.labels import NO_EMOTION
-from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepare_all
+from data.pipeline import ClipError, Prepared, Recipe, au_targets, prepared_by_processes
 from data.progress import Progress, progress_bar
 from data.survey import Survey
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
+from fedpsyau_jax.vision.flow import JaxTVL1, Program
 from fedpsyau_jax.vision.patches import PATCH_SIZE
 from fedpsyau_jax.vision.sample import Settings
 
@@ -147,19 +150,25 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
     def _shard_iterators_per_split(
         self, dl_manager: tfds.download.DownloadManager
     ) -> Mapping[str, Sequence[Callable[[], Iterator[tuple[int, dict[str, Any]]]]]]:
+        flow = self.settings.flow
+        program = compiling(flow, self.settings.face_size) if isinstance(flow, JaxTVL1) else None
         survey = self.clips_to_make(dl_manager)
-        made = self.examples(survey)
+        made = self.examples(survey, program)
         num_full = (len(survey.clips) - 1) // _SAMPLES_A_SHARD
         return {"train": [*[partial(islice, made, _SAMPLES_A_SHARD)] * num_full, lambda: made]}
 
-    def examples(self, survey: Survey) -> Iterator[tuple[int, dict[str, Any]]]:
+    def examples(self, survey: Survey, program: Future[Program] | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
         """(key, example) of every clip found; the tables' hashes and the drop list go to the metadata.
+
+        Args:
+            survey: the clips.
+            program: measures flow; None if the settings' function does.
 
         Raises:
             ClipError: clips' files cannot be used, all of them listed; or no clip becomes a sample.
         """
         dropped, broken, seen = list(survey.dropped), list[str](), list[dict[str, Any]]()
-        made = prepare_all(survey.clips, self.how, self.progress, self.num_workers, self.work_folder)
+        made = self._prepared(survey.clips, program)
         for key, (item, clip) in enumerate(zip(made, survey.clips, strict=True)):
             if isinstance(item, Prepared):
                 seen += notes_of(item.clip, since=len(clip.notes))
@@ -178,6 +187,17 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
         description = description_of(survey) | self.origin()
         description["notes"] += seen
         self.info.metadata.update(self.how.finders(), **description, dropped=[row._asdict() for row in dropped])
+
+    def _prepared(
+        self, clips: Sequence[Clip], program: Future[Program] | None
+    ) -> Iterator[Prepared | Dropped | ClipError]:
+        workers, folder = self.num_workers, self.work_folder
+        folder.mkdir(parents=True, exist_ok=True)
+        if program is None:
+            made = prepared_by_processes(clips, self.how, workers, folder)
+        else:
+            made = prepared_by_jax(clips, self.how, program, workers, folder)
+        return self.progress(made, len(clips), "optical flow")
 
     def _example(self, prepared: Prepared) -> dict[str, Any]:
         clip, sample = prepared

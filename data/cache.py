@@ -21,19 +21,36 @@ def cached(folder: Path | None, key: str, compute: Callable[[], Arrays]) -> Arra
         key: all that the arrays depend on.
         compute: makes them.
     """
+    if (arrays := stored(folder, key)) is None:
+        arrays = compute()
+        store(folder, key, arrays)
+    return arrays
+
+
+def stored(folder: Path | None, key: str) -> Arrays | None:
+    """The arrays stored under a key; None if there are none that can be read."""
     if folder is None:
-        return compute()
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
+        return None
     try:
-        with path.open("rb") as stream, np.load(stream) as kept:
+        with _path(folder, key).open("rb") as stream, np.load(stream) as kept:
             return {name: kept[name] for name in kept.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        arrays = compute()
+        return None
+
+
+def store(folder: Path | None, key: str, arrays: Arrays) -> None:
+    """Store arrays under a key, whole or not at all."""
+    if folder is None:
+        return
+    path = _path(folder, key)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as unfinished:
         np.savez(unfinished, **arrays)  # type: ignore[arg-type]
     temporary.replace(path)
-    return arrays
+
+
+def _path(folder: Path, key: str) -> Path:
+    return folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
 def glimpse(path: Path) -> tuple[int, str]:

@@ -15,7 +15,7 @@ from data.survey import Choices, CopyError, Layout, survey
 OF_CHOICES = ("apex", "table", "landmarks", "skip_broken", "emotions")
 OPTIONS: Mapping[str, str] = {
     **{name: f"--{name.replace('_', '-')}" for name in OF_CHOICES},
-    "pipeline": "--scaling or --keep-head-motion",
+    "pipeline": "--crop, --flow, --scaling or --keep-head-motion",
     "landmarker": "--landmarker",
 }
 """What a dataset records of a user's decisions -> the option of ``data.prepare`` that decides it."""

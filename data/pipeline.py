@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from data.annotations import Annotation, Dropped
 from data.cache import Arrays, cached, files_key
@@ -15,10 +16,9 @@ from data.clips import Clip, Picture, files_of, pictures_of
 from data.faces import Face, FaceError, Grey, Landmarks, check_apex_face, check_shown, onset_face
 from data.parallel import in_processes
 from data.pictures import read_grey
-from data.progress import Progress
 from fedpsyau_jax.vision.detection import Landmarker, NoFaceError
 from fedpsyau_jax.vision.plausible import MotionError
-from fedpsyau_jax.vision.sample import Sample, Settings, make_sample
+from fedpsyau_jax.vision.sample import AlignedFaces, Sample, Settings, aligned_faces, sample_of
 
 Spotter = Callable[[Iterable[Grey], Landmarks, Settings], int]
 
@@ -74,20 +74,34 @@ def prepare(clip: Clip, recipe: Recipe, work_folder: Path | None = None) -> Prep
         The sample, or why there is none; an error if a file is broken, or the landmarks are no face: not raised,
         as other clips can go on.
     """
-    pictures = pictures_of(clip)
-    key = repr((pictures, recipe.description(), recipe.finders())) + files_key(files_of(clip))
+    return outcome(clip, lambda: cached(work_folder, sample_key(clip, recipe), partial(make_arrays, clip, recipe)))
+
+
+def sample_key(clip: Clip, recipe: Recipe) -> str:
+    """All that a clip's sample depends on."""
+    return repr((pictures_of(clip), recipe.description(), recipe.finders())) + files_key(files_of(clip))
+
+
+def outcome(clip: Clip, compute: Callable[[], Arrays]) -> Prepared | Dropped | ClipError:
+    """A clip's sample from its arrays, or why there is none."""
     try:
-        arrays = cached(work_folder, key, partial(make_arrays, clip, recipe))
-    except NoFaceError:
-        return Dropped(clip.annotation.row, clip.annotation.clip, "no face found in the onset frame")
-    except (FaceError, MotionError) as error:
-        return Dropped(clip.annotation.row, clip.annotation.clip, str(error))
+        arrays = compute()
     except (ValueError, cv2.error) as error:
-        return ClipError(f"table row {clip.annotation.row}, clip {clip.annotation.clip}: {error}")
-    apex = clip.apex or next(picture for picture in pictures if picture.number == arrays["apex"])
+        return no_sample(clip, error)
+    apex = clip.apex or next(picture for picture in pictures_of(clip) if picture.number == arrays["apex"])
     others = int(arrays["others"])
     notes = (*clip.notes, *([f"{_counted(others)} in the onset frame: the largest is taken"] if others else []))
     return Prepared(clip._replace(apex=apex, notes=notes), Sample(*(arrays[name] for name in Sample._fields)))
+
+
+def no_sample(clip: Clip, error: Exception) -> Dropped | ClipError:
+    """Why a clip makes no sample: there is no face or no face's motion in it, or a file is broken."""
+    row, name = clip.annotation.row, clip.annotation.clip
+    if isinstance(error, NoFaceError):
+        return Dropped(row, name, "no face found in the onset frame")
+    if isinstance(error, FaceError | MotionError):
+        return Dropped(row, name, str(error))
+    return ClipError(f"table row {row}, clip {name}: {error}")
 
 
 def _counted(others: int) -> str:
@@ -111,13 +125,20 @@ def find_face_and_apex(clip: Clip, recipe: Recipe) -> tuple[Face, Picture]:
     return face, sought[recipe.spotter(frames, face.points, recipe.settings)]
 
 
-def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
-    """A clip's sample, the number of its apex, and how many other faces its onset shows.
+class Found(NamedTuple):
+    """The aligned faces of a clip, the number of its apex, and how many other faces its onset shows."""
+
+    faces: AlignedFaces
+    apex: int
+    others: int
+
+
+def find_faces(clip: Clip, recipe: Recipe) -> Found:
+    """All that a sample is made of, but for the motion.
 
     Raises:
         NoFaceError: the onset shows none.
         FaceError: there is nothing to be seen where the landmarks are, or the apex shows no face.
-        MotionError: the apex shows something else than the onset's face.
         ValueError: a file is missing or broken, or the landmarks are no face.
     """
     settings = recipe.settings
@@ -126,22 +147,31 @@ def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
     for frame, picture in ((clip.onset.frame, onset), (apex.frame, peak)):
         check_shown(picture, frame, face.points, settings)
     check_apex_face(clip, apex, recipe.landmarker, (onset, peak), face, settings)
-    sample = make_sample(onset, peak, face.points, settings)
-    return sample._asdict() | {"apex": np.array(apex.number), "others": np.array(face.others)}
+    return Found(aligned_faces(onset, peak, face.points, settings), apex.number, face.others)
 
 
-def prepare_all(
-    clips: Sequence[Clip],
-    recipe: Recipe,
-    progress: Progress,
-    num_workers: int | None = None,
-    work_folder: Path | None = None,
+def make_arrays(clip: Clip, recipe: Recipe) -> Arrays:
+    """A clip's sample, the number of its apex, and how many other faces its onset shows.
+
+    Raises:
+        MotionError: the apex shows something else than the onset's face.
+        Exception: as of ``find_faces``.
+    """
+    found = find_faces(clip, recipe)
+    return finished_arrays(found, recipe.settings.flow(found.faces.onset, found.faces.apex), recipe)
+
+
+def finished_arrays(found: Found, motion: Float[np.ndarray, "height width 2"], recipe: Recipe) -> Arrays:
+    """The same from the flow between the aligned faces."""
+    sample = sample_of(found.faces, motion, recipe.settings)
+    return sample._asdict() | {"apex": np.array(found.apex), "others": np.array(found.others)}
+
+
+def prepared_by_processes(
+    clips: Sequence[Clip], recipe: Recipe, num_workers: int | None = None, work_folder: Path | None = None
 ) -> Iterator[Prepared | Dropped | ClipError]:
-    """Make all samples on all cores, in the clips' order; see ``prepare``."""
-    if work_folder:
-        work_folder.mkdir(parents=True, exist_ok=True)
-    made = in_processes(partial(prepare, recipe=recipe, work_folder=work_folder), clips, num_workers)
-    yield from progress(made, len(clips), "optical flow")
+    """The clips' samples on all cores, in the clips' order; see ``prepare``."""
+    return in_processes(partial(prepare, recipe=recipe, work_folder=work_folder), clips, num_workers)
 
 
 def au_targets(annotation: Annotation, au_names: Iterable[int], labelled: frozenset[int]) -> dict[str, Any]:

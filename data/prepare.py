@@ -20,12 +20,14 @@ from data.apex import APEX_POLICIES
 from data.building import builder_of, built, quiet_tfds
 from data.contact_sheet import varied_clips, write_contact_sheet
 from data.emotion_numbers import parse_numbers
+from data.programs import cache_compilations
 from data.summary import census, contents, drops, notes, seen
 from data.survey import Choices
 from data.telling import Lines
 from fedpsyau_jax.options import parsed
 from fedpsyau_jax.vision.crop import SQUARES
 from fedpsyau_jax.vision.detection import landmarker_named
+from fedpsyau_jax.vision.flow import Flow, JaxTVL1, tvl1
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import FixedRange, Scaling, min_max
 from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
     from data.copy_builder import CopyBuilder
 
+FLOWS: dict[str, Flow] = {"opencv": tvl1, "jax": JaxTVL1()}
 SCALINGS: dict[str, Scaling] = {"fixed": FixedRange(), "minmax": min_max}
 _SHEET_CLIPS = 10
 
@@ -64,6 +67,8 @@ class Options:
     """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
     crop: Literal["landmarks", "eyes", "wide"] = "landmarks"
     """Square of the face: round its landmarks, brows to chin, or placed by the eyes alone, as usual or wide."""
+    flow: Literal["opencv", "jax"] = "opencv"
+    """TV-L1 by OpenCV, or the same steps by JAX: several times as fast, and on an accelerator if JAX has one."""
     keep_head_motion: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave the head's motion in the flow."""
     skip_broken: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -98,6 +103,8 @@ def prepare(options: Options, console: Console) -> None:
     if options.dry_run:
         console.print("The copy can be built; nothing was (--dry-run).")
         return
+    if options.flow == "jax":
+        cache_compilations()
     check_writable(builder.work_folder.parents[1])
     builder = cast("CopyBuilder", built(partial(make_builder, found=found), recorded))
     folder, dropped = Path(builder.data_dir), builder.info.metadata["dropped"]
@@ -133,7 +140,7 @@ def chosen_builder(options: Options) -> "Callable[..., MicroExpressionBuilder]":
             emotions=parse_numbers(options.emotions) if options.emotions else None,
         ),
         landmarker=landmarker_named(options.landmarker) if options.landmarker else None,
-        vision=Settings(SQUARES[options.crop], stabilise, scaling=SCALINGS[options.scaling]),
+        vision=Settings(SQUARES[options.crop], stabilise, FLOWS[options.flow], scaling=SCALINGS[options.scaling]),
     )
 
 

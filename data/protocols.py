@@ -91,7 +91,10 @@ def composite2019(database: str, subject: object, clip: object, emotion: object)
         return LeftOut(f"left out of composite2019, as {_EXCEPTIONS[named]}")
     if database == "smic":
         return smic.emotion_of(named.clip)
-    word = emotion_name(emotion)
+    try:
+        word = emotion_name(emotion)
+    except ValueError as error:
+        return LeftOut(str(error))
     if word is None:
         return LeftOut("no emotion is annotated")
     if word in _NEGATIVE[database]:

@@ -7,12 +7,19 @@ numbers, in one program per variant. See docs/ablate.md.
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_ablate
+from experiments.inputs.completion import complete_cross_validation
 from experiments.inputs.presets import ABLATE_PRESETS
 from experiments.inputs.settings import AblateSettings
 from experiments.run import lifecycle
 from experiments.run.lifecycle import Command, Run
 
-ABLATE = Command("ablate", ABLATE_PRESETS, check_ablate, "Ablate the network and its priors.")
+ABLATE = Command(
+    "ablate",
+    ABLATE_PRESETS,
+    check_ablate,
+    "Ablate the network and its priors.",
+    complete=complete_cross_validation,
+)
 
 
 def run(settings: AblateSettings, run: Run) -> int:

@@ -7,6 +7,7 @@ folder with a report. docs/mer.md describes options, protocol and scores.
 from collections.abc import Sequence
 
 from experiments.inputs.checks import check_mer
+from experiments.inputs.completion import complete_cross_validation
 from experiments.inputs.presets import MER_PRESETS
 from experiments.inputs.settings import MerSettings
 from experiments.run import lifecycle
@@ -18,6 +19,7 @@ MER = Command(
     check_mer,
     "Recognise micro-expressions, cross-validated by subject.",
     "Defaults of the options: quick (minutes on two cores) or paper (30 epochs, 10 folds, fine-tuned).",
+    complete_cross_validation,
 )
 
 

@@ -4,9 +4,10 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.inputs.detectors import read_au_init, refuse_replaced
-from experiments.inputs.settings import FedSettings, RecognitionSettings
+from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, FedSettings, RecognitionSettings
 from experiments.inputs.splits import cautions_of_clients
 from experiments.pages import report
+from experiments.results.clients import FILE, client_table
 from experiments.results.conclude import conclude
 from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
@@ -50,13 +51,37 @@ def split_warnings(prepared: Prepared) -> list[str]:
         return cautions_of_clients(prepared.repeats, dataset)
     labels = np.asarray(dataset.examples.emotion)
     each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
-    return list(dict.fromkeys(sentence for sentences_ in each for sentence in sentences_))
+    return [*protocol_warnings(prepared), *dict.fromkeys(sentence for own in each for sentence in own)]
+
+
+def protocol_warnings(prepared: Prepared) -> list[str]:
+    """How the clips differ from those of the composite, on which others report scores."""
+    settings = prepared.settings
+    if not isinstance(settings, CrossValidationSettings) or settings.protocol != COMPOSITE:
+        return []
+    from data.known_clips import clips_of, compare
+
+    found = compare([clip for one in prepared.datasets for clip in clips_of(one)])
+    return [f"{found.told()}. Published scores are of other clips."] if found.told() else []
+
+
+def write_clients(prepared: Prepared, results: Results, run: Run) -> None:
+    """Write how much the clients of a federation differ, their features by the first frozen detector."""
+    if not isinstance(prepared.settings, FedSettings):
+        return
+    data = prepared.corpus
+    detected = next(iter(results.au_probabilities.values()), None)
+    features = None if detected is None else detected[0][: len(data.subject)]
+    labels = np.asarray(data.examples.emotion)
+    table = client_table(prepared.repeats, data.subject, labels, len(prepared.class_names), features)
+    run.folder.write_table(FILE, table)
 
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:
     """Write and show the scores of all rows and repeats whose splits all have results."""
     complete = results.complete(prepared)
     if complete:
+        write_clients(prepared, results, run)
         emotions, aus = prediction_tables(prepared, complete, results.au_probabilities)
         conclude(run.folder, emotions, aus)
         report.write(run.folder)

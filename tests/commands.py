@@ -64,7 +64,10 @@ def rounds_written(folder: Path) -> int:
 
 def contents(folder: Path) -> dict[str, bytes]:
     """The tables of a run."""
-    names = [*TABLES, *(name for name in ("predictions.csv", "class_scores.csv") if (folder / name).exists())]
+    names = [
+        *TABLES,
+        *(name for name in ("predictions.csv", "class_scores.csv", "clients.csv") if (folder / name).exists()),
+    ]
     return {name: (folder / name).read_bytes() for name in names}
 
 

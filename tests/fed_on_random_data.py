@@ -59,7 +59,7 @@ def random_labs(part: str) -> Dataset:
 def random_copy(name: str) -> Dataset:
     """Noise in the place of a real database: its own emotions, an AU that it does not label, subsets of dfme."""
     plain = random_dataset(name, f"{name}-all")
-    generator = np.random.default_rng(len(name))
+    generator = np.random.default_rng(list(name.encode()))
     mask = np.ones_like(plain.examples.au_mask)
     mask[:, len(name)] = 0
     changed = plain.examples._replace(flow=generator.random(plain.examples.flow.shape, np.float32), au_mask=mask)

@@ -91,6 +91,16 @@ MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
         {"client_by": "database", "database": ("samm", "casme2", "casme3"), "mu": (0.1, 0.2)},
         r"--mu 0.1 0.2: give one number .* each of the 3, none below 0",
     ),
+    "another composite": (
+        mer,
+        {"protocol": "composite2019", "database": ("samm", "casme2")},
+        r"--protocol=composite2019: it is on smic casme2 samm, not on samm casme2; leave --database out",
+    ),
+    "classes of the composite": (
+        mer,
+        {"protocol": "composite2019", "database": ("smic", "casme2", "samm"), "classes": 4},
+        r"--classes=4: composite2019 has 3 classes; leave it out",
+    ),
     "no epochs": (mer, {"epochs": 0}, r"--epochs=0: it must be at least 1"),
     "one fold": (mer, {"folds": 1}, r"--folds=1: it must be at least 2"),
     "no training at once": (mer, {"at_once": 0}, r"--at-once=0: it must be at least 1"),

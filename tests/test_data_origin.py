@@ -137,7 +137,7 @@ def test_a_copy_that_lacks_clips_is_refused_and_the_dataset_stays(own: tuple[Pat
     ("options", "told"),
     [
         ({"choices": Choices(apex=midpoint)}, "--apex"),
-        ({"vision": Settings(scaling=min_max)}, "--scaling or --keep-head-motion"),
+        ({"vision": Settings(scaling=min_max)}, "--crop, --flow, --scaling or --keep-head-motion"),
         ({"landmarker": other_no_face}, "--landmarker"),
         ({"choices": Choices(skip_broken=True)}, "--skip-broken"),
     ],

@@ -108,6 +108,7 @@ def test_the_rules_on_synthetic_copies(name: str, classes: dict[str, int], tmp_p
         (("casme2", "sub09", "EP13_02", "fear"), "fear is no class of composite2019 in casme2"),
         (("samm", 25, "25_3_1", "Other"), "others is no class of composite2019 in samm"),
         (("samm", "006", "006_1_2", "?"), "no emotion is annotated"),
+        (("samm", "006", "006_1_2", 4), "emotion '4' is none of " + ", ".join(EMOTIONS)),
     ],
 )
 def test_what_is_left_out_has_a_reason(row: tuple[str, str, str, str], reason: str):

@@ -152,6 +152,7 @@ def test_clips_are_found_however_a_copy_lies(form: str, tmp_path: Path):
         ("raw", {"s1_ne_01": "reg_image{}.bmp"}, "holds cropped pictures alone; choose --config cropped"),
         ("hs", {"VIS/s11_ne_01": "image{}.bmp", "NIR/s11_ne_01": "image{}.bmp"}, "VIS or NIR camera (25 frames"),
         ("hs", {"HS_long/SMIC-HS-E/s1/s1_ne_01": "image{}.jpg"}, "holds clips of SMIC-E; choose --config e_hs"),
+        ("hs", {"s100_ne_01": "image{}.bmp", "s1_ne_100": "image{}.bmp"}, "no folder is called as a clip of SMIC-HS"),
         ("hs", {"s1/non_micro/s1_non_01": "image{}.bmp"}, "no folder is called as a clip of SMIC-HS, such as s1_ne_01"),
         ("e_hs", {"s1_ne_01": "image{}.jpg"}, "no annotation table of SMIC-E HS"),
     ],
@@ -202,28 +203,53 @@ def test_later_intervals_are_the_clips_that_follow_if_these_have_no_row(tmp_path
         tmp_path / "SMIC-HS-E_annotation.xlsx",
         [4, "s4_ne_04", None, 100, 110, 120, 130, 140, 150, "negative"],
         [4, "s4_ne_07", None, 300, 310, 320, 330, 200, 210, "Negative"],
-        [4, "s4_ne_08", None, 400, 410, None, None, None, None, "negative"],
+        [4, "s4_ne_08", None, 400, 410, 420, 430, None, None, "negative"],
+        [4, "s4_ne_09", None, "=D5+1", 460, None, None, None, None, "negative"],
         [4, "s4_ne_10", None, 500, 510, 520, 530, 540, None, "negative"],
-        [5, "s4_ne_09", None, 700, 710, None, None, None, None, "negative"],
+        [5, "s4_po_01", None, 700, 710, None, None, None, None, "negative"],
         ["Remark: frames at 100 fps"],
     )
-    for name in ("s4_ne_04", "s4_ne_07", "s4_ne_08", "s4_ne_10", "s4_ne_09"):
+    for name in ("s4_ne_04", "s4_ne_07", "s4_ne_08", "s4_ne_10", "s4_po_01"):
         film(tmp_path / "HS_long" / "SMIC-HS-E" / "s04" / name, "image{:06d}.jpg", range(90, 720, 5))
     found = look(tmp_path, "e_hs")
     clips = {clip.annotation.clip: (clip.onset.number, clip.offset) for clip in found.clips}
     assert clips == {
         "s04_ne_04": (100, 110), "s04_ne_05": (120, 130), "s04_ne_06": (140, 150), "s04_ne_07": (300, 310),
-        "s04_ne_08": (400, 410), "s04_ne_10": (500, 510), "s04_ne_09": (700, 710),
+        "s04_ne_08": (400, 410), "s04_ne_10": (500, 510), "s04_po_01": (700, 710),
     }  # fmt: skip
     assert [row.reason for row in found.dropped] == [
+        "onset is the formula '=D5+1' without its value: save the table again in a spreadsheet program",
         "Subject is 'Remark: frames at 100 fps', not as SMIC-E HS writes it",
         "the interval 320 to 330 is no clip of SMIC-HS: s04_ne_08 has a row of its own",
         "Onset3F 200 lies before OnsetF 300",
+        "the interval 420 to 430 is no clip of SMIC-HS: s04_ne_09 has a row of its own",
         "the interval 520 to 530 is no clip of SMIC-HS: there is no s04_ne_11",
         "Onset3F or Offset3F is empty",
     ]
     assert len(found.problems) == 1
-    assert "row 6: the clip s04_ne_09 is not of the subject s05" in found.problems[0]
+    assert "row 7: the clip s04_po_01 is not of the subject s05" in found.problems[0]
+
+
+def test_a_list_of_spotted_apexes_may_be_the_table(tmp_path: Path):
+    lines = [["subject", "clip", "label", "onset_frame", "apex_frame", "offset_frame"]]
+    lines += [["4", "s4_ne_04", "0", "100", "104", "110"], ["4", "s4_ne_05", "0", "120", "131", ""]]
+    (tmp_path / "smic_apex.csv").write_text("\n".join(map(",".join, lines)))
+    host = film(tmp_path / "SMIC_HS_E" / "s04" / "s4_ne_04", "image{:06d}.jpg", range(90, 160))
+    film(tmp_path / "SMIC_HS_E" / "s04" / "s4_ne_06", "image{:06d}.jpg", range(900, 960))
+    found = look(tmp_path, "e_hs")
+    assert found.problems == ()
+    assert [(clip.annotation.clip, clip.onset.frame.parent, clip.apex_kind) for clip in found.clips] == [
+        ("s04_ne_04", host, "spotted"),
+        ("s04_ne_05", host, "spotted"),
+    ]
+
+
+def test_a_subject_that_is_missing_is_told_once(tmp_path: Path):
+    rows = [[9, f"s9_po_{number:02d}", None, 10, 20] for number in range(1, 4)]
+    table(tmp_path / "t.xlsx", *rows, [1, "s1_ne_01", None, 22, 28])
+    film(tmp_path / "s1_ne_01", "image{:06d}.jpg")
+    (problem,) = look(tmp_path, "e_hs").problems
+    assert "clips s09_po_01, s09_po_02, s09_po_03: folder SMIC-HS-E/s09 is missing" in problem
 
 
 def test_the_table_of_a_slower_camera_is_refused(tmp_path: Path):

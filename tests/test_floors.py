@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FLOORS = {"run": 0, "inputs": 1, "results": 2, "training": 3, "pages": 3, "parity": 3}
-COMMANDS = ("fed", "mer", "ablate", "pretrain", "compare", "coordination", "explain", "report")
+FLOORS = {"run": 0, "inputs": 1, "results": 2, "training": 3, "pages": 3, "parity": 3, "clips": 4}
+COMMANDS = ("fed", "mer", "ablate", "pretrain", "compare", "coordination", "explain", "report", "predict", "export")
 MODULES = sorted((ROOT / "experiments").rglob("*.py"))
 LONGEST_COMMAND = 80
 

@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ("fed", "mer", "ablate", "pretrain", "compare", "coordination", "explain", "report", "score")
+COMMANDS = (
+    "fed",
+    "mer",
+    "ablate",
+    "pretrain",
+    "compare",
+    "coordination",
+    "explain",
+    "report",
+    "score",
+    "predict",
+    "export",
+)
 HEAVY = (
     *("jax", "jaxlib", "flax", "optax", "jraph", "orbax", "pandas", "matplotlib", "scipy", "sklearn", "cv2"),
     *("tensorflow_datasets", "array_record", "openpyxl", "jinja2", "beartype", "jaxtyping"),

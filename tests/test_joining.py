@@ -10,7 +10,7 @@ from fed_on_random_data import random_copy
 from rich.console import Console
 
 from data.dataset import Dataset, sites_of
-from data.labels import SEVEN, THREE
+from data.labels import SEVEN, SEVEN_WITH_OTHERS, THREE
 from experiments.inputs import databases
 from experiments.inputs.completion import complete_fed
 from experiments.inputs.databases import check_dataset, load_databases
@@ -18,6 +18,7 @@ from experiments.inputs.joining import joined, with_common_classes
 from experiments.inputs.settings import FedSettings, MerSettings, RecognitionSettings
 from experiments.inputs.splits import client_names, splits_of
 from experiments.run.progress import progress
+from experiments.training.prepare import prepare_on
 
 NAMES = ("casme2", "samm", "casme3")
 strange = replace(random_copy("own"), class_names=("blink", *SEVEN))
@@ -59,6 +60,8 @@ def test_everything_of_each_database_is_there_under_its_name():
         (NAMES, None, THREE),
         (("dfme", "samm"), None, THREE),
         (("dfme", "synthetic"), None, SEVEN),
+        (("dfme", "mmew"), None, THREE),
+        (("casme3", "mmew"), 7, SEVEN_WITH_OTHERS),
         (("dfme", "samm"), 7, SEVEN),
         (NAMES, 4, (*THREE, "others")),
         (("dfme",), None, SEVEN),
@@ -80,8 +83,12 @@ def test_classes_that_cannot_be_brought_together_are_refused():
 
 
 def test_two_databases_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="two databases are called samm, so that nobody could tell their subjects"):
-        joined([random_copy("samm")] * 2)
+    settings = FedSettings(database=("mine:a", "mine:b"))
+    with (
+        pytest.raises(ValueError, match="two databases are called samm, so that nobody could tell their subjects"),
+        progress(Console(quiet=True)) as stages,
+    ):
+        prepare_on([random_copy("samm")] * 2, settings, None, None, stages)
 
 
 def clients(*names: str, **choices: Any) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from fedpsyau_jax.splits import (
     Least,
     by_example,
-    by_site,
     by_subject,
     dirichlet,
     even,
@@ -178,35 +177,18 @@ def test_shards_give_each_client_few_classes():
         assert np.mean(shown) < 5
 
 
-def test_sites_are_clients_or_have_equally_many():
-    subjects = np.repeat([f"s{person:02d}" for person in range(12)], 2)
-    sites = np.repeat(["x"] * 5 + ["y"] * 7, 2)
-    for num_clients in (2, 4):
-        clients = split_clients(subjects, num_clients, 0.7, generator(), partition=by_site, sites=sites)
-        of_clients = [set(sites[np.r_[client.train, client.test]]) for client in clients]
-        assert of_clients == [{"x"}] * (num_clients // 2) + [{"y"}] * (num_clients // 2)
-
-
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (
-            {"num_clients": 3, "partition": by_site},
-            "3 clients were asked for, but the data are of 2 sites .*choose 2, 4",
-        ),
-        ({"num_clients": 6, "partition": by_site}, "site x has 5 subjects and 10 examples: too few for 3 clients with"),
-        ({"num_clients": 2, "partition": by_site, "sites": None}, "the data are of one site"),
         (
             {"num_clients": 7, "partition": dirichlet(1.0)},
             "7 clients need at least 2 subjects and 2 examples each, but the data has 12 subjects and 24 examples: "
             "choose 1 to 6 clients",
         ),
         ({"num_clients": 5, "partition": shards(1), "least": Least(3, 3)}, "choose 1 to 4 clients"),
-        ({"num_clients": 2, "sites": np.array(["x", "y"] * 12)}, "subject s00 is of two sites"),
     ],
 )
 def test_what_cannot_be_is_told(arguments, sentence):
     subjects = np.repeat([f"s{person:02d}" for person in range(12)], 2)
-    sites = {"sites": np.repeat(["x"] * 5 + ["y"] * 7, 2)}
     with pytest.raises(ValueError, match=sentence):
-        split_clients(subjects, train_share=0.7, generator=generator(), **sites | arguments)
+        split_clients(subjects, train_share=0.7, generator=generator(), **arguments)

@@ -1,7 +1,7 @@
 """SMIC-E, HS camera: long clips, and a table of up to three expressions in each; 161 of SMIC-HS's clips."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from data.annotations import Annotation, Columns, Dropped, Table
@@ -11,7 +11,7 @@ from data.grids import is_blank
 from data.known_clips import is_in_smic
 from data.sheets import TableError, read_sheet
 from data.smic.known import remarks_on
-from data.smic.names import CLIP_FOLDER, clip_of, emotion_of, subject_of
+from data.smic.names import CLIP_FOLDER, SLOWER_CAMERA, clip_of, emotion_of, subject_of
 from data.smic.short import FPS, above, is_extended, is_high_speed, pictures_are
 from data.tables import the_table
 
@@ -29,7 +29,6 @@ COLUMNS = Columns(
     needed=("onset",),
     spellings=tuple((f"{name}{which}", f"{name}{which}f") for which in _LATER for name in ("onset", "offset")),
 )
-_OTHER_CAMERA = re.compile(r"(?<![a-z])(vis|nir)(?![a-z])")
 
 
 def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
@@ -40,14 +39,14 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     """
     del config
     whole = the_table(tree, COLUMNS, table)
-    if _OTHER_CAMERA.search(whole.path.stem.lower()):
+    if SLOWER_CAMERA.search(whole.path.stem):
         raise TableError(
             f"{whole.path}: the table of a camera of 25 frames a second; SMIC-HS-E_annotation.xlsx is needed"
         )
     readers = {"subject": COLUMNS.subject, "filename": COLUMNS.filename}
     sheet = read_sheet(whole.path, COLUMNS.required, COLUMNS.sheet, {}, readers, COLUMNS.spellings)
     cells = {row.number: row.cells for row in sheet.rows}
-    taken = {row.clip for row in whole.annotations}
+    taken = {row.clip for row in whole.annotations} | {row.clip for row in whole.dropped}
     annotations, dropped = list[Annotation](), list(whole.dropped)
     for row in whole.annotations:
         annotations.append(_by_name(row))
@@ -119,17 +118,25 @@ def _of_others(table: Table) -> Iterator[str]:
 
 
 def locate(tree: Tree, annotation: Annotation) -> Footage | str:
-    """``SMIC-HS-E/s20/s20_ne_01/``, at any depth; of several folders a long clip's, which holds the onset."""
-    named = [folder for folder in tree.matching(CLIP_FOLDER) if clip_of(folder.name) == annotation.filename]
-    folders = [folder for folder in named if is_high_speed(tree, folder)]
-    every = [footage_in(tree, folder, whole=False) for folder in folders]
-    raw = [found for found in every if pictures_are(tree, found) != "cropped" or is_extended(tree, found.folder)]
+    """``SMIC-HS-E/s20/s20_ne_01/``, at any depth; or the long clip of the same subject and class that holds the onset.
 
-    def rank(found: Footage) -> tuple[bool, bool, bool]:
-        return (
-            annotation.onset not in found.frames,
-            not is_extended(tree, found.folder),
-            "micro" in above(tree, found.folder),
-        )
+    Of several folders of one name that of a long clip, with the onset.
+    """
+    subject, kind, _ = annotation.filename.split("_")
+    every = [(clip_of(folder.name), folder) for folder in tree.matching(CLIP_FOLDER)]
+    shown = [(clip, folder) for clip, folder in every if clip.startswith(f"{subject}_") and is_high_speed(tree, folder)]
+    own = [folder for clip, folder in shown if clip == annotation.filename]
+    alike = [] if own else [folder for clip, folder in shown if clip.startswith(f"{subject}_{kind}_")]
+    found = [footage_in(tree, folder, whole=False) for folder in (*own, *alike)]
+    raw = [one for one in found if pictures_are(tree, one) != "cropped" or is_extended(tree, one.folder)]
+    usable = raw if own else [one for one in raw if annotation.onset in one.frames]
+    place = f"{annotation.subject}/{annotation.filename}" if shown else annotation.subject
+    return fullest(sorted(usable, key=partial(_rank, tree, annotation))) or f"folder SMIC-HS-E/{place}"
 
-    return fullest(sorted(raw, key=rank)) or f"folder SMIC-HS-E/{annotation.subject}/{annotation.filename}"
+
+def _rank(tree: Tree, annotation: Annotation, found: Footage) -> tuple[bool, bool, bool]:
+    return (
+        annotation.onset not in found.frames,
+        not is_extended(tree, found.folder),
+        "micro" in above(tree, found.folder),
+    )

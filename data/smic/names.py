@@ -1,10 +1,15 @@
 """SMIC's names of subjects and clips, in one spelling: ``s1_ne_01`` and ``S01_NE_1`` are ``s01_ne_01``."""
 
+import re
+
 from data.annotations import matching
 
 KINDS = {"ne": "negative", "po": "positive", "sur": "surprise"}
-CLIP_FOLDER = r"s(?:ub)?[\s_]*\d{1,3}[\s_-]*(?:ne|po|sur)[\s_-]*\d{1,3}"
+CLIP_FOLDER = r"s(?:ub)?[\s_]*0*\d{1,2}[\s_-]*(?:ne|po|sur)[\s_-]*0*\d{1,2}"
 """What the name of a clip's folder looks like."""
+
+SLOWER_CAMERA = re.compile(r"(?<![a-z0-9])(vis|nir)(?![a-z0-9])", re.IGNORECASE)
+"""What is in the names of folders and tables of the cameras of 25 frames a second."""
 
 _SUBJECT = r"s(?:ub)?[\s_]*0*(\d{1,2})"
 

@@ -11,25 +11,25 @@ from data.annotations import Annotation, Dropped, Table
 from data.frames import Footage, Tree, footage_in, fullest
 from data.sheets import TableError
 from data.smic.known import remarks_on
-from data.smic.names import CLIP_FOLDER, KINDS, clip_of, emotion_of, subject_of
+from data.smic.names import CLIP_FOLDER, KINDS, SLOWER_CAMERA, clip_of, emotion_of, subject_of
 from data.survey import Locate
 
 FPS = 100
 _LONGEST = 100  # pictures: an expression lasts half a second at most, the longest known clip has 58
-_OTHER_CAMERA = re.compile(r"(?<![a-z])(vis|nir)(?![a-z])")
-_EXTENDED = re.compile(r"long|(?<![a-z])e(?![a-z])")
+_EXTENDED = re.compile(r"long|(?<![a-z0-9])e(?![a-z0-9])")
 _LABELLED = re.compile(r"(?<![a-z])(crop|raw)")
 _OTHERS = {"cropped": "raw", "raw": "cropped"}
 
 
 def above(tree: Tree, folder: Path) -> list[str]:
-    """The names of the folders from the copy's own down to a clip's, in lower case."""
-    return [tree.root.name.lower(), *(part.lower() for part in folder.relative_to(tree.root).parts[:-1])]
+    """The names of the folders in the copy that a clip's lies in, in lower case."""
+    return [part.lower() for part in folder.relative_to(tree.root).parts[:-1]]
 
 
 def is_high_speed(tree: Tree, folder: Path) -> bool:
     """Whether a folder is none of the two slower cameras', whose clips have the same names."""
-    return not any(_OTHER_CAMERA.search(part) for part in above(tree, folder))
+    own = tree.root.name.lower()
+    return not any(SLOWER_CAMERA.search(part) for part in (*([] if "hs" in own else [own]), *above(tree, folder)))
 
 
 def is_extended(tree: Tree, folder: Path) -> bool:
@@ -42,10 +42,11 @@ def pictures_are(tree: Tree, found: Footage) -> str:
 
     Cropped pictures are called ``reg_image000123.bmp``, raw ones ``image000123.bmp``.
     """
-    name = str(next(iter(found.frames.values()), "")).rpartition("/")[2].lower()
+    first = next(iter(found.frames.values()), None)
+    name = first.name.lower() if isinstance(first, Path) else ""
     if name.startswith("reg"):
         return "cropped"
-    words = [said[1] for part in reversed(above(tree, found.folder)) for said in _LABELLED.finditer(part)]
+    words = [said[1] for part in above(tree, found.folder)[::-1] for said in _LABELLED.finditer(part)]
     return {"crop": "cropped", "raw": "raw"}[words[0]] if words else "raw" if name.startswith("image") else ""
 
 
@@ -88,15 +89,8 @@ def read(tree: Tree, config: str, table: Path | None) -> Sequence[Table]:
     annotations = tuple(row for row in rows if isinstance(row, Annotation))
     dropped = tuple(row for row in rows if isinstance(row, Dropped))
     digest = hashlib.sha256("\n".join(there).encode()).hexdigest()
-    return [
-        Table(
-            tree.root,
-            digest,
-            annotations,
-            dropped,
-            remarks=tuple(_remarks(there, config if config in kinds else "".join(kinds))),
-        )
-    ]
+    remarks = tuple(_remarks(there, config if config in kinds else "".join(kinds)))
+    return [Table(tree.root, digest, annotations, dropped, remarks=remarks)]
 
 
 def _row(tree: Tree, number: int, clip: str, found: Footage) -> Annotation | Dropped:
@@ -113,7 +107,7 @@ def _row(tree: Tree, number: int, clip: str, found: Footage) -> Annotation | Dro
 
 def _misplaced(tree: Tree, folder: Path, subject: str, emotion: str) -> Iterator[str]:
     """What the folders above a clip say other than its name, which counts."""
-    for part in above(tree, folder)[1:]:
+    for part in above(tree, folder):
         if part in KINDS.values() and part != emotion:
             yield f"it lies in a folder {part!r}: its name says {emotion}"
         if re.fullmatch(r"s\d{1,2}", part) and subject_of(part) != subject:
@@ -121,9 +115,7 @@ def _misplaced(tree: Tree, folder: Path, subject: str, emotion: str) -> Iterator
 
 
 def _remarks(clips: Iterable[str], kind: str) -> Iterator[str]:
-    yield (
-        f"the pictures are {kind}" if kind else "the pictures are called neither reg_image nor image: taken as they are"
-    )
+    yield f"the pictures are {kind or 'called neither reg_image nor image: taken as they are'}"
     yield from remarks_on(clips)
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+from data.labels import class_names
 from experiments.inputs import algorithms
 from experiments.inputs.labs import check_labs
+from experiments.inputs.partitions import LABS, partition_named
 from experiments.inputs.plugins import is_plugin, refuse_unknown
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import (
     CLASSES,
+    COMPOSITE,
     AblateSettings,
     CrossValidationSettings,
     FedSettings,
@@ -134,10 +137,24 @@ def _check_phases(settings: FedSettings) -> None:
 
 def _check_cross_validation(settings: CrossValidationSettings) -> None:
     _check_recognition(settings)
+    if settings.protocol == COMPOSITE:
+        _check_composite(settings)
     if settings.au == "scratch" and settings.au_init:
         raise ValueError(
             f"--au-init={settings.au_init}: with --au=scratch the AU module starts untrained; leave one out"
         )
+
+
+def _check_composite(settings: CrossValidationSettings) -> None:
+    from data.protocols import COMPOSITE2019
+
+    if set(settings.database) != set(COMPOSITE2019):
+        raise ValueError(
+            f"--protocol={COMPOSITE}: it is on {' '.join(COMPOSITE2019)}, not on {' '.join(settings.database)}; leave "
+            "--database out"
+        )
+    if settings.classes not in (None, 3):
+        raise ValueError(f"--classes={settings.classes}: {COMPOSITE} has 3 classes; leave it out")
 
 
 def _check_recognition(settings: RecognitionSettings) -> None:
@@ -158,6 +175,9 @@ def _check_schedule(settings: RecognitionSettings) -> None:
 
 
 def _check_clients(settings: FedSettings) -> None:
+    partition_named(settings.partition)
+    if settings.partition == LABS and settings.client_by != "subject":
+        raise ValueError(f"--partition=labs makes places clients: leave out --client-by={settings.client_by}")
     number, count = settings.num_clients, len(settings.database)
     if settings.client_by == "database":
         if count == 1:
@@ -186,11 +206,19 @@ def _check_database(settings: RecognitionSettings) -> None:
 
 
 def _check_augmentation(settings: RecognitionSettings) -> None:
-    if settings.augment and (settings.classes == 4 or (settings.classes == 7 and "casme3" in settings.database)):
+    if settings.augment and any("others" in names for names in _class_lists(settings)):
         raise ValueError(
             f"--augment: the published recipe names the rare ones of 3 or of the usual 7 classes, and --classes="
             f"{settings.classes} of {' '.join(settings.database)} are others; add --no-augment"
         )
+
+
+def _class_lists(settings: RecognitionSettings) -> list[tuple[str, ...]]:
+    """The classes of each database whose number is known; several without a choice have 3 unless they agree."""
+    if settings.classes is None and len(settings.database) > 1:
+        return []
+    numbers = {name: settings.classes or CLASSES.get(name) for name in settings.database}
+    return [class_names(number, name) for name, number in numbers.items() if number]
 
 
 def _check_sweep(settings: RunSettings) -> None:

@@ -13,7 +13,7 @@ from data.dataset import Dataset, fingerprint, load, sites_of
 from experiments.inputs import plugins
 from experiments.inputs.joining import with_common_classes
 from experiments.inputs.labs import configurations
-from experiments.inputs.settings import RecognitionSettings
+from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, RecognitionSettings
 from experiments.run.progress import Stages
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
@@ -57,6 +57,10 @@ def load_databases(
         else:
             datasets.append(own_database(name))
         names += [name] * (len(datasets) - len(names))
+    if isinstance(settings, CrossValidationSettings) and settings.protocol == COMPOSITE:
+        from data.protocols import with_composite2019
+
+        return [with_composite2019(one) for one in datasets]
     return with_common_classes(names, datasets, settings.classes)
 
 

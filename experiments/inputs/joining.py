@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset, fingerprint, sites_of, with_classes
-from data.labels import EMOTIONS
+from data.labels import EMOTIONS, class_names
 from experiments.inputs.plugins import is_plugin
 from experiments.inputs.settings import CLASSES
 
@@ -34,9 +34,8 @@ def with_common_classes(names: Sequence[str], datasets: Sequence[Dataset], class
         ValueError: an emotion of a user's own database is none that can be mapped, no example is left of a database,
             or their seven classes are others.
     """
-    usual = {CLASSES.get(name) or one.class_names for name, one in zip(names, datasets, strict=True)}
-    number = classes or (next(iter(usual)) if len(usual) == 1 else FEWEST_CLASSES)
-    if not isinstance(number, int):
+    number = classes or _usual_number(names, datasets)
+    if number is None:
         return list(datasets)
     for name, one in zip(names, datasets, strict=True):
         unknown = [emotion for emotion in one.class_names if emotion not in EMOTIONS]
@@ -50,6 +49,16 @@ def with_common_classes(names: Sequence[str], datasets: Sequence[Dataset], class
         listed = "; ".join(f"{database_name(one)}: {', '.join(one.class_names)}" for one in mapped)
         raise ValueError(f"--classes={number}: the databases have other classes ({listed}); choose 3 or 4")
     return mapped
+
+
+def _usual_number(names: Sequence[str], datasets: Sequence[Dataset]) -> int | None:
+    """Number of the classes that all databases usually have, 3 if they differ; None for those of users' own ones."""
+    numbers = [CLASSES.get(name) for name in names]
+    usual = {
+        one.class_names if number is None else class_names(number, name)
+        for name, number, one in zip(names, numbers, datasets, strict=True)
+    }
+    return FEWEST_CLASSES if len(usual) > 1 else next((number for number in numbers if number), None)
 
 
 def joined(datasets: Sequence[Dataset]) -> Dataset:

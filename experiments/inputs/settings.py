@@ -34,6 +34,8 @@ CLASSES: Mapping[str, Literal[3, 4, 7]] = {
     "synthetic": 7, "casme3": 3, "dfme": 7, "casme2": 3, "samm": 3, "smic": 3, "mmew": 7,
 }  # fmt: skip
 """Default number of emotion classes of each database, by its published protocols."""
+COMPOSITE = "composite2019"
+"""The protocol of MEGC 2019, which has databases and clips of its own."""
 PRIORS = ("published", "co-occurrence", "uniform", "shuffled", "none")
 
 
@@ -179,6 +181,9 @@ class FedSettings(RecognitionSettings):
         subset or lab are assigned to its clients at random, as evenly as possible.
       client_by: What a client is: some of the subjects of all databases, a database, or a subset of one (of dfme: A, B,
         C). With more clients than databases or subsets each is split among equally many clients.
+      partition: How subjects are assigned to clients: even; dirichlet:0.3 (class shares differ, more for smaller
+        numbers); quantity:1.5 (sizes differ, more for larger numbers); shards:2 (about so many classes each); or labs
+        (each place where data were recorded is a client).
       labs: Number of synthetic labs that record the subjects, at least 2; each is a client, or several with --clients.
       lab_shift: How strongly labs differ, from 0 (as parts of one database) to 1 (about as real databases do): a number
         for all factors, or light=1,annotators=0.5 for some of camera, frame-rate, light, elicitation, population,
@@ -205,6 +210,7 @@ class FedSettings(RecognitionSettings):
 
     clients: Annotated[int, COUNT] | None = None
     client_by: Literal["subject", "database", "subset"] = "subject"
+    partition: str = "even"
     labs: Annotated[int, SEVERAL] | None = None
     lab_shift: str = "1"
     algorithms: tuple[str, ...] = ("local", "fedavg", "fedprox", "p-fedprox")
@@ -226,8 +232,13 @@ class FedSettings(RecognitionSettings):
 
     @property
     def num_clients(self) -> int | None:
-        """Number of clients; None for as many as the database has subsets."""
-        usual = {"subject": self.labs or 5, "database": len(self.database), "subset": None}
+        """Number of clients; None for as many as the database has subsets or places."""
+        by_place = self.partition == "labs" and self.labs is None
+        usual = {
+            "subject": None if by_place else self.labs or 5,
+            "database": len(self.database),
+            "subset": None,
+        }
         return usual[self.client_by] if self.clients is None else self.clients
 
     @property

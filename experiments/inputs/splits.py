@@ -1,7 +1,7 @@
 """Splits: assign the subjects of a database to clients or folds, and to training, validation and test."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -12,7 +12,14 @@ from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
 from experiments.inputs.joining import database_of_site
 from experiments.inputs.labs import shift_and_lab, split_name
-from experiments.inputs.settings import CrossValidationSettings, FedSettings, PretrainSettings, RecognitionSettings
+from experiments.inputs.partitions import LABS, least_of, partition_named
+from experiments.inputs.settings import (
+    COMPOSITE,
+    CrossValidationSettings,
+    FedSettings,
+    PretrainSettings,
+    RecognitionSettings,
+)
 from fedpsyau_jax.splits import (
     Client,
     Split,
@@ -97,25 +104,37 @@ def _splits(
     numbers: np.random.Generator,
 ) -> list[Split]:
     if isinstance(settings, FedSettings):
-        clients = _clients(settings, subjects, sites, numbers)
+        clients = _clients(settings, subjects, labels, sites, numbers)
         check_num_mu(settings, len(clients))
         return [Split(EVERYBODY, tuple(clients))]
     assert isinstance(settings, CrossValidationSettings)
-    if settings.protocol == "loso":
+    if settings.protocol in ("loso", COMPOSITE):
         return leave_one_subject_out(subjects)
     return k_fold(subjects, labels, settings.folds, numbers)
 
 
 def _clients(
-    settings: FedSettings, subjects: np.ndarray, sites: np.ndarray, numbers: np.random.Generator
+    settings: FedSettings,
+    subjects: np.ndarray,
+    labels: np.ndarray,
+    sites: np.ndarray,
+    numbers: np.random.Generator,
 ) -> list[Client]:
-    divide = DIVISIONS[settings.split]
+    rule = settings.train_share, numbers, DIVISIONS[settings.split]
+    how: dict[str, Any] = {
+        "partition": partition_named(settings.partition),
+        "labels": labels,
+        "least": least_of(settings),
+    }
     if settings.labs is not None:
         _, groups = shift_and_lab(sites)
         names = np.unique(groups).tolist()
+    elif settings.partition == LABS:
+        groups, names = sites, np.unique(sites).tolist()
+        _check_places(settings, names)
     elif settings.client_by == "subject":
         assert settings.num_clients is not None
-        return split_clients(subjects, settings.num_clients, settings.train_share, numbers, divide)
+        return split_clients(subjects, settings.num_clients, *rule, **how)
     elif settings.client_by == "database":
         groups = database_of_site(sites)
         names = list(dict.fromkeys(groups.tolist()))
@@ -123,7 +142,16 @@ def _clients(
         groups, names = sites, np.unique(sites).tolist()
         _check_subsets(settings, names)
     each = (settings.num_clients or len(names)) // len(names)
-    return split_groups(subjects, groups, names, each, settings.train_share, numbers, divide)
+    return split_groups(subjects, groups, names, each, *rule, **how)
+
+
+def _check_places(settings: FedSettings, names: Sequence[str]) -> None:
+    if len(names) == 1:
+        raise ValueError(
+            f"--partition=labs: all of {' and '.join(settings.database)} was recorded in one place; choose another "
+            "partition, or make labs with --labs=3"
+        )
+    _check_multiple(settings, names)
 
 
 def _check_subsets(settings: FedSettings, names: Sequence[str]) -> None:
@@ -132,6 +160,10 @@ def _check_subsets(settings: FedSettings, names: Sequence[str]) -> None:
             f"--client-by=subset: there are no subsets of {' and '.join(settings.database)}, as there are of dfme; "
             "choose --client-by=subject, or database for several"
         )
+    _check_multiple(settings, names)
+
+
+def _check_multiple(settings: FedSettings, names: Sequence[str]) -> None:
     if settings.num_clients is not None and settings.num_clients % len(names):
         raise ValueError(
             f"--clients={settings.num_clients}: each of {', '.join(names)} is split among equally many clients, so "

@@ -6,7 +6,7 @@ draws ``figures/*.png`` and writes ``report.html`` again, for example after an u
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
 
-from experiments.pages import figures, interval_plots, page, sentences, sweeps, tables
+from experiments.pages import (
+    clients,
+    figures,
+    interval_plots,
+    page,
+    part_scores,
+    personalisation,
+    sentences,
+    sweeps,
+    tables,
+)
 from experiments.results.read import FinishedRun, read
 from experiments.results.scores import METRICS, score_parts
 from experiments.run.folder import RunFolder
@@ -49,7 +59,8 @@ def show(folder: RunFolder, console: Console) -> None:
         tables.print_table(console, tables.au_sheet(run.summary, run.au_scores, run.intervals), heading)
     else:
         console.print(tables.terminal_table(run.summary, run.intervals, run.part, synthetic=run.synthetic))
-    for sentence in verdicts(run):
+        part_scores.show(run, console)
+    for sentence in [*verdicts(run), *clients.sentences(run.clients)]:
         console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
@@ -76,6 +87,7 @@ def draw(run: FinishedRun) -> dict[str, Figure]:
         heading = tables.title("Paired differences", synthetic=synthetic)
         plots["differences"] = interval_plots.difference_plot(run.differences, metrics, heading=heading)
     if run.sweep is not None:
+        plots |= personalisation.draw(run.rows, run.differences, synthetic=synthetic)
         plots |= sweeps.draw(run.sweep, synthetic=synthetic)
     plots["curves"] = figures.curves(_of(run.metrics, first), run.summary, run.part, run.unit, synthetic=synthetic)
     if run.predictions is not None and run.class_scores is not None:
@@ -113,9 +125,12 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         settings=dict(page.flatten(run.settings)),
         sheet=tables.summary_sheet(run.summary, run.intervals),
         verdicts=verdicts(run),
+        client_sentences=clients.sentences(run.clients),
+        clients=clients.sheet(run.clients),
         limits=sentences.limits(run),
         num_left_out=max(0, len(run.algorithms) - MOST_ROWS),
         scored=" and ".join(sorted(run.metrics["scored"].dropna().unique())),
+        class_counts=_class_counts(run.data["databases"]),
         databases=pd.DataFrame([_database(one) for one in run.data["databases"]]),
         drops=Counter(drop["reason"] for one in run.data["databases"] for drop in one["drops"]).most_common(),
         titled=lambda what: tables.title(what, synthetic=run.synthetic),
@@ -130,6 +145,7 @@ def _tables(run: FinishedRun) -> dict[str, Any]:
         "differences": pairs.assign(**tables.interval_columns(run.differences, table_metrics(run))),
         "f1_by_au": _au_table(run),
         "sweep": None if run.sweep is None else sweeps.sheet(run.sweep),
+        "part_sheets": part_scores.sheets(run),
     }
     names = ("f1_by_class", "recall_by_class", "scores_by_part")
     if run.predictions is None or run.class_scores is None:
@@ -157,6 +173,14 @@ def _au_table(run: FinishedRun) -> pd.DataFrame:
 
 def _of(table: pd.DataFrame, algorithms: list[str]) -> pd.DataFrame:
     return table[table["algorithm"].isin(algorithms)]
+
+
+def _class_counts(databases: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Samples of each class, a column for each database."""
+    names = [one["name"].partition("/")[0] for one in databases]
+    names = names if len(set(names)) == len(names) else [one["name"] for one in databases]
+    counts = {name: one["class_counts"] for name, one in zip(names, databases, strict=True)}
+    return pd.DataFrame(counts).rename_axis("class").reset_index()
 
 
 def _database(facts: Mapping[str, Any]) -> dict[str, Any]:

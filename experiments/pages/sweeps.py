@@ -56,7 +56,7 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
     (setting,) = swept_settings(sweep)
     figure = titled_figure(9, 4.4, heading)
     axes = figure.subplots()
-    values = _ordered(sweep[setting])
+    values = ordered(sweep[setting])
     numeric = all(isinstance(value, (int, float)) for value in values)
     dependent = [(name, rows) for name, rows in families(sweep) if rows[setting].notna().all()]
     for colour, (name, rows) in coloured(dependent):
@@ -68,7 +68,7 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
     for number_, (_, row) in enumerate(references.iterrows()):
         dashes = BASELINE_DASHES[number_ % len(BASELINE_DASHES)]
         axes.axhline(row["uf1"], color=BASELINE_COLOUR, ls=dashes, lw=1.3, label=row["algorithm"])
-    _scale_axis(axes, values, numeric)
+    scale_axis(axes, values, numeric)
     axes.set_xlabel(setting)
     axes.set_ylabel("test UF1 (band: 95 % interval)")
     axes.set_ylim(bottom=0)
@@ -155,7 +155,7 @@ def _heat_panels(sweep: pd.DataFrame, others: Sequence[str]) -> Iterator[tuple[s
 
 def _heat_map(axes: Axes, rows: pd.DataFrame, down: str, across: str, low: float, high: float) -> Any:
     """One panel; returns the image, for the colour bar."""
-    names = [_ordered(rows[setting]) or [ANY] for setting in (down, across)]
+    names = [ordered(rows[setting]) or [ANY] for setting in (down, across)]
     grid = np.full((len(names[0]), len(names[1])), np.nan)
     image = axes.imshow(grid, cmap="viridis", vmin=low, vmax=high, aspect="auto")
     for row in rows.to_dict("records"):
@@ -181,13 +181,14 @@ def _write(axes: Axes, cell: Sequence[int], text: str, **style: Any) -> None:
     axes.annotate(text, (cell[1], cell[0]), textcoords="offset points", ha="center", va="center", **style)
 
 
-def _ordered(values: "pd.Series[Any]") -> list[Any]:
+def ordered(values: "pd.Series[Any]") -> list[Any]:
     """Each value once: numbers by size, others in the order of the table."""
     unique = values.dropna().unique().tolist()
     return sorted(unique) if all(isinstance(value, (int, float)) for value in unique) else unique
 
 
-def _scale_axis(axes: Axes, values: Sequence[Any], numeric: bool) -> None:
+def scale_axis(axes: Axes, values: Sequence[Any], numeric: bool) -> None:
+    """Label an axis with its values; logarithmic where they span a wide range."""
     if not numeric:
         axes.set_xticks(range(len(values)), [label(value) for value in values])
         return

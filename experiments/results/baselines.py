@@ -14,22 +14,28 @@ NUM_DRAWS = 2000
 
 
 def majority(predictions: pd.DataFrame, splits: pd.DataFrame, *, part: str = "client") -> pd.DataFrame:
-    """Scores of always predicting the most frequent class of the training examples.
+    """Scores of ``majority_predictions``, as ``scores.score_repeats`` has them; AU F1 is undefined.
+
+    Args:
+        predictions, splits: see there.
+        part: the column that is pooled over.
+    """
+    return score_repeats(majority_predictions(predictions, splits), part=part, kind="baseline")
+
+
+def majority_predictions(predictions: pd.DataFrame, splits: pd.DataFrame) -> pd.DataFrame:
+    """Rows as of predictions.csv that always predict the most frequent class of the training examples.
 
     Args:
         predictions: as predictions.csv; only which examples were tested, and their labels, matter.
         splits: as splits.csv. The clients of a fold are counted together; the first of equally frequent classes wins.
-        part: the column that is pooled over.
-
-    Returns:
-        As ``scores.score_repeats``; AU F1 is undefined.
     """
     keys = ["repeat", "fold"]
     columns = {f"train_{name}": name for name in class_names(predictions)}
     train_counts = splits.rename(columns=columns).groupby(keys)[list(columns.values())].sum()
     most_frequent = train_counts.idxmax(axis=1).rename("predicted")
     guessed = _of_first_algorithm(predictions).drop(columns="predicted").join(most_frequent, on=keys)
-    return score_repeats(guessed.assign(algorithm=MAJORITY), part=part, kind="baseline")
+    return guessed.assign(algorithm=MAJORITY)
 
 
 def chance(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from experiments.results import baselines, schema, scores, sweeps
+from experiments.results import baselines, parts, schema, scores, sweeps
 from experiments.results.differences import comparable_pairs, difference_table, intervals_of
 from experiments.results.intervals import NUM_DRAWS, BootstrapScores, Interval, bootstrap, score_intervals
 from experiments.results.measures import ACTION_UNITS, CLASSES, EMOTIONS, class_score_name
@@ -43,11 +43,20 @@ def conclude(
     folder.write_table("intervals.csv", intervals)
     folder.write_table("differences.csv", difference_table(comparable_pairs(rows), models, metrics))
     summary = summary_table(folder, emotions, aus)
+    if emotions is not None:
+        _write_part_scores(folder, emotions, aus, num_draws)
     if sweeps.swept_settings(all_rows):
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
         folder.write_table("sweep.csv", table)
     folder.write_table("summary.csv", summary)
+
+
+def _write_part_scores(folder: RunFolder, emotions: pd.DataFrame, aus: pd.DataFrame, num_draws: int) -> None:
+    part = folder.read_facts("data.json", *schema.RUN_FACTS)["part"]
+    if columns := parts.parts_of(emotions, part):
+        table = parts.part_table(emotions, aus, folder.read_table("splits.csv"), columns, num_draws)
+        folder.write_table(parts.FILE, table)
 
 
 def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame) -> pd.DataFrame:

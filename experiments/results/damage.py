@@ -22,6 +22,8 @@ COLUMNS = {
     "intervals": ("algorithm", "metric", "estimate", "low", "high"),
     "differences": ("algorithm", "other_algorithm"),
     "class_scores": ("algorithm", "class", "f1", "recall", "f1_low", "f1_high", "recall_low", "recall_high"),
+    "part_scores": ("algorithm", "kind", "part", "name", "num_test", "uf1", "uf1_sd"),
+    "clients": ("repeat", "fold", "client", "num_examples", "label_total_variation", "size_gini", "feature_auc"),
     "au_scores": ("algorithm", "au", "f1", "f1_sd", "f1_low", "f1_high"),
 }
 """Columns that the tables of a run must have, whatever others they have."""

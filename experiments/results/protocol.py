@@ -12,7 +12,10 @@ from experiments.results.read import KINDS, FinishedRun, experiment_of
 from experiments.run import folder as run_folder
 from experiments.run.folder import RunFolder
 
-PROTOCOL = ("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "repeats", "seed")
+PROTOCOL = (
+    *("protocol", "folds", "classes", "split", "train_share", "validation_share", "clients", "client_by"),
+    *("partition", "repeats", "seed"),
+)
 """Settings that decide who is trained and tested on; a run that lacks one has ``None`` there."""
 POOLING = "how predictions are pooled"
 """Federations and cross-validations have different settings: where these differ, no setting is named."""

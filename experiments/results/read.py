@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.results import schema
+from experiments.results import clients, parts, schema
 from experiments.results.damage import MEND, check_columns, check_predictions, check_summary
 from experiments.results.measures import ACTION_UNITS, EMOTIONS, MEAN_AU_F1, Measure
 from experiments.results.scores import METRICS, au_names, class_names
@@ -35,7 +35,9 @@ class FinishedRun:
       predictions: as predictions.csv; None where only action units are detected.
       au_predictions, summary, intervals, differences, au_scores: as the tables of these names.
       class_scores: as class_scores.csv; None where only action units are detected.
+      part_scores: as part_scores.csv; None where no client, database or site has scores of its own.
       sweep: as sweep.csv; None where nothing was swept.
+      clients: as clients.csv; None where there are no clients.
       action_units: of a pretraining, as action_units.csv: in how many examples each action unit is labelled and shown;
         else None.
     """
@@ -55,7 +57,9 @@ class FinishedRun:
     differences: pd.DataFrame
     au_scores: pd.DataFrame
     class_scores: pd.DataFrame | None
+    part_scores: pd.DataFrame | None
     sweep: pd.DataFrame | None
+    clients: pd.DataFrame | None
     action_units: pd.DataFrame | None
 
     @property
@@ -165,7 +169,9 @@ def read(folder: RunFolder, label: str = "") -> FinishedRun:
     tables: dict[str, Any] = {name: folder.read_table(f"{name}.csv") for name in names}
     for name in ("predictions", "class_scores"):
         tables[name] = None if detection else folder.read_table(f"{name}.csv")
+    tables["part_scores"] = None if detection else _part_scores(folder, tables["predictions"], facts["data"])
     tables["action_units"] = folder.read_table("action_units.csv") if detection else None
+    tables["clients"] = folder.read_table(clients.FILE) if folder.has(clients.FILE) else None
     check_columns(folder, tables)
     tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
     run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)
@@ -194,6 +200,10 @@ def how_to_finish(folder: RunFolder) -> str:
     """What to do about a run that is not finished."""
     command = f"python -m experiments.{experiment_of(folder)} --resume={folder.path}"
     return f"let it end, go on with `{command}`, or leave it out"
+
+
+def _part_scores(folder: RunFolder, predictions: pd.DataFrame, data: dict[str, Any]) -> pd.DataFrame | None:
+    return folder.read_table(parts.FILE) if parts.parts_of(predictions, str(data["part"])) else None
 
 
 def _read_data(folder: RunFolder) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from experiments.results.scores import METRICS
 ROW = ("algorithm", "name", "prior", "variant")
 """Columns of rows.csv that every run has; each further one is a swept setting."""
 VALIDATION = "validation_uf1"
+LAB_SHIFT = "lab-shift"
+"""The swept setting that changes the data: rows of different shifts are tested on different clips."""
 SCORES = (*(f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")), VALIDATION)
 """Columns that sweep.csv may have beside those of rows.csv."""
 

@@ -1,7 +1,4 @@
-"""Devices of a run, and the cache of compiled programs."""
-
-import os
-from pathlib import Path
+"""Devices of a run."""
 
 
 def use_devices(count: int) -> None:
@@ -19,13 +16,3 @@ def use_devices(count: int) -> None:
             f"--devices={count}, but this machine has {available} {jax.default_backend()} devices: ask for at most "
             f"{available}"
         )
-
-
-def cache_compilations() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX is configured otherwise: later starts are quick."""
-    import jax
-
-    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
-        home = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-        jax.config.update("jax_compilation_cache_dir", str(home / "fedpsyau_jax" / "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -8,6 +8,7 @@
 | au_init.json | folder and fingerprint of the detectors of --au-init |
 | rows.csv | algorithm (the row's title), name, prior, variant, and a column for each swept setting |
 | splits.csv | repeat, fold, client, subjects, num_train, num_validation, num_test, train_<class>..., test_<class>... |
+| clients.csv | repeat, fold, client, num_subjects, num_examples, num_<part>..., and how much clients differ |
 | metrics.csv | round, algorithm, repeat, fold, client, train_loss, scored, num_scored, loss, accuracy, uf1, uar |
 | predictions.csv | algorithm, repeat, fold, client, clip, subject, label, predicted, p_<class>... |
 | au_predictions.csv | algorithm, repeat, fold, client, clip, subject, label_, mask_ and probability_<AU>... |

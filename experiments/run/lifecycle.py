@@ -22,10 +22,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from rich.console import Console
 
+from data.programs import cache_compilations
 from experiments.run import folder as folders
 from experiments.run.checkpoints import restore_newest
 from experiments.run.config import read_settings
-from experiments.run.devices import cache_compilations, use_devices
+from experiments.run.devices import use_devices
 from experiments.run.folder import RunFolder
 from experiments.run.mistakes import INTERRUPTED, MISTAKE, exit_status
 from experiments.run.options import chosen_preset, options_type

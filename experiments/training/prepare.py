@@ -99,8 +99,9 @@ def prepare_on(
     stages: Stages,
 ) -> Prepared:
     """As ``prepare``, with databases that are already loaded."""
+    of_labs = isinstance(settings, FedSettings) and settings.labs is not None
+    dataset = shifted(datasets) if of_labs and len(datasets) > 1 else joined(datasets)
     names = list(dict.fromkeys(database_name(one) for one in datasets))
-    dataset = shifted(datasets) if len(names) < len(datasets) else joined(datasets)
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:

@@ -9,6 +9,9 @@ import pandas as pd
 from scipy.special import expit as sigmoid
 from scipy.special import softmax
 
+from data.dataset import Dataset, sites_of
+from experiments.inputs.joining import database_name, database_of_site
+from experiments.inputs.labs import shift_and_lab
 from experiments.inputs.splits import client_names
 from experiments.results import schema
 from experiments.run.folder import RunFolder
@@ -156,6 +159,7 @@ def emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, log
     data = prepared.corpus
     labels = np.asarray(data.examples.emotion)[test]
     probabilities = softmax(logits.astype(np.float64), axis=-1)
+    keys = keys | _origin(prepared, test)
     return schema.emotion_rows(keys, data.clip[test], data.subject[test], labels, probabilities, prepared.class_names)
 
 
@@ -163,5 +167,16 @@ def au_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, probabil
     """Rows of au_predictions.csv of some test examples."""
     data = prepared.corpus
     labels, mask = (np.asarray(table)[test] for table in (data.examples.au, data.examples.au_mask))
-    who = (keys, data.clip[test], data.subject[test])
+    who = (keys | _origin(prepared, test), data.clip[test], data.subject[test])
     return schema.au_rows(*who, labels, mask, probabilities, prepared.au_names)
+
+
+def _origin(prepared: Prepared, test: np.ndarray) -> dict[str, np.ndarray]:
+    """The column of predictions that says where an example is from, if there are several databases, or sites of one."""
+    data = prepared.corpus
+    if not isinstance(data, Dataset):
+        return {}
+    if len({database_name(one) for one in prepared.datasets}) > 1:
+        return {"database": database_of_site(sites_of(data)[test])}
+    _, sites = shift_and_lab(sites_of(data))
+    return {"site": sites[test]} if len(np.unique(sites)) > 1 else {}

@@ -127,6 +127,10 @@ def split_groups(
     train_share: float,
     generator: np.random.Generator,
     divide: Division = by_subject,
+    *,
+    partition: Partition = even,
+    labels: Int[np.ndarray, "examples"] | None = None,
+    least: Least | None = None,
 ) -> list[Client]:
     """Make each group (a database, a lab) a client, or split its subjects among several clients.
 
@@ -137,7 +141,7 @@ def split_groups(
         groups: [examples] group of each example.
         names: of the groups, in the order of their clients.
         clients_each: clients of a group.
-        train_share, generator, divide: as of ``split_clients``.
+        train_share, generator, divide, partition, labels, least: as of ``split_clients``, within each group.
 
     Returns:
         The clients of the first group, then those of the second, ...; named after their group, with a number if it has
@@ -156,7 +160,16 @@ def split_groups(
     for name in names:
         rows = np.flatnonzero(owner == name)
         try:
-            own = split_clients(subjects[rows], clients_each, train_share, generator, divide)
+            own = split_clients(
+                subjects[rows],
+                clients_each,
+                train_share,
+                generator,
+                divide,
+                partition=partition,
+                labels=None if labels is None else labels[rows],
+                least=least,
+            )
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         titles = [name] if clients_each == 1 else [f"{name}-{number}" for number in range(1, clients_each + 1)]

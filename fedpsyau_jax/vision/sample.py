@@ -9,15 +9,13 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from fedpsyau_jax.vision.crop import Square, crop, crop_points, face_box
-from fedpsyau_jax.vision.flow import tvl1
+from fedpsyau_jax.vision.flow import Flow, Grey, tvl1
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import cut_patches
 from fedpsyau_jax.vision.plausible import Bound, MotionBound, MotionError
 from fedpsyau_jax.vision.scaling import FixedRange, FlowImage, Scaling
 from fedpsyau_jax.vision.stabilise import without_head_motion
 from fedpsyau_jax.vision.strain import optical_strain
-
-Grey = UInt8[np.ndarray, "height width"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class Settings:
     Attributes:
         square: the onset's 68 landmarks -> the square that is cut from both frames.
         stabilise: (onset, apex, 68 landmarks) -> apex with the head kept still.
-        flow: (onset, apex) -> (u, v) in pixels.
+        flow: (onset, apex) -> (u, v) in pixels: OpenCV's ``tvl1``, or ``JaxTVL1()``.
         bound: (onset, apex, flow, 68 landmarks) -> why this can be no face's motion, or nothing.
         scaling: (u, v, strain) -> picture in [0, 1].
         face_size: side of the aligned face, pixels; landmarks and patches live there.
@@ -36,7 +34,7 @@ class Settings:
 
     square: Square = face_box
     stabilise: Callable[..., Grey] = without_head_motion
-    flow: Callable[[Grey, Grey], Float[np.ndarray, "height width 2"]] = tvl1
+    flow: Flow = tvl1
     bound: Bound = field(default_factory=MotionBound)
     scaling: Scaling = field(default_factory=FixedRange)
     face_size: int = 128
@@ -71,25 +69,58 @@ def flow_image(
         points: (x, y) of the onset's 68 landmarks, frame pixels.
         settings: the chain's choices.
     """
-    return _moved(onset, apex, points, settings).image
+    faces = aligned_faces(onset, apex, points, settings)
+    return with_strain(settings.flow(faces.onset, faces.apex))
 
 
-class _Moved(NamedTuple):
-    """The aligned faces, their 68 landmarks, and the motion between them."""
+class AlignedFaces(NamedTuple):
+    """The face in both frames, with the head kept still, and the onset's 68 landmarks (x, y) on it."""
 
     onset: Grey
     apex: Grey
     points: Float[np.ndarray, "68 2"]
-    image: FlowImage
 
 
-def _moved(onset: np.ndarray, apex: np.ndarray, points: Float[np.ndarray, "68 2"], settings: Settings) -> _Moved:
+def aligned_faces(
+    onset: UInt8[np.ndarray, "rows columns"],
+    apex: UInt8[np.ndarray, "apex_rows apex_columns"],
+    points: Float[np.ndarray, "68 2"],
+    settings: Settings,
+) -> AlignedFaces:
+    """Cut the face from both frames by the onset's square, and take the head's motion out.
+
+    Raises:
+        ValueError: the frames differ in size, or the landmarks are no face.
+    """
+    if onset.shape != apex.shape:
+        raise ValueError(f"onset is {onset.shape} pixels but apex {apex.shape}: frames of one clip must agree")
     box, size = settings.square(points), settings.face_size
     placed = crop_points(points, box, size)
     before = crop(onset, box, size)
-    after = settings.stabilise(before, crop(apex, box, size), placed)
-    motion = settings.flow(before, after)
-    return _Moved(before, after, placed, np.dstack([motion, optical_strain(motion)]).astype(np.float32))
+    return AlignedFaces(before, settings.stabilise(before, crop(apex, box, size), placed), placed)
+
+
+def with_strain(motion: Float[np.ndarray, "height width 2"]) -> FlowImage:
+    """(u, v, strain) of a flow."""
+    return np.dstack([motion, optical_strain(motion)]).astype(np.float32)
+
+
+def sample_of(faces: AlignedFaces, motion: Float[np.ndarray, "height width 2"], settings: Settings) -> Sample:
+    """The network's inputs from aligned faces and the flow between them.
+
+    Raises:
+        MotionError: the motion can be no face's.
+    """
+    moved = with_strain(motion)
+    if why := settings.bound(faces.onset, faces.apex, moved[..., :2], faces.points):
+        raise MotionError(why)
+    image, landmarks = settings.scaling(moved), network_landmarks(faces.points)
+    shrunk = cv2.resize(image, (settings.flow_size, settings.flow_size), interpolation=cv2.INTER_AREA)
+    return Sample(
+        np.clip(shrunk, 0, 1).astype(np.float32),
+        cut_patches(image, landmarks).astype(np.float32),
+        landmarks.astype(np.float32),
+    )
 
 
 def make_sample(
@@ -107,15 +138,5 @@ def make_sample(
         ValueError: the frames differ in size, or the landmarks are no face.
         MotionError: the motion can be no face's.
     """
-    if onset.shape != apex.shape:
-        raise ValueError(f"onset is {onset.shape} pixels but apex {apex.shape}: frames of one clip must agree")
-    moved = _moved(onset, apex, points, settings)
-    if why := settings.bound(moved.onset, moved.apex, moved.image[..., :2], moved.points):
-        raise MotionError(why)
-    image, landmarks = settings.scaling(moved.image), network_landmarks(moved.points)
-    shrunk = cv2.resize(image, (settings.flow_size, settings.flow_size), interpolation=cv2.INTER_AREA)
-    return Sample(
-        np.clip(shrunk, 0, 1).astype(np.float32),
-        cut_patches(image, landmarks).astype(np.float32),
-        landmarks.astype(np.float32),
-    )
+    faces = aligned_faces(onset, apex, points, settings)
+    return sample_of(faces, settings.flow(faces.onset, faces.apex), settings)

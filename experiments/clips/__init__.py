@@ -1,0 +1,1 @@
+"""Read clips of one's own with the networks of finished runs."""

@@ -1,0 +1,100 @@
+"""The motion of a face between two frames: how much of it is the head's, and how strong the rest is."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from fedpsyau_jax.vision.crop import crop, crop_points
+from fedpsyau_jax.vision.landmarks import BROWS, MOUTH
+from fedpsyau_jax.vision.sample import Settings
+from fedpsyau_jax.vision.spotting import expressive_region
+from fedpsyau_jax.vision.stabilise import Affine, head_motion, without_head_motion
+from fedpsyau_jax.vision.strain import optical_strain
+
+Grey = UInt8[np.ndarray, "rows columns"]
+Points = Float[np.ndarray, "68 2"]
+FACE_POINTS = BROWS + tuple(range(31, 36)) + MOUTH
+"""Landmarks round which expressions move more than the lids do."""
+
+
+class Motion(NamedTuple):
+    """Motion of the aligned face from one frame to another.
+
+    Attributes:
+      head: mean motion of the landmarks with the head, pixels of the aligned face.
+      strain: 90th percentile of the strain round brows, eyes, nostrils and mouth.
+      face: the same without the eyes, where blinks are.
+      agreement: correlation of the two faces within the landmarks, head motion taken out; 1 for the same picture.
+    """
+
+    head: float
+    strain: float
+    face: float
+    agreement: float
+
+
+NONE = Motion(0.0, 0.0, 0.0, 1.0)
+
+
+def motion_between(before: Grey, after: Grey, points: Points, settings: Settings) -> Motion:
+    """Measure the motion between two frames, with fast flow (dense inverse search).
+
+    Args:
+      before: a grey frame.
+      after: a later one of the same size.
+      points: (x, y) of the 68 landmarks of the first.
+      settings: how faces are cut and head motion is taken out.
+    """
+    box, size = settings.square(points), settings.face_size
+    placed = crop_points(points, box, size)
+    first, second = crop(before, box, size), crop(after, box, size)
+    transform = head_motion(first, second, placed)
+    usual = settings.stabilise is without_head_motion
+    still = undone(second, transform) if usual else settings.stabilise(first, second, placed)
+    strain = optical_strain(fast_flow(first, still))
+    whole, face = (float(np.percentile(strain[region], 90)) for region in regions(placed, size))
+    return Motion(moved_by(transform, placed), whole, face, agreement_of(first, still, placed))
+
+
+def fast_flow(first: Grey, second: Grey) -> Float[np.ndarray, "height width 2"]:
+    """Dense optical flow in milliseconds.
+
+    Source: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
+    """
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, np.empty(0, np.float32))
+
+
+def undone(face: Grey, transform: Affine) -> Grey:
+    """A face with the head's motion taken out, as ``without_head_motion`` does with a motion that is known."""
+    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    still = cv2.warpAffine(face, transform, face.shape[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(still, np.uint8)
+
+
+def moved_by(transform: Affine, points: Points) -> float:
+    """Mean motion of points under the head's similarity transform, pixels."""
+    moved = points @ transform[:, :2].T + transform[:, 2] - points
+    return float(np.hypot(moved[:, 0], moved[:, 1]).mean())
+
+
+def regions(points: Points, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where expressions move: with and without the eyes."""
+    whole = expressive_region(points, size)
+    face = np.zeros((size, size), np.uint8)
+    for x, y in points[list(FACE_POINTS)]:
+        cv2.circle(face, (round(x), round(y)), size // 16, (1,), -1)
+    for x, y in points[36:48]:
+        cv2.circle(face, (round(x), round(y)), size // 16, (0,), -1)
+    return whole, face == 1
+
+
+def agreement_of(first: Grey, second: Grey, points: Points) -> float:
+    """Correlation of two faces within their landmarks; 0 where one of them is blank."""
+    hull = np.zeros(first.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(np.round(points).astype(np.int32)), (1,))
+    before, after = first[hull == 1].astype(float), second[hull == 1].astype(float)
+    if not before.size or not before.std() or not after.std():
+        return 0.0
+    return float(np.corrcoef(before, after)[0, 1])

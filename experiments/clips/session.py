@@ -1,0 +1,246 @@
+"""A session of experiments.predict: read the runs, then every clip, and write what is found."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from experiments.clips.annotated import write_annotated
+from experiments.clips.domain import distances, trained_on
+from experiments.clips.faces import FaceFinder, found_by, from_files
+from experiments.clips.footage import Footage, clips_at, two_pictures
+from experiments.clips.options import Options
+from experiments.clips.parts import earlier_parts, join_parts, write_part
+from experiments.clips.pictures import event_picture, png
+from experiments.clips.predictor import Predictor
+from experiments.clips.reading import NothingToRead, Part, Reader, read_clip, read_video
+from experiments.clips.results import Event, Mark, event_record, event_table, frame_rows
+from experiments.clips.spotting import rate_for
+from experiments.clips.windows import Entry
+from experiments.pages import clips as page
+from experiments.run.environment import environment
+from experiments.run.folder import RunFolder
+from experiments.run.mistakes import INTERRUPTED
+from experiments.run.progress import Stage, Stages, progress
+from fedpsyau_jax.vision.detection import dlib_landmarker, landmarker_named
+
+LONGEST_CLIP, MOST_FRAMES = 4.0, 150
+"""Seconds, or frames if their rate is unknown, up to which something is a short clip."""
+PART_ROWS = 4000
+WARM_SECONDS = 4.0
+"""How much of a video is read again where an interrupted reading goes on."""
+
+
+def check(options: Options) -> None:
+    """Refuse options that do not fit together, before anything is read.
+
+    Raises:
+      ValueError: what is wrong, in one sentence.
+    """
+    if not options.runs:
+        raise ValueError("name a finished run: python -m experiments.predict RUN --clip PATH")
+    if options.clip is None and not options.pictures:
+        raise ValueError("say what to read: --clip PATH, or the two pictures --onset A --apex B")
+    if options.landmarks and options.landmarker:
+        raise ValueError("give --landmarks or --landmarker, not both")
+    for name in ("onset", "apex"):
+        value = getattr(options, name)
+        if options.clip is not None and value is not None and not value.isdigit():
+            raise ValueError(f"--{name}={value}: with --clip it is the number of a frame")
+
+
+def predict(options: Options, folder: RunFolder) -> int:
+    """Read all clips; returns the exit status.
+
+    Raises:
+      ValueError, OSError: a run or a clip cannot be read; in one sentence.
+    """
+    clips = _clips(options)
+    finders = [_finder(options, clip) for clip in clips]
+    try:
+        with progress() as stages:
+            predictor = Predictor(*options.runs, data_dir=options.data_dir, row=options.row, stages=stages)
+            _record(folder, predictor, options)
+            trained = trained_on(predictor.ensemble.datasets)
+            for clip, find, own in zip(clips, finders, _folders(folder, clips), strict=True):
+                if not own.has("result.json"):
+                    reader = Reader(predictor, find, options.false_events)
+                    _read(reader, clip, own, options, trained, stages)
+                if options.annotate and own.has("frames.csv") and not own.has("annotated.mp4"):
+                    _annotate(clip, own, stages)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"What is read is kept; go on with --resume={folder.path}", soft_wrap=True)
+        return INTERRUPTED
+    written = page.write(folder)
+    if options.json:
+        print(json.dumps(page.read(folder).results, indent=2))
+    else:
+        page.show(folder, written, Console())
+    return 0
+
+
+def _clips(options: Options) -> list[Footage]:
+    if options.pictures:
+        return [two_pictures(*options.pictures)]
+    assert options.clip is not None
+    clips = clips_at(options.clip, options.fps)
+    names = [clip.name for clip in clips]
+    twice = {name for name in names if names.count(name) > 1}
+    clips = [replace(clip, name=clip.path.name) if clip.name in twice else clip for clip in clips]
+    if len(clips) > 1 and (options.onset or options.apex):
+        raise ValueError(f"--onset and --apex are of one clip, and {options.clip} holds {len(clips)}")
+    return clips
+
+
+def _finder(options: Options, clip: Footage) -> FaceFinder:
+    if options.landmarks:
+        return from_files(options.landmarks, clip.name)
+    return found_by(landmarker_named(options.landmarker) if options.landmarker else dlib_landmarker())
+
+
+def _folders(folder: RunFolder, clips: Sequence[Footage]) -> list[RunFolder]:
+    if len(clips) == 1:
+        return [folder]
+    return [RunFolder(folder.path / "clips" / clip.name) for clip in clips]
+
+
+def _record(folder: RunFolder, predictor: Predictor, options: Options) -> None:
+    ensemble, rate = predictor.ensemble, rate_for(options.false_events)
+    folder.write_json("environment.json", environment())
+    facts = {
+        "runs": list(ensemble.runs),
+        "networks": [member.title for member in ensemble.members],
+        "class_names": list(ensemble.class_names),
+        "au_names": list(ensemble.au_names),
+        "synthetic": ensemble.synthetic,
+        "recipe": predictor.settings.description(),
+        "spotting": rate._asdict(),
+    }
+    folder.write_json("data.json", facts)
+
+
+def _read(
+    reader: Reader, clip: Footage, folder: RunFolder, options: Options, trained: np.ndarray, stages: Stages
+) -> None:
+    """Read a clip, or what is left of it, into its folder."""
+    kind, earlier = kind_of(clip, options), earlier_parts(folder)
+    notes, abstained = list(clip.notes), list[str]()
+    with stages.stage(f"reading {clip.name}", clip.stated or None, done=earlier.frames, unit="frame") as stage:
+        try:
+            if kind == "video":
+                _read_parts(reader, clip, folder, trained, stage)
+            elif not earlier.frames:
+                onset, apex = (
+                    None if options.pictures or one is None else int(one) for one in (options.onset, options.apex)
+                )
+                part = read_clip(reader, clip, onset, 2 if options.pictures else apex)
+                _write(reader, clip, folder, part, 0, trained)
+                stage.advance(len(part.entries))
+        except NothingToRead as error:
+            abstained.append(str(error))
+    _conclude(reader, clip, folder, kind, notes, abstained)
+
+
+def kind_of(clip: Footage, options: Options) -> str:
+    """Whether something is a short clip, or a video to search.
+
+    Raises:
+      ValueError: a video has no frame rate.
+    """
+    kind: str = options.kind
+    if kind == "auto":
+        most = LONGEST_CLIP * clip.fps if clip.fps else MOST_FRAMES
+        marked = options.onset or options.apex
+        kind = "clip" if marked or 0 < clip.stated <= most else "video"
+    if kind == "video" and not clip.fps:
+        raise ValueError(f"{clip.path}: give --fps, as nothing says how many frames a second it has")
+    return kind
+
+
+def _read_parts(reader: Reader, clip: Footage, folder: RunFolder, trained: np.ndarray, stage: Stage) -> None:
+    """Read a video, and write it part by part, each ending between two events."""
+    assert clip.fps
+    earlier = earlier_parts(folder)
+    warm = min(earlier.frames, round(WARM_SECONDS * clip.fps))
+    done, last = earlier.frames, max((event["offset"] for event in earlier.events), default=0)
+    entries, marks, events = list[Entry](), dict[int, Mark](), list[Event]()
+    for part in read_video(reader, clip, clip.fps, earlier.frames - warm, len(earlier.events) + 1):
+        fresh = part.entries[warm:] if warm else part.entries
+        warm = max(0, warm - len(part.entries))
+        entries += fresh
+        marks |= part.marks
+        events += [event for event in part.events if event.entries[0].seen.number > last]
+        stage.advance(len(fresh))
+        ends = max((event.entries[2].seen.number for event in events), default=0)
+        if len(entries) >= PART_ROWS and entries[-1].seen.number >= ends:
+            _write(reader, clip, folder, Part(entries, marks, events), done, trained)
+            done, entries, marks, events = done + len(entries), [], {}, []
+    if entries:
+        _write(reader, clip, folder, Part(entries, marks, events), done, trained)
+
+
+def _write(reader: Reader, clip: Footage, folder: RunFolder, part: Part, start: int, trained: np.ndarray) -> None:
+    names = reader.predictor.ensemble.au_names
+    records = []
+    for event in part.events:
+        first, _, _ = event.entries
+        side = first.seen.box.side if first.seen.box else None
+        datasets = reader.predictor.ensemble.datasets
+        records.append(event_record(event, distances(datasets, trained, event.reading.sample, clip.fps, side)))
+        _draw(reader, folder, event)
+    write_part(folder, start, frame_rows(part.entries, part.marks, names), records)
+
+
+def _draw(reader: Reader, folder: RunFolder, event: Event) -> None:
+    onset, apex, _ = (entry.seen for entry in event.entries)
+    if onset.picture is None or apex.picture is None:
+        return
+    aus = {name: score.mean for name, score in event.reading.aus.items()}
+    labels = (f"onset, frame {onset.number}", f"apex, frame {apex.number}")
+    picture = event_picture(onset, apex, aus, reader.predictor.settings, labels)
+    folder.write_bytes(f"pictures/event_{event.number:04d}.png", png(picture))
+
+
+def _conclude(
+    reader: Reader, clip: Footage, folder: RunFolder, kind: str, notes: list[str], abstained: list[str]
+) -> None:
+    ensemble, records = reader.predictor.ensemble, earlier_parts(folder).events
+    summary: dict[str, Any] = {"num_frames": 0, "num_seen": 0, "most_faces": 0, "face_side": None}
+    if earlier_parts(folder).frames:
+        join_parts(folder)
+        summary = summary_of(folder.path / "frames.csv")
+    if clip.stated and kind == "video" and summary["num_frames"] != clip.stated:
+        notes.append(f"its container states {clip.stated} frames, and {summary['num_frames']} could be decoded")
+    if not abstained and not summary["num_seen"]:
+        abstained.append("no face is found in any frame")
+    if summary["most_faces"] > 1:
+        notes.append(
+            f"up to {summary['most_faces']} faces in a frame: the largest is followed, the others are not read"
+        )
+    folder.write_table("events.csv", event_table(records, ensemble.au_names, ensemble.class_names))
+    facts = {"name": clip.name, "path": str(clip.path), "kind": kind, "fps": clip.fps} | summary
+    folder.write_json("result.json", facts | {"notes": notes, "abstained": abstained, "events": records})
+
+
+def summary_of(table: Path) -> dict[str, Any]:
+    """Counts of frames.csv, read in pieces: frames, with the face, most faces, median side of the face."""
+    frames, seen, faces, sides = 0, 0, 0, list[pd.Series]()
+    for rows in pd.read_csv(table, usecols=["success", "faces", "face_side"], chunksize=50_000):
+        frames, seen = frames + len(rows), seen + int(rows["success"].sum())
+        faces = max(faces, int(rows["faces"].max()))
+        sides.append(rows["face_side"].dropna())
+    together = pd.concat(sides)
+    side = float(together.median()) if len(together) else None
+    return {"num_frames": frames, "num_seen": seen, "most_faces": faces, "face_side": side}
+
+
+def _annotate(clip: Footage, folder: RunFolder, stages: Stages) -> None:
+    result = folder.read_json("result.json")
+    labels: dict[int, str] = {event["event"]: page.label_of(event) for event in result["events"]}
+    with stages.stage(f"drawing {clip.name}", result["num_frames"], unit="frame") as stage:
+        write_annotated(clip, folder.path / "frames.csv", folder.path / "annotated.mp4", labels, stage)

@@ -1,0 +1,123 @@
+"""Where a long video may show a micro-expression: motion there and back, apart from other motion.
+
+A frame's strain is that of the motion since ``LAG_SECONDS`` before it. At an apex both the strain of the frame and that
+of the frame as long after it are large. If around them little else moves, it is an event. Events of the eyes alone are
+blinks.
+
+Source: the comparison with frames before and after is that of Moilanen et al., "Spotting rapid facial movements from
+videos using appearance-based feature difference analysis", ICPR 2014; strain that of Shreve et al., FG 2011.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.clips.doubt import strain_floor
+from experiments.clips.motion import Motion
+
+LAG_SECONDS = 0.2
+"""About the time in which a micro-expression rises or falls."""
+AROUND_SECONDS = 1.0
+"""How long before and after an event other motion is looked for."""
+BLINK = 1.6
+"""How many times as strong the strain with the eyes is in a blink as without them."""
+DIP = 0.6
+"""Share of the peak that the strain falls below between the way there and the way back, if the face returns."""
+SPEECH = 0.25
+"""Share of the frames around an event that may move as much as half of it."""
+
+
+class Rate(NamedTuple):
+    """False events a minute, and the share of micro-expressions found, of events stronger than ``strength``."""
+
+    strength: float
+    false_events: float
+    found: float
+
+
+RATES: tuple[Rate, ...] = (Rate(1.5, 8.0, 0.0), Rate(2.0, 4.0, 0.0), Rate(3.0, 2.0, 0.0), Rate(5.0, 0.5, 0.0))
+"""Measured by ``python -m benchmarks.spotting`` on synthetic videos with blinks, speech and head turns."""
+
+
+class Span(NamedTuple):
+    """An event as places in a sequence of frames; ``strength``: strain in units of what noise and the head leave."""
+
+    onset: int
+    apex: int
+    offset: int
+    strength: float
+
+
+def rate_for(false_events: float) -> Rate:
+    """The least strict threshold with at most so many false events a minute; the strictest if none has so few."""
+    return next((rate for rate in RATES if rate.false_events <= false_events), RATES[-1])
+
+
+def lag_frames(fps: float) -> int:
+    """Frames of ``LAG_SECONDS``, at least one."""
+    return max(1, round(LAG_SECONDS * fps))
+
+
+def strength(motion: Motion) -> float:
+    """Strain without the eyes, in units of what noise and the head's motion leave."""
+    return motion.face / strain_floor(motion.head)
+
+
+def is_blink(motion: Motion) -> bool:
+    """Whether the eyes move much more than the rest."""
+    return motion.strain > BLINK * motion.face
+
+
+def there_and_back(motions: Sequence[Motion], lag: int) -> Float[np.ndarray, "frames"]:
+    """The lesser of the strengths of the motion to a frame and away from it; 0 at the end and in blinks."""
+    to = np.array([0.0 if is_blink(one) else strength(one) for one in motions])
+    away = np.append(to[lag:], np.zeros(min(lag, len(to))))
+    return np.minimum(to, away)
+
+
+def spot(motions: Sequence[Motion], fps: float, least: float) -> list[Span]:
+    """The events of a sequence of frames, strongest first where two overlap, in the order of time.
+
+    Args:
+      motions: of each frame since ``LAG_SECONDS`` before it.
+      fps: frames a second.
+      least: strength of the weakest event.
+    """
+    lag, around = lag_frames(fps), max(1, round(AROUND_SECONDS * fps))
+    curve, level = there_and_back(motions, lag), np.array([strength(one) for one in motions])
+    spans: list[Span] = []
+    for apex in np.argsort(-curve, kind="stable"):
+        peak = float(curve[apex])
+        if peak < least:
+            break
+        span = _span(level, int(apex), lag, peak)
+        apart = all(span.onset > other.offset or span.offset < other.onset for other in spans)
+        if apart and _returns(level, span, lag) and _alone(level, span, lag, around):
+            spans.append(span)
+    return sorted(spans)
+
+
+def _span(level: Float[np.ndarray, "frames"], apex: int, lag: int, peak: float) -> Span:
+    """From where the strain exceeds a quarter of its peak to where it falls below, at most two lags from the apex."""
+    first, last = max(0, apex - 2 * lag), min(len(level) - 1, apex + 3 * lag)
+    onset = apex
+    while onset > first and level[onset - 1] > peak / 4:
+        onset -= 1
+    away = np.flatnonzero(level[apex + lag : last + 1] > peak / 4)
+    reach = int(away[np.flatnonzero(np.append(np.diff(away) > 1, True))[0]]) if len(away) else 0
+    return Span(onset, apex, min(len(level) - 1, apex + max(1, reach)), peak)
+
+
+def _returns(level: Float[np.ndarray, "frames"], span: Span, lag: int) -> bool:
+    """Whether the motion away from the apex is another one than that to it, and not its second half."""
+    return float(level[span.apex : span.apex + lag + 1].min()) <= DIP * span.strength
+
+
+def _alone(level: Float[np.ndarray, "frames"], span: Span, lag: int, around: int) -> bool:
+    """Whether little moves before and after an event: speech and head turns go on for longer."""
+    before = level[max(0, span.onset - around) : span.onset]
+    after = level[span.offset + lag + 1 :][:around]
+    beside = np.concatenate([before, after])
+    return not len(beside) or float(np.mean(beside > span.strength / 2)) <= SPEECH

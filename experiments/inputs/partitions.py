@@ -1,0 +1,75 @@
+"""Partitions by name: ``even``, ``dirichlet:0.3``, ``quantity:1.5``, ``shards:2``, ``labs``."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from experiments.inputs.ranges import AMOUNT, COUNT, RATE, Range
+from experiments.inputs.settings import FedSettings
+from fedpsyau_jax.options import did_you_mean
+from fedpsyau_jax.splits import Least, Partition, dirichlet, even, quantity, shards
+
+LABS = "labs"
+"""Each place where data were recorded is a client, or the same number of clients with subjects at random."""
+_MOST_SUBJECTS = 1_000
+
+
+class Kind(NamedTuple):
+    """A partition with a number: what the number is called, its type and range."""
+
+    build: Callable[..., Partition]
+    number: str
+    type: Callable[[str], float]
+    range: Range
+
+
+KINDS: Mapping[str, Kind] = {
+    "dirichlet": Kind(dirichlet, "ALPHA", float, RATE),
+    "quantity": Kind(quantity, "SIGMA", float, AMOUNT),
+    "shards": Kind(shards, "CLASSES", int, COUNT),
+}
+
+
+def partition_named(text: str) -> Partition:
+    """The partition of ``--partition``; of ``labs``, that within a place.
+
+    Raises:
+        ValueError: there is no such partition, or its number is missing or out of range.
+
+    >>> partition_named("dirichlet:0")
+    Traceback (most recent call last):
+    ValueError: --partition=dirichlet:0: ALPHA must be greater than 0, and finite
+    """
+    if text in ("even", LABS):
+        return even
+    name, _, number = text.partition(":")
+    if name not in KINDS:
+        known = ["even", *KINDS, LABS]
+        choices = ["even", *(f"{one}:{kind.number}" for one, kind in KINDS.items()), LABS]
+        raise ValueError(f"--partition={text}: {did_you_mean(name, known)}there are {', '.join(choices)}")
+    kind = KINDS[name]
+    try:
+        value = kind.type(number)
+    except ValueError:
+        what = "a whole number" if kind.type is int else "a number"
+        raise ValueError(f"--partition={text}: {kind.number} must be {what}, as in {name}:1") from None
+    if not kind.range.holds(value):
+        raise ValueError(f"--partition={text}: {kind.number} must be {kind.range.words}")
+    return kind.build(value)
+
+
+def least_of(settings: FedSettings) -> Least:
+    """What a client must have, so that there are subjects or examples for training, validation and test.
+
+    >>> least_of(FedSettings()), least_of(FedSettings(validation_share=0.2)), least_of(FedSettings(split="examples"))
+    (Least(subjects=2, examples=2), Least(subjects=3, examples=3), Least(subjects=1, examples=2))
+    """
+    if settings.split == "examples":
+        return Least(1, 2)
+    trained = 2 if settings.validation_share else 1
+
+    def enough(number: int) -> bool:
+        num_test = max(1, min(round((1 - settings.train_share) * number), number - 1))
+        return number - num_test >= trained
+
+    number = next((number for number in range(2, _MOST_SUBJECTS) if enough(number)), _MOST_SUBJECTS)
+    return Least(number, number)
