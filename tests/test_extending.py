@@ -10,7 +10,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "extending.md"
 PACKAGES = ("fedpsyau_jax", "experiments", "data")
-EXTENSIONS = ("A new prior", "A new aggregation rule", "A new regulariser", "A new database")
+EXTENSIONS = (
+    "A new prior",
+    "A new aggregation rule",
+    "A rule for each round",
+    "A new optimiser of the server",
+    "A new combinator",
+    "A new regulariser",
+    "A new database",
+)
 LONGEST = 12
 
 

@@ -2,13 +2,16 @@
 
 import doctest
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.inputs.algorithms import TITLES, algorithm, depends_on, title
+from experiments.inputs.algorithm_numbers import AlgorithmNumbers
+from experiments.inputs.algorithms import ALGORITHM_SETTINGS, TITLES, algorithm, depends_on, models, title
 from experiments.inputs.checks import check_fed
 from experiments.inputs.settings import FedSettings
 from fedpsyau_jax import federated
@@ -42,6 +45,12 @@ undefined = lambda weights, settings: Strategy(np.full((3, 3), np.nan), np.zeros
 negative = lambda weights, settings: Strategy(np.eye(3), np.array([0.0, -1.0, 0.0]))
 words = lambda weights, settings: Strategy("identity", np.zeros(3))
 anchored = lambda weights, settings: Strategy(np.eye(3), np.zeros(3), np.ones(3, bool))
+two_groups = lambda weights, settings: Strategy(np.ones((2, 3, 3)) / 3, np.zeros(3))
+unnormalised_group = lambda weights, settings: Strategy(np.stack([np.eye(3)] * 3 + [np.ones((3, 3))]), np.zeros(3))
+far_anchor = lambda weights, settings: Strategy(np.eye(3), np.zeros(3), anchor=np.ones((3, 3)))
+no_rule = lambda weights, settings: Strategy(np.eye(3), np.zeros(3), rule=3)
+failing_rule = lambda weights, settings: Strategy(np.eye(3), np.zeros(3), rule=lambda mixing, key: mixing)
+third_model = lambda weights, settings: Strategy(np.eye(3), np.zeros(3), tested=2)
 """
 
 
@@ -98,11 +107,37 @@ def test_the_functions_of_the_documentation_are_rows_of_the_table(
 
 
 def test_titles_and_what_algorithms_depend_on() -> None:
-    assert [title(name) for name in TITLES] == ["Local only", "FedAvg", "FedProx", "P-FedProx", "Centralised"]
+    assert [title(name) for name in TITLES][:5] == ["Local only", "FedAvg", "FedProx", "P-FedProx", "Centralised"]
+    assert [title("ditto", model) for model in models("ditto")] == ["Ditto (personal)", "Ditto (global)"]
     assert title("own_algorithms:clustered") == "own_algorithms:clustered"
     assert depends_on("fedavg") == ()
     assert depends_on("fedprox") == ("mu",)
-    assert depends_on("p-fedprox") == depends_on("own_algorithms:clustered") == ("mu", "self_weight")
+    assert depends_on("p-fedprox") == ("mu", "self_weight")
+    assert depends_on("own_algorithms:clustered") == ALGORITHM_SETTINGS
+    assert {field.name for field in fields(AlgorithmNumbers)} == set(ALGORITHM_SETTINGS) - {"mu", "self_weight"}
+
+
+def test_published_algorithms_take_their_numbers_from_the_settings() -> None:
+    """Every name has a function, every number changes the strategy, and each with two models can test either."""
+    for name in TITLES:
+        sizes = SIZES[:1] if name == "centralised" else SIZES
+        built = [algorithm(name, model)(sizes, SETTINGS) for model in models(name)]
+        assert [strategy.tested is None for strategy in built] == [len(built) == 1] * len(built)
+        for number in set(depends_on(name)) - {"mu", "self_weight"}:
+            other = replace(SETTINGS.numbers, **{number: getattr(SETTINGS.numbers, number) / 2 + 1})
+            changed = algorithm(name, models(name)[0])(sizes, replace(SETTINGS, numbers=other))
+            assert federated.structure(changed) == federated.structure(built[0])
+            assert not all(map(np.array_equal, *map(jax.tree.leaves, (changed, built[0])))), (name, number)
+
+
+def test_participation_and_statistics_are_for_every_algorithm() -> None:
+    settings = replace(SETTINGS, participation=0.5, statistics="averaged")
+    averaged = algorithm("fedavg")(SIZES, settings)
+    np.testing.assert_array_equal(averaged.statistics, averaged.mixing)
+    np.testing.assert_array_equal(algorithm("fedbn")(SIZES, settings).statistics, np.eye(3))
+    np.testing.assert_array_equal(algorithm("moon")(SIZES, settings).statistics, averaged.mixing)
+    assert all(algorithm(name)(SIZES, settings).sampling is not None for name in ("local", "ditto", "fedadam"))
+    assert algorithm("own_algorithms:clustered")(SIZES, settings).sampling is not None
 
 
 WRONG_NAMES = {
@@ -130,6 +165,12 @@ WRONG_FUNCTIONS = {
     "undefined": r"its mixing holds a missing or infinite number",
     "negative": r"its mu is -1 for client 1; give numbers of at least 0",
     "words": r"its mixing holds something other than numbers",
+    "two_groups": r"its mixing has shape \(2, 3, 3\); .* or \(4, 3, 3\) with a matrix for each of body, norm, ",
+    "unnormalised_group": r"its mixing sums to 3 in row 0 of backbone; divide each row by its sum",
+    "far_anchor": r"its anchor sums to 3 in row 0",
+    "no_rule": r"its rule is 3; give a function",
+    "failing_rule": r"its functions fail on a toy problem \(TypeError: ",
+    "third_model": r"its tested is 2; give 0 for the global model, 1 for the personal one, or None",
     "anchored": r"its anchored_at_start is \[ True  True  True\]; give True, False or None",
 }
 

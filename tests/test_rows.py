@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fed_on_random_data import random_dataset
 
+from experiments.inputs.algorithms import TITLES
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, NetworkSettings
 from experiments.inputs.splits import splits_of
@@ -165,3 +166,27 @@ def test_a_database_without_emotions_is_refused():
     unlabelled = replace(DATA, examples=DATA.examples._replace(emotion=np.full(32, -1)))
     with pytest.raises(ValueError, match=r"synthetic/federated/0.0.0 has no example with an emotion"):
         splits_of(MER, unlabelled)
+
+
+def test_algorithms_of_one_structure_share_a_program():
+    """Matrices alone are one program, the optimisers of the server another; a row for each model of a client."""
+    settings = FedSettings(clients=2, repeats=2, algorithms=tuple(name for name in TITLES if name != "centralised"))
+    groups = table(settings).groups
+    programs = [list(dict.fromkeys(one.row for one in group.trainings)) for group in groups]
+    assert programs[0] == ["Local only", "FedAvg", "FedProx", "P-FedProx", "FedBN", "FedPer"]
+    assert ["FedAvgM", "FedAdam", "FedYogi"] in programs
+    assert ["Ditto (personal)", "Ditto (global)"] in programs
+    assert len(programs) == 13
+    assert {len(group.trainings) // len(rows) for group, rows in zip(groups, programs, strict=True)} == {2}
+
+
+def test_functions_that_differ_between_splits_are_refused(tmp_path, monkeypatch):
+    source = "from fedpsyau_jax.federated import fedavg\n"
+    source += (
+        "def own(weights, settings):\n    return fedavg(weights)._replace(client=lambda update, problem: update)\n"
+    )
+    (tmp_path / "closures.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = FedSettings(clients=2, repeats=2, algorithms=("closures:own",))
+    with pytest.raises(ValueError, match=r"differ from split to split; define them outside of yours, and give them"):
+        table(settings)

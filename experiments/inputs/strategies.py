@@ -125,7 +125,7 @@ def _function(value: Any, whose: str) -> Partial | None:
         )
     function: Callable[..., Any] = value if isinstance(value, Partial) else Partial(value)
     try:
-        arrays: Partial = jax.tree.map(jnp.asarray, function)
+        arrays: Partial = jax.tree.map(lambda number: jnp.asarray(np.asarray(number)), function)
     except TypeError:
         raise ValueError(f"{whose} has something other than numbers as arguments of its Partial") from None
     return arrays

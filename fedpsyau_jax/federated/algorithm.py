@@ -1,7 +1,8 @@
 """A federated algorithm as pure functions over an ordinary leading client axis."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,7 @@ from fedpsyau_jax.types import (
 
 __all__ = ["FedState", "FederatedAlgorithm", "federated", "run"]
 
+Evaluate: TypeAlias = Callable[[ClientState, Batch], PyTree]
 SAMPLING, RULE = 2**31 - 2, 2**31 - 3
 """Folded into the key of a round for draws that are no client's."""
 
@@ -83,7 +85,7 @@ def federated(
     *,
     over_clients: AxisMap = sequential,
     problem: Problem | None = None,
-    evaluate: Callable[[ClientState, Batch], PyTree] | None = None,
+    evaluate: Evaluate | None = None,
 ) -> FederatedAlgorithm:
     """A federated algorithm. Each round mixes the weights, then trains each client.
 
@@ -113,53 +115,11 @@ def federated(
     """
     given = problem or Problem()
     own = client_update if strategy.client is None else strategy.client(client_update, given)
-
-    def model(client: ClientState, memory: PyTree) -> ClientState:
-        models = own.models(client, memory)
-        if strategy.tested is None or len(models) == 1:
-            return models[0]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves)[strategy.tested], *models)
-
-    def init(client: ClientState) -> FedState:
-        num_clients = strategy.mixing.shape[-1]
-        clients, memory = jax.tree.map(
-            lambda leaf: jnp.broadcast_to(leaf, (num_clients, *jnp.shape(leaf))), (client, own.init(client))
-        )
-        start = None if strategy.anchored_at_start is None else client.params
-        server = initial_server(strategy, clients.params)
-        reports = None
-        if strategy.rule is not None or strategy.sampling is not None:
-            zeros = jnp.zeros(num_clients, strategy.mu.dtype)
-            reports = Reports(jnp.zeros(num_clients, jnp.int32), zeros, zeros, zeros)
-        return FedState(jnp.int32(0), clients, memory, start, server, reports)
-
-    def step(state: FedState, data: Identified, key: PRNGKeyArray) -> tuple[FedState, Metrics]:
-        key = jax.random.fold_in(key, state.round)
-        reports = None if state.reports is None else state.reports._replace(id=data.id.astype(jnp.int32))
-        with jax.named_scope("mix"):
-            rule_key = jax.random.fold_in(key, RULE)
-            received, anchors, server = exchange(
-                strategy, state.clients, state.server, reports, given, state.round > 0, rule_key
-            )
-            heard = None
-            if strategy.messages is not None:
-                heard = mix(strategy.messages, jax.vmap(own.message)(state.memory))
-        takes_part = None
-        if strategy.sampling is not None:
-            takes_part = strategy.sampling(jax.random.fold_in(key, SAMPLING), reports).astype(strategy.mu.dtype)
-            received = by_those_who_take_part(takes_part, received, state.clients)
-        with jax.named_scope("clients"):
-            inputs = (strategy.mu, data, anchors, heard, takes_part)
-            shared = (strategy.anchored_at_start, state.start, state.round, key)
-            (clients, memory), metrics = over_clients(
-                _one_client(own, model, evaluate), (received, state.memory), inputs, shared
-            )
-        if reports is not None:
-            reports = _reports(reports, takes_part, received.params, clients.params, metrics)
-        metrics = {name: values for name, values in metrics.items() if name != "loss_before"}
-        return FedState(state.round + 1, clients, memory, state.start, server, reports), metrics
-
-    return FederatedAlgorithm(init, step, lambda state: jax.vmap(model)(state.clients, state.memory))
+    return FederatedAlgorithm(
+        init=partial(_initial_state, strategy, own),
+        step=partial(_round, strategy, own, given, over_clients, evaluate),
+        tested=lambda state: jax.vmap(partial(_model, strategy, own))(state.clients, state.memory),
+    )
 
 
 def run(
@@ -196,10 +156,65 @@ def run(
     return lax.scan(lambda state, _: algorithm.step(state, data, key), state, length=num_rounds)
 
 
+def _initial_state(strategy: Strategy, own: ClientUpdate, client: ClientState) -> FedState:
+    num_clients = strategy.mixing.shape[-1]
+    clients, memory = jax.tree.map(
+        lambda leaf: jnp.broadcast_to(leaf, (num_clients, *jnp.shape(leaf))), (client, own.init(client))
+    )
+    start = None if strategy.anchored_at_start is None else client.params
+    reports = None
+    if strategy.rule is not None or strategy.sampling is not None:
+        zeros = jnp.zeros(num_clients, strategy.mu.dtype)
+        reports = Reports(jnp.zeros(num_clients, jnp.int32), zeros, zeros, zeros)
+    return FedState(jnp.int32(0), clients, memory, start, initial_server(strategy, clients.params), reports)
+
+
+def _round(
+    strategy: Strategy,
+    own: ClientUpdate,
+    problem: Problem,
+    over_clients: AxisMap,
+    evaluate: Evaluate | None,
+    state: FedState,
+    data: Identified,
+    key: PRNGKeyArray,
+) -> tuple[FedState, Metrics]:
+    key = jax.random.fold_in(key, state.round)
+    reports = None if state.reports is None else state.reports._replace(id=data.id.astype(jnp.int32))
+    with jax.named_scope("mix"):
+        rule_key = jax.random.fold_in(key, RULE)
+        received, anchors, server = exchange(
+            strategy, state.clients, state.server, reports, problem, state.round > 0, rule_key
+        )
+        heard = None if strategy.messages is None else mix(strategy.messages, jax.vmap(own.message)(state.memory))
+    takes_part = None
+    if strategy.sampling is not None:
+        takes_part = strategy.sampling(jax.random.fold_in(key, SAMPLING), reports).astype(strategy.mu.dtype)
+        received = by_those_who_take_part(takes_part, received, state.clients)
+    with jax.named_scope("clients"):
+        inputs = (strategy.mu, data, anchors, heard, takes_part)
+        shared = (strategy.anchored_at_start, state.start, state.round, key)
+        update = _one_client(own, partial(_model, strategy, own), evaluate)
+        (clients, memory), metrics = over_clients(update, (received, state.memory), inputs, shared)
+    if reports is not None:
+        reports = _reports(reports, takes_part, received.params, clients.params, metrics)
+    metrics = {name: values for name, values in metrics.items() if name != "loss_before"}
+    return FedState(state.round + 1, clients, memory, state.start, server, reports), metrics
+
+
+def _model(strategy: Strategy, own: ClientUpdate, client: ClientState, memory: PyTree) -> ClientState:
+    """The model of a client that is evaluated."""
+    models = own.models(client, memory)
+    if strategy.tested is None or len(models) == 1:
+        return models[0]
+    chosen: ClientState = jax.tree.map(lambda *leaves: jnp.stack(leaves)[strategy.tested], *models)
+    return chosen
+
+
 def _one_client(
     client_update: ClientUpdate,
     model: Callable[[ClientState, PyTree], ClientState],
-    evaluate: Callable[[ClientState, Batch], PyTree] | None,
+    evaluate: Evaluate | None,
 ) -> OneStep:
     def update(
         state: tuple[ClientState, PyTree], inputs: PyTree, shared: PyTree

@@ -96,14 +96,15 @@ jitted_step = jax.jit(step)
 
 @jax.jit
 def sensitivity(strategy: Strategy, state: FedState, data: ClientData) -> Strategy:
-    """Gradient of the weights after three rounds in W and mu."""
+    """Gradient of the weights after three rounds in W, mu and the matrix of the anchor."""
 
-    def outcome(mixing: jax.Array, mu: jax.Array) -> jax.Array:
-        algorithm = algorithm_of(strategy._replace(mixing=mixing, mu=mu))
+    def outcome(mixing: jax.Array, mu: jax.Array, anchor: jax.Array | None) -> jax.Array:
+        algorithm = algorithm_of(strategy._replace(mixing=mixing, mu=mu, anchor=anchor))
         params = run(algorithm, state, data, KEY, num_rounds=3)[0].clients.params
         return (params["slope"] ** 2).sum()
 
-    return strategy._replace(**dict(zip(("mixing", "mu"), jax.grad(outcome, (0, 1))(*strategy[:2]), strict=True)))
+    mixing, mu, anchor = jax.grad(outcome, (0, 1, 2))(strategy.mixing, strategy.mu, strategy.anchor)
+    return strategy._replace(mixing=mixing, mu=mu, anchor=anchor)
 
 
 def data_of(name: str) -> ClientData:
@@ -184,7 +185,7 @@ def test_gradient_through_rounds(case, request):
     gradient = sensitivity(strategy, state, data)
     assert np.isfinite(gradient.mixing).all()
     assert np.isfinite(gradient.mu).all()
-    assert np.abs(gradient.mixing).max() > 0
+    assert max(np.abs(leaf).max() for leaf in (gradient.mixing, gradient.anchor) if leaf is not None) > 0
     assert (np.abs(gradient.mu).max() > 0) != (request.node.callspec.params["case"] in IGNORES_MU)
 
 
