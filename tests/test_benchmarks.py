@@ -40,6 +40,7 @@ def test_a_round_is_timed_apart_from_its_compilation() -> None:
     assert float(re.search(r"peak memory of this process: (\d+) MB", text)[1]) > 50  # type: ignore[index]
 
 
+@pytest.mark.slow
 def test_convolutions_of_the_network_are_compared() -> None:
     text = printed("benchmarks.conv", "--batch=2", "--steps=1", "--repeats=1", "--shapes=1")
     (row,) = (line for line in text.splitlines() if "->" in line)

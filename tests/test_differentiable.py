@@ -121,6 +121,7 @@ def gat_validation(prior: Prior, mu: Array, self_weight: Array) -> Array:
     return ((related - target) ** 2).mean()
 
 
+@pytest.mark.slow
 def test_of_a_prior_matrix_mu_and_self_weight_through_dpk_gat() -> None:
     """Of a prior's statistics where there is a link; elsewhere nothing reads them."""
     at = (jnp.asarray(PRIOR.statistics), jnp.float64(0.1), jnp.float64(0.8))

@@ -139,6 +139,7 @@ def people_of_one_population(generator, num_subjects=40, clips_each=6):
     return subjects, labels, np.where(generator.random(len(subjects)) < chance, labels, wrong)
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say_and_without_subjects_they_do_not():
     generator, num_studies = np.random.default_rng(0), 150
     covered = {"by subject": dict.fromkeys(measures.SCORES, 0), "by clip": dict.fromkeys(measures.SCORES, 0)}
@@ -153,6 +154,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say_and_without_subjects_the
         assert covered["by clip"][metric] / num_studies < 0.83
 
 
+@pytest.mark.slow
 def test_differences_of_equal_models_cover_zero_as_often_as_they_say():
     generator, num_studies, covered = np.random.default_rng(1), 100, 0
     for study in range(num_studies):

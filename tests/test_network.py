@@ -143,6 +143,7 @@ def assert_padding_is_not_learnt(learn_part: Any, examples: Any) -> None:
     assert farthest(learn_part(batch_of(other, np.ones(4)), KEY), padded) > 0.1
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing_in_the_training_of_the_detector(detector):
     """Loss, batch statistics, metrics and gradients, whatever is in the padding."""
     assert_padding_is_not_learnt(partial(learn_to_detect, detector), random_examples())

@@ -98,6 +98,7 @@ def discovered(generator: np.random.Generator, planted: tuple[tuple[int, int, fl
     return adjusted(permutation_p(table.aus, table.mask, strata, 399, generator), testable) <= LEVEL
 
 
+@pytest.mark.slow
 def test_false_discovery_rate_is_held() -> None:
     generator, num_tables = np.random.default_rng(3), 300
     num_false = sum(discovered(generator).any() for _ in range(num_tables))
@@ -105,6 +106,7 @@ def test_false_discovery_rate_is_held() -> None:
     assert 0 < num_false <= stats.binom.ppf(0.999, num_tables, LEVEL)
 
 
+@pytest.mark.slow
 def test_false_discovery_rate_is_held_among_true_discoveries() -> None:
     """The first and the tenth of 15 pairs are planted: the mean share of others among those found is the rate."""
     generator, planted = np.random.default_rng(7), ((0, 1, 0.5), (2, 3, 0.5))

@@ -64,6 +64,7 @@ def test_a_training_sees_its_own_priors_and_ratio():
     assert context.ratio == own.numbers.ratio[0]
 
 
+@pytest.mark.slow
 def test_federated_rounds_compile_once_and_without_convolutions():
     """XLA runs a convolution inside a loop, or with a kernel for each client, many times slower than a product."""
     settings = FedSettings(clients=2, rounds=3, local_epochs=1, algorithms=("local", "fedavg"), repeats=1)

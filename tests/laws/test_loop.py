@@ -20,6 +20,8 @@ from fedpsyau_jax.federated import vectorised
 from fedpsyau_jax.metrics import uf1
 from fedpsyau_jax.splits import Split, k_fold, single_client, split_clients, with_validation
 
+pytestmark = pytest.mark.slow
+
 ROUNDING = 1e-6
 PROGRAMS = {}
 PROGRAMS = {}
@@ -111,7 +113,6 @@ def test_one_chunk_is_as_many_chunks(tmp_path, name):
         jax.tree.map(np.testing.assert_array_equal, networks, own)
 
 
-@pytest.mark.slow
 def test_rows_alone_are_as_rows_together():
     settings, repeats = SETTINGS["fed"]
     together, _ = outcome_of(settings, repeats)
