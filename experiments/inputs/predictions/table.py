@@ -7,7 +7,14 @@ from typing import NamedTuple
 from data.grids import Grid, TableError, grids_of, is_blank
 from data.headings import letters
 from experiments.inputs.predictions.classes import class_key
-from experiments.inputs.predictions.columns import ROLES, is_number, listed, places, probability_places
+from experiments.inputs.predictions.columns import (
+    ROLES,
+    is_number,
+    listed,
+    places,
+    probability_places,
+    with_lists_as_columns,
+)
 from experiments.inputs.predictions.values import RawFile, RawRow
 
 _LAST_HEADER_ROW = 60
@@ -108,7 +115,9 @@ def _header(grid: Grid, chosen: Mapping[str, str]) -> Header | None:
         if not (found.keys() & {"truth", "prediction"} or any(named.values())) or not all(named.values()):
             continue
         rows = [(below, row) for below, row in enumerate(grid[number:], number + 1) if not all(map(is_blank, row))]
-        header = Header(number, line, rows, {**found, **named}, {})
+        wide, cells = with_lists_as_columns(line, [row for _, row in rows])
+        numbered = list(zip([below for below, _ in rows], cells, strict=True))
+        header = Header(number, wide, numbered, {**found, **named}, {})
         header = header._replace(probabilities=_probabilities(header))
         if header.is_whole:
             return header
@@ -138,7 +147,8 @@ def _read(path: Path, header: Header) -> RawFile:
     used["truth"] = _truth(header, used.get("prediction"))
     _refuse_no_number(path, header)
     rows = tuple(_raw(row, number, used, header.probabilities) for number, row in header.rows)
-    return RawFile(rows, tuple(header.probabilities), tuple(_remarks(header, used, rows)))
+    headings = {role: header.name(place) for role, place in used.items()}
+    return RawFile(rows, tuple(header.probabilities), tuple(_remarks(header, used, rows)), headings)
 
 
 def _refuse_no_number(path: Path, header: Header) -> None:
