@@ -56,6 +56,7 @@ TEXTS: dict[str, str] = {
     "floats": csv({"": range(len(CLIPS)), **NAMED, "y_true": TRUE.astype(float), "y_hat": GUESSED.astype(float)}),
     "label beside gt": csv({**NAMED, "gt": TRUE, "label": GUESSED}),
     "emotion beside label": csv({**NAMED, "emotion": WORDS.replace(CLASSES[0], ""), "label": TRUE, "pred": GUESSED}),
+    "two of each": csv({**NAMED, "prediction": SAID, "pred_label": GUESSED, "label": TRUE, "true_id": TRUE}),
     "extra columns": csv({**NAMED, "label": TRUE, "pred": GUESSED, "hit": TRUE == GUESSED, "confidence": SURE.max(1)}),
     "probabilities": csv({**NAMED, "label": TRUE, **columns_of("p_")}),
     "logits": csv({**NAMED, "label": TRUE, **{name: np.log(v) for name, v in columns_of("logit ").items()}}),
