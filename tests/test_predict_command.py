@@ -26,6 +26,7 @@ from fedpsyau_jax.interop import from_released
 from fedpsyau_jax.synthesis.filming import Conditions, Footage, film_sequence
 from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
+from fedpsyau_jax.vision.sample import Sample
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SETTINGS = FedSettings(
@@ -43,7 +44,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     place = tmp_path_factory.mktemp("predict")
     (place / "data" / DATASET.name).mkdir(parents=True)
     finished_run(place / "run", "fed", SETTINGS, random_weights)
-    with on_random_data():
+    with on_random_data() as patched:
+        made = Predictor(place / "run", data_dir=place / "data")
+        patched.setattr(session, "Predictor", lambda *_, **__: made)  # its program compiles once for all tests
         yield place
 
 
@@ -136,14 +139,18 @@ def test_a_long_video_goes_on_where_it_was_interrupted(
     assert resumed["frame"].tolist() == whole["frame"].tolist() == list(range(5, 18))
 
 
-def test_a_folder_of_clips_has_a_page_for_all(command: Command, clip: Path, folder: Path, tmp_path: Path):
+def test_a_broken_clip_of_several_does_not_stop_the_others(command: Command, clip: Path, folder: Path, tmp_path: Path):
     both = tmp_path / "clips"
     for name in ("a", "b"):
         shutil.copytree(clip, both / name)
-    (both / "b" / "img005.png").write_bytes((both / "b" / "img006.png").read_bytes())
+    broken = both / "b" / "img008.png"
+    broken.write_bytes(broken.read_bytes()[:100])
     assert command(f"--clip={both}", "--no-annotate", f"--output={tmp_path / 'out'}") == 0
-    assert pd.read_csv(tmp_path / "out" / "clips.csv")["name"].tolist() == ["a", "b"]
-    assert (tmp_path / "out" / "clips" / "b" / "frames.csv").is_file()
+    table = pd.read_csv(tmp_path / "out" / "clips.csv")
+    assert table["name"].tolist() == ["a", "b"]
+    assert table["events"].tolist() == [1, 0]
+    (said,) = json.loads((tmp_path / "out" / "clips" / "b" / "result.json").read_text())["abstained"]
+    assert "img008.png: the picture is truncated; copy it again" in said
 
 
 def no_face(picture: np.ndarray) -> None:
@@ -189,6 +196,7 @@ def test_a_mistake_is_one_sentence(
     own = [option.replace("CLIP", str(clip)) for option in options]
     assert command(*own, f"--output={tmp_path / 'out'}") == 2
     assert said.replace("CLIP", str(clip)) in the_error(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 READ_ALONE = """
@@ -217,8 +225,8 @@ def test_an_exported_program_runs_without_this_package(folder: Path, tmp_path: P
     done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=300)
     assert done.returncode == 0, done.stderr
     one, five = json.loads(done.stdout)
-    program = Predictor(folder / "run", data_dir=folder / "data")._program
-    expected = jax.device_get(program(flow, patches))
+    samples = [Sample(*pair, np.zeros((65, 2), np.float32)) for pair in zip(flow, patches, strict=True)]
+    expected = session.Predictor().probabilities(samples)
     for name, values in five.items():
         np.testing.assert_allclose(values, getattr(expected, name), atol=2e-5)
         np.testing.assert_allclose(one[name], np.asarray(values)[:, :1], atol=2e-5)
