@@ -33,14 +33,27 @@ UPDATE = toy_update(optimizer_state=keep_state)
 
 
 @pytest.fixture(scope="module")
-def rounds() -> list[Any]:
-    """The states of six rounds in which two of five clients take part."""
+def history() -> tuple[list[Any], list[Any]]:
+    """States and metrics of six rounds in which two of five clients take part."""
     algorithm = federated(with_participation(fedavg(WEIGHTS), WEIGHTS, 0.4), UPDATE, problem=Problem())
     step = jax.jit(lambda state: algorithm.step(state, DATA, KEY))
-    states = [algorithm.init(initial_client())]
+    states, reports = [algorithm.init(initial_client())], []
     for _ in range(6):
-        states.append(step(states[-1])[0])
-    return [jax.device_get(state) for state in states]
+        state, metrics = step(states[-1])
+        states.append(state)
+        reports.append(metrics)
+    return jax.device_get((states, reports))
+
+
+@pytest.fixture
+def rounds(history: tuple[list[Any], list[Any]]) -> list[Any]:
+    return history[0]
+
+
+def test_a_client_that_sits_out_takes_no_step(history: tuple[list[Any], list[Any]]) -> None:
+    states, reports = history
+    for state, metrics in zip(states[1:], reports, strict=True):
+        np.testing.assert_array_equal(metrics["steps"] > 0, state.reports.took_part > 0)
 
 
 def test_two_of_five_take_part_and_not_always_the_same(rounds: list[Any]) -> None:

@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from toy_federation import assert_identical, clients_data, initial_client, toy_update, train
 
-from fedpsyau_jax.federated import FedState, anchored_at_start, federated, keep_state, num_examples, p_fedprox
+from fedpsyau_jax.federated import (
+    FedState,
+    algorithms,
+    anchored_at_start,
+    averaging,
+    federated,
+    keep_group,
+    keep_state,
+    num_examples,
+    p_fedprox,
+    with_participation,
+)
 
 DATA = clients_data()
 STRATEGY = anchored_at_start(p_fedprox(num_examples(DATA), 0.2))
@@ -55,3 +66,21 @@ def test_rounds_one_by_one_are_the_scan(uninterrupted):
     state, metrics = train(STRATEGY, DATA, states[0], update=UPDATE, num_rounds=4)
     assert_identical(state, states[-1])
     assert_identical(metrics, jax.tree.map(lambda *leaves: np.concatenate(leaves), *reports))
+
+
+@pytest.mark.slow
+def test_everything_that_an_algorithm_can_remember_is_resumed():
+    """Memory, messages, groups, averaged statistics, an optimiser of the server, reports, and who takes part."""
+    weights = num_examples(DATA)
+    scaffold = algorithms.scaffold(weights)
+    strategy = keep_group(algorithms.fedadam(weights, 0.01), "head")
+    strategy = strategy._replace(messages=scaffold.messages, client=scaffold.client, statistics=averaging(weights))
+    strategy = with_participation(strategy, weights, 0.6)
+    states = [federated(strategy, UPDATE).init(initial_client())]
+    for _ in range(4):
+        states.append(train(strategy, DATA, states[-1], update=UPDATE, num_rounds=1)[0])
+    state = saved_and_loaded(states[2])
+    for _ in range(2):
+        state, _ = train(strategy, DATA, state, update=UPDATE, num_rounds=1)
+    assert_identical(state, states[-1])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
