@@ -1,8 +1,11 @@
 """Which pixels of the apex a decision depends on: ``python -m benchmarks.pixels RUN --output pixels.png``.
 
 From the pixels of two aligned faces to the emotion everything is one differentiable program: TV-L1, strain, scaling,
-windows round the landmarks, the AU detector, and the emotion classifier of one client. Its derivative at one synthetic
-clip is shown over the apex, beside the regions whose landmarks the AU detector looks at, coloured by its AUs.
+windows round the landmarks, the AU detector, and the emotion classifier of one client. A pixel's share is its change
+from onset to apex times the derivative of the emotion's logarithmic probability, averaged over the way from one to the other
+(integrated gradients: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017), so the shares add
+up to what the expression adds to it. They are shown over the apex, beside the regions whose landmarks the AU detector
+looks at, coloured by its AUs. The derivative alone is largest where a face is smooth and the flow is hardly determined.
 """
 
 import sys
@@ -45,12 +48,14 @@ class Options:
       run: Folder of a finished run of experiments.fed or mer on the synthetic database, with a frozen AU detector.
       data_dir: Folder of its databases.
       clip: Name of a clip; by default the first test clip of its first network.
+      steps: From onset to apex.
       output: PNG to write.
     """
 
     run: tyro.conf.Positional[Path]
     data_dir: Path | None = None
     clip: str | None = None
+    steps: int = 16
     output: Path = Path("pixels.png")
 
 
@@ -100,8 +105,8 @@ def aligned_clip(name: str) -> AlignedFaces:
     raise ValueError(f"--clip={name}: the synthetic database has no such clip; sub0001_01 is the first")
 
 
-def shares(weight: np.ndarray, points: np.ndarray) -> dict[str, float]:
-    """Of the derivative's magnitude, how much lies in the hull of each region's landmarks; regions overlap."""
+def within(weight: np.ndarray, points: np.ndarray) -> dict[str, float]:
+    """How much of the shares' magnitude lies in the hull of each region's landmarks; regions overlap."""
     return {name: float(weight[_hull(points, name, weight.shape)].sum() / weight.sum()) for name in REGIONS}
 
 
@@ -111,7 +116,7 @@ def _hull(points: np.ndarray, region: str, size: tuple[int, ...]) -> np.ndarray:
 
 
 def picture(faces: AlignedFaces, weight: np.ndarray, aus: np.ndarray) -> np.ndarray:
-    """Apex, derivative over it, and regions by the strongest AU of each, side by side."""
+    """Apex, shares over it, and regions by the strongest AU of each, side by side."""
     apex = cv2.cvtColor(faces.apex, cv2.COLOR_GRAY2BGR)
     smooth = cv2.GaussianBlur(weight, (0, 0), 1.5)
     heat = cv2.applyColorMap(np.uint8(255 * np.clip(smooth / np.percentile(smooth, 99.5), 0, 1)), cv2.COLORMAP_INFERNO)
@@ -127,7 +132,7 @@ def picture(faces: AlignedFaces, weight: np.ndarray, aus: np.ndarray) -> np.ndar
 
 
 def show(options: Options) -> None:
-    """Differentiate one decision and draw it.
+    """Attribute one decision to pixels and draw it.
 
     Raises:
         ValueError, OSError: no such run or clip.
@@ -142,19 +147,24 @@ def show(options: Options) -> None:
     decision = decide(restored, network, faces.points)
     onset, apex = (jnp.asarray(face, jnp.float32) for face in (faces.onset, faces.apex))
 
-    def strongest(apex: jax.Array) -> tuple[jax.Array, Decision]:
-        found = decision(onset, apex)
-        return jnp.max(found.emotions), found
-
-    program = jax.jit(jax.value_and_grad(strongest, has_aux=True), compiler_options=short_run_options())
-    (_, found), slope = program(apex)
-    weight = np.abs(np.asarray(slope))
+    found = jax.jit(decision, compiler_options=short_run_options())(onset, apex)
+    emotion = int(jnp.argmax(found.emotions))
+    program = jax.jit(
+        jax.value_and_grad(lambda face: decision(onset, face).emotions[emotion]), compiler_options=short_run_options()
+    )
+    on_the_way = [program(onset + (apex - onset) * (step + 0.5) / options.steps)[1] for step in range(options.steps)]
+    share = np.asarray((apex - onset) * sum(on_the_way) / options.steps)
+    gain = float(found.emotions[emotion] - program(onset)[0])
+    weight = np.abs(share)
     emotions = dict(zip(restored.dataset.class_names, np.exp(found.emotions).round(3).tolist(), strict=True))
     print(f"{name} (synthetic), {network.training.row}, client {network.client}: {emotions}")
+    print(
+        f"the expression adds {gain:+.2f} to the logarithmic probability; the pixels' shares add up to {share.sum():+.2f}"
+    )
     print("AUs:", dict(zip(restored.dataset.au_names, np.asarray(found.aus).round(2).tolist(), strict=True)))
     areas = {region: float(_hull(network_landmarks(faces.points), region, weight.shape).mean()) for region in REGIONS}
-    for region, share in shares(weight, network_landmarks(faces.points)).items():
-        print(f"  {region:6} {share:5.0%} of the derivative on {areas[region]:4.0%} of the pixels")
+    for region, part in within(weight, network_landmarks(faces.points)).items():
+        print(f"  {region:6} {part:5.0%} of the shares on {areas[region]:4.0%} of the pixels")
     if not cv2.imwrite(str(options.output), picture(faces, weight, np.asarray(found.aus))):
         raise OSError(f"--output={options.output}: cannot be written")
 
