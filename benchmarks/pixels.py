@@ -2,10 +2,11 @@
 
 From the pixels of two aligned faces to the emotion everything is one differentiable program: TV-L1, strain, scaling,
 windows round the landmarks, the AU detector, and the emotion classifier of one client. A pixel's share is its change
-from onset to apex times the derivative of the emotion's logarithmic probability, averaged over the way from one to the other
-(integrated gradients: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017), so the shares add
-up to what the expression adds to it. They are shown over the apex, beside the regions whose landmarks the AU detector
-looks at, coloured by its AUs. The derivative alone is largest where a face is smooth and the flow is hardly determined.
+from onset to apex times the derivative of the emotion's logarithmic probability, averaged over the way from one to the
+other (integrated gradients: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017), so the
+shares add up to what the expression adds to it. They are shown over the apex, beside the regions whose landmarks the AU
+detector looks at, coloured by its AUs. The derivative alone is largest where a face is smooth and the flow is hardly
+determined.
 """
 
 import sys
@@ -158,9 +159,7 @@ def show(options: Options) -> None:
     weight = np.abs(share)
     emotions = dict(zip(restored.dataset.class_names, np.exp(found.emotions).round(3).tolist(), strict=True))
     print(f"{name} (synthetic), {network.training.row}, client {network.client}: {emotions}")
-    print(
-        f"the expression adds {gain:+.2f} to the logarithmic probability; the pixels' shares add up to {share.sum():+.2f}"
-    )
+    print(f"the expression adds {gain:+.2f} to its log probability; the shares add up to {share.sum():+.2f}")
     print("AUs:", dict(zip(restored.dataset.au_names, np.asarray(found.aus).round(2).tolist(), strict=True)))
     areas = {region: float(_hull(network_landmarks(faces.points), region, weight.shape).mean()) for region in REGIONS}
     for region, part in within(weight, network_landmarks(faces.points)).items():
