@@ -74,7 +74,17 @@ MISTAKES: dict[str, tuple[Callable[..., None], dict[str, Any], str]] = {
     "a configuration of several": (
         mer,
         {"database": ("dfme", "samm"), "config": "A"},
-        r"--config=A: several databases have their first configurations; leave it out",
+        r"--config=A: of several databases write name=CONFIGURATION, .*; the databases are dfme, samm",
+    ),
+    "a configuration of another": (
+        mer,
+        {"database": ("dfme", "samm"), "config": "dfme=A,smic=hs"},
+        r"--config=dfme=A,smic=hs: of several databases write name=CONFIGURATION",
+    ),
+    "a configuration that none has": (
+        mer,
+        {"database": ("dfme", "samm"), "config": "dfme=D"},
+        r"no database dfme/D; there are .*dfme/A, ",
     ),
     "a client for one database": (
         fed,

@@ -71,6 +71,13 @@ def test_classes_are_those_that_all_databases_share(names: tuple[str, ...], clas
     assert {one.class_names for one in loaded(FedSettings(database=names, classes=classes))} == {expected}
 
 
+def test_each_database_is_loaded_in_its_configuration(monkeypatch: pytest.MonkeyPatch):
+    asked = {}
+    monkeypatch.setattr(databases, "load", lambda name, part, *_, **__: asked.update({name: part}) or random_copy(name))
+    loaded(FedSettings(database=("dfme", "smic", "samm"), config="smic=e_hs,dfme=B"))
+    assert asked == {"dfme": "B", "smic": "e_hs", "samm": None}
+
+
 def test_classes_that_cannot_be_brought_together_are_refused():
     with pytest.raises(ValueError, match=r"--classes=7: the databases have other classes \(casme3: anger.* choose 3"):
         loaded(FedSettings(database=("casme3", "dfme"), classes=7))

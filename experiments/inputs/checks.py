@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from data.labels import class_names
 from experiments.inputs import algorithms
+from experiments.inputs.configurations import configurations_by_name
 from experiments.inputs.labs import check_labs
 from experiments.inputs.partitions import LABS, parse_partition
-from experiments.inputs.plugins import is_plugin, refuse_unknown
+from experiments.inputs.plugins import refuse_unknown
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import (
     CLASSES,
@@ -198,11 +199,7 @@ def _check_database(settings: RecognitionSettings) -> None:
     _check_once("--database", settings.database, "database")
     for name in settings.database:
         refuse_unknown("--database", name, CLASSES)
-    if settings.config and len(settings.database) > 1:
-        raise ValueError(f"--config={settings.config}: several databases have their first configurations; leave it out")
-    (name, *_) = settings.database
-    if settings.config and (is_plugin(name) or name == "synthetic"):
-        raise ValueError(f"--config={settings.config}: the database {name} has none to choose; leave it out")
+    configurations_by_name(settings.config, settings.database)
 
 
 def _check_augmentation(settings: RecognitionSettings) -> None:

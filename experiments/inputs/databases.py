@@ -11,6 +11,7 @@ import numpy as np
 from data.databases import DATABASES
 from data.dataset import Dataset, fingerprint, load, sites_of
 from experiments.inputs import plugins
+from experiments.inputs.configurations import configurations_by_name
 from experiments.inputs.joining import with_common_classes
 from experiments.inputs.labs import configurations
 from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, RecognitionSettings
@@ -46,11 +47,12 @@ def load_databases(
         ValueError, OSError: one cannot be loaded, or their classes cannot be made the same.
     """
     folders = folders_by_name(copies, settings.database, OPTION)
+    chosen = configurations_by_name(settings.config, settings.database)
     datasets: list[Dataset] = []
     names: list[str] = []
     for name in settings.database:
         if not plugins.is_plugin(name):
-            for part in configurations(settings) if name == "synthetic" else [settings.config]:
+            for part in configurations(settings) if name == "synthetic" else [chosen.get(name)]:
                 datasets.append(load(name, part, data_dir, progress=stages.track, manual_dir=folders.get(name)))
         elif name in folders:
             raise ValueError(f"--manual-dir={folders[name]}: {name} knows where its data are; leave it out")

@@ -130,8 +130,8 @@ class RecognitionSettings(RunSettings):
     Attributes:
       database: Database, or several together: synthetic is rendered on first use; others are built from your copy or
         by module:function.
-      config: Configuration of a single database; dfme has all, A, B, C and challenge, casme3 part_a and part_c, smic
-        hs, cropped, raw and e_hs.
+      config: Configuration of the database, or of several as name=CONFIGURATION,name=CONFIGURATION; dfme has all, A, B,
+        C and challenge, casme3 part_a and part_c, smic hs, cropped, raw and e_hs.
       classes: Emotion classes: 3 (negative, positive, surprise), 4 (these and others) or 7 (for casme3 and mmew: with
         others, without contempt); by default 7 for synthetic, dfme and mmew, else 3, and 3 for several databases that
         differ.
