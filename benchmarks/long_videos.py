@@ -13,7 +13,8 @@ from fedpsyau_jax.synthesis.muscles import MOTION, NUM_CONTROL_POINTS, Action, c
 from fedpsyau_jax.synthesis.portrait import Portrait
 from fedpsyau_jax.synthesis.warp import SmoothMotion, backward_field, smooth_motion
 
-REACH = 0.09
+REACH, LID_REACH = 0.09, 0.04
+"""How far skin follows a muscle, and a lid, in face widths."""
 BLINK = {**dict.fromkeys((37, 38, 43, 44), (0.0, 0.036)), **dict.fromkeys((40, 41, 46, 47), (0.0, -0.006))}
 JAW = {**dict.fromkeys((56, 57, 58, 65, 66, 67), (0.0, 0.045)), **dict.fromkeys((7, 8, 9), (0.0, 0.05)),
        **dict.fromkeys((6, 10), (0.0, 0.03))}  # fmt: skip
@@ -105,22 +106,41 @@ def _wander(generator: np.random.Generator, size: float, hertz: tuple[float, flo
     return lambda at: size * float(np.mean(np.sin(2 * np.pi * rates * at + phases)))
 
 
+@dataclass(frozen=True)
+class Skin:
+    """The sum of several smooth motions."""
+
+    motions: Sequence[SmoothMotion]
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        return np.sum([motion(points) for motion in self.motions], axis=0)
+
+
 def shoot(portrait: Portrait, script: Script, fps: float, generator: np.random.Generator) -> Iterator[Shot]:
     """Film a script, frame by frame."""
     centres = control_points(portrait.landmarks)
     middle, unit = portrait.landmarks[[0, 16], 0].mean(), portrait.unit
     depth = np.sqrt(np.clip(1 - ((centres[:, 0] - middle) / (0.55 * unit)) ** 2, 0, 1))
-    fields = {"blink": _field(BLINK), "jaw": _field(JAW), "round": _field(ROUND),
-              "turn": np.column_stack([TURN_DEPTH * depth * 0.3, np.zeros(len(depth))])}  # fmt: skip
-    motions = {name: smooth_motion(centres, unit * field, REACH * unit) for name, field in fields.items()}
+    sideways = np.column_stack([TURN_DEPTH * depth * 0.3, np.zeros(len(depth))])
+    fields = {"blink": _field(BLINK), "jaw": _field(JAW), "round": _field(ROUND), "turn": sideways}
+    motions = {
+        name: smooth_motion(centres, unit * field, unit * (LID_REACH if name == "blink" else REACH))
+        for name, field in fields.items()
+    }
     shown = [smooth_motion(centres, unit * displacement(one.actions), REACH * unit) for one in script.expressions]
     size = portrait.picture.shape[0]
     for place in range(round(script.seconds * fps)):
         at = place / fps
-        weights = sum(script.curves[name](at) * motion.weights for name, motion in motions.items())
-        for one, motion in zip(script.expressions, shown, strict=True):
-            weights = weights + _share(one, at) * motion.weights
-        skin = SmoothMotion(centres, np.asarray(weights), REACH * unit)
+        shares = {name: script.curves[name](at) for name in motions}
+        skin = Skin(
+            [
+                motions["blink"]._replace(weights=shares["blink"] * motions["blink"].weights),
+                motions["jaw"]._replace(
+                    weights=sum(shares[name] * motions[name].weights for name in ("jaw", "round", "turn"))
+                    + sum(_share(one, at) * own.weights for one, own in zip(script.expressions, shown, strict=True))
+                ),
+            ]
+        )
         shift = FRAME_SIZE / size * unit * np.array([script.curves["across"](at), script.curves["down"](at)])
         pose = similarity(np.full(2, size / 2), script.curves["tilt"](at), FRAME_SIZE / size, shift)
         pose = pose + np.array([[0, 0, (FRAME_SIZE - size) / 2]] * 2)
@@ -144,7 +164,7 @@ def _share(expression: Expression, at: float) -> float:
     return float(np.sin(np.pi / 2 * part / whole) ** 2)
 
 
-def _view(portrait: Portrait, pose: np.ndarray, skin: SmoothMotion) -> np.ndarray:
+def _view(portrait: Portrait, pose: np.ndarray, skin: Skin) -> np.ndarray:
     back = cv2.invertAffineTransform(pose)
     pixels = np.stack(np.meshgrid(*[np.arange(FRAME_SIZE, dtype=np.float32)] * 2), -1)
     source = (pixels @ back[:, :2].T + back[:, 2]).astype(np.float32)

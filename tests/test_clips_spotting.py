@@ -23,11 +23,11 @@ FPS = 30.0
 LAG = lag_frames(FPS)
 
 
-def motions(expression: np.ndarray, *, eyes: float = 1.0) -> list[Motion]:
-    """What is measured of a face whose skin moves by this much of its strain in each frame."""
+def motions(expression: np.ndarray, *, eyes: float = 0.0, lower: float = 0.0) -> list[Motion]:
+    """What is measured of a face whose brows move so; lids and mouth move by a multiple of it."""
     before = np.concatenate([np.full(LAG, expression[0]), expression])[: len(expression)]
     strains = np.abs(expression - before)
-    return [Motion(0.0, eyes * strain, strain, 1.0) for strain in strains.tolist()]
+    return [Motion(0.0, one, one, eyes * one, lower * one, 1.0) for one in strains.tolist()]
 
 
 def bump(count: int, *places: int, width: int = 6, height: float = 0.1) -> np.ndarray:
@@ -48,6 +48,7 @@ def test_what_is_no_event():
     step = np.where(np.arange(120) < 60, 0, np.clip((np.arange(120) - 60) / 6, 0, 1) * 0.1)
     assert spot(motions(step), FPS, 3.0) == []
     assert spot(motions(bump(120, 60), eyes=2.0), FPS, 3.0) == []
+    assert len(spot(motions(bump(120, 60), eyes=2.0, lower=1.0), FPS, 3.0)) == 1
     assert spot(motions(bump(120, *range(5, 120, 11))), FPS, 3.0) == []
     assert spot(motions(bump(120, 60, height=0.02)), FPS, 3.0) == []
     assert spot([NONE] * 50, FPS, 1.0) == []

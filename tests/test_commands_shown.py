@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SHOWN = [line.split() for line in re.findall(r"^python -m experiments.fed ([^#\n]*)", README, re.MULTILINE)]
 LITTLE = ["--clients=2", "--rounds=2", "--local-epochs=1", "--repeats=1", "--pretraining.epochs=1"]
-ELSEWHERE = {"--resume", "--database"}
-"""What goes on after a kill, and real databases, have tests of their own."""
+ELSEWHERE = {"--resume", "--database", "--labs"}
+"""What goes on after a kill, real databases and labs have tests of their own."""
 
 
 @pytest.fixture(scope="module")

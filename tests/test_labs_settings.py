@@ -14,9 +14,10 @@ from experiments.inputs import databases
 from experiments.inputs.checks import check_fed
 from experiments.inputs.completion import complete_fed
 from experiments.inputs.databases import load_databases
-from experiments.inputs.labs import configurations, shifted
+from experiments.inputs.labs import configurations
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings
+from experiments.inputs.shifts import shifted
 from experiments.inputs.splits import cautions_of_clients, client_names, splits_of
 from experiments.run.progress import progress
 from experiments.training.plan import arrays

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from made_up_runs import finished_run
 from rich.console import Console
 from sklearn import metrics as sklearn_metrics
 
@@ -157,6 +158,25 @@ def test_the_command_writes_tables_and_a_page(tmp_path: Path, capsys: pytest.Cap
     assert {"scores.csv", "classes.csv", "subjects.csv", "confusion.csv", "predictions.csv", "score.json"} < names
     again = read_predictions(tmp_path / "run", {}, {}).table
     assert again[["label", "predicted"]].to_numpy().tolist() == table[["label", "pred"]].to_numpy().tolist()
+
+
+def test_a_run_of_ours_has_the_scores_of_its_summary(tmp_path: Path) -> None:
+    predictions = read_predictions(finished_run(tmp_path / "run", algorithms=("FedAvg", "P-FedProx")), {}, {})
+    assert predictions.synthetic
+    assert predictions.name == "run"
+    assert check_protocol(predictions) == ProtocolCheck()
+    summary = pd.read_csv(tmp_path / "run" / "summary.csv").set_index("algorithm")
+    found = score(predictions).databases.set_index("algorithm")
+    for algorithm in ("FedAvg", "P-FedProx"):
+        for metric in ("uf1", "uar", "accuracy"):
+            assert found.loc[algorithm, metric] == pytest.approx(summary.loc[algorithm, metric])
+
+
+def test_a_run_without_emotions_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=r"it has no predictions\.csv; give the folder of a run that recognises emotions"
+    ):
+        read_predictions(tmp_path, {}, {})
 
 
 def test_a_mistake_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,11 +56,14 @@ TEXTS: dict[str, str] = {
     "floats": csv({"": range(len(CLIPS)), **NAMED, "y_true": TRUE.astype(float), "y_hat": GUESSED.astype(float)}),
     "label beside gt": csv({**NAMED, "gt": TRUE, "label": GUESSED}),
     "emotion beside label": csv({**NAMED, "emotion": WORDS.replace(CLASSES[0], ""), "label": TRUE, "pred": GUESSED}),
+    "two of each": csv({**NAMED, "prediction": SAID, "pred_label": GUESSED, "label": TRUE, "true_id": TRUE}),
     "extra columns": csv({**NAMED, "label": TRUE, "pred": GUESSED, "hit": TRUE == GUESSED, "confidence": SURE.max(1)}),
     "probabilities": csv({**NAMED, "label": TRUE, **columns_of("p_")}),
     "logits": csv({**NAMED, "label": TRUE, **{name: np.log(v) for name, v in columns_of("logit ").items()}}),
     "named probabilities": csv({**NAMED, "label": TRUE, **by_class("prob_{}")}),
     "bare probabilities": csv({**NAMED, "truth": WORDS, **by_class("{}")}),
+    "lists": csv({**NAMED, "label": TRUE, "probs": [str(row.tolist()) for row in SURE]}),
+    "arrays": csv({**NAMED, "y": [f"tensor({t})" for t in TRUE], "o": [f"array([{a}, {b}, {c}])" for a, b, c in SURE]}),
     "pred per class": csv({**NAMED, "label": TRUE, **columns_of("pred_")}),
     "no header": csv({"d": DATABASE, "s": SUBJECT, "c": CLIP, "t": TRUE, "p": GUESSED}, header=False),
     "no header, a tag": csv({"c": DATABASE + " " + SUBJECT + " " + CLIP, "t": TRUE, "p": GUESSED}, header=False),
@@ -68,6 +71,7 @@ TEXTS: dict[str, str] = {
     "aligned": pd.DataFrame({**NAMED, "label": WORDS, "pred": SAID}).to_string(index=False),
     "published log": log("{d} {s}\r\n", "{c} {t} {p}\r\n"),
     "log with names": log("=== Subject: {d} {s} ===\n", "{c}: gt={t}, pred={p}\n", "Accuracy: 0.5\n\n"),
+    "log with folds": log("Fold 3: {d}_{s} (2 clips)\n", "{c} {t} {p} correct\n"),
     "log, other order": log("[{d}_{s}]\n", "clip: {c} pred: {p} true: {t}\n"),
     "log of words": "Start\n" + log("{d} {s}\n", "  {c}, {T} -> {P}\n", "UF1: 0.5 | UAR: 0.6\n"),
 }  # fmt: skip
@@ -143,11 +147,13 @@ def test_repeats_and_methods_are_kept_apart(tmp_path: Path) -> None:
     )
 
 
-def test_repeats_without_a_common_clip_are_folds(tmp_path: Path) -> None:
+def test_runs_without_a_common_clip_are_folds_but_seeds_are_repeats(tmp_path: Path) -> None:
     found = read(tmp_path, csv({"run": DATABASE + SUBJECT, **NAMED, "label": TRUE, "pred": GUESSED}).encode())
     check(found)
     assert found.table["repeat"].nunique() == 1
-    assert "no clip is in two repeats, so these are taken for folds and pooled" in found.remarks
+    assert "no clip has two values of 'run', so they are taken for folds and pooled" in found.remarks
+    kept = read(tmp_path, csv({"seed": DATABASE + SUBJECT, **NAMED, "label": TRUE, "pred": GUESSED}).encode())
+    assert kept.table["repeat"].nunique() == SUBJECT.nunique()
 
 
 TWO = "clip,label,pred\na,1,1\nb,0,0\n"

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 
 from fedpsyau_jax.vision.crop import crop, crop_points
-from fedpsyau_jax.vision.landmarks import BROWS, MOUTH
+from fedpsyau_jax.vision.landmarks import BROWS, EYES, MOUTH
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.spotting import expressive_region
 from fedpsyau_jax.vision.stabilise import Affine, head_motion, without_head_motion
@@ -15,8 +15,8 @@ from fedpsyau_jax.vision.strain import optical_strain
 
 Grey = UInt8[np.ndarray, "rows columns"]
 Points = Float[np.ndarray, "68 2"]
-FACE_POINTS = BROWS + tuple(range(31, 36)) + MOUTH
-"""Landmarks round which expressions move more than the lids do."""
+PARTS = {"brows": BROWS, "eyes": EYES, "lower": (*range(31, 36), *MOUTH)}
+"""Landmarks of the parts of a face: brows, lids, nostrils and mouth."""
 
 
 class Motion(NamedTuple):
@@ -25,17 +25,19 @@ class Motion(NamedTuple):
     Attributes:
       head: mean motion of the landmarks with the head, pixels of the aligned face.
       strain: 90th percentile of the strain round brows, eyes, nostrils and mouth.
-      face: the same without the eyes, where blinks are.
+      brows, eyes, lower: the same round the brows, round the eyes, round nostrils and mouth.
       agreement: correlation of the two faces within the landmarks, head motion taken out; 1 for the same picture.
     """
 
     head: float
     strain: float
-    face: float
+    brows: float
+    eyes: float
+    lower: float
     agreement: float
 
 
-NONE = Motion(0.0, 0.0, 0.0, 1.0)
+NONE = Motion(0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def motion_between(before: Grey, after: Grey, points: Points, settings: Settings) -> Motion:
@@ -54,8 +56,8 @@ def motion_between(before: Grey, after: Grey, points: Points, settings: Settings
     usual = settings.stabilise is without_head_motion
     still = undone(second, transform) if usual else settings.stabilise(first, second, placed)
     strain = optical_strain(fast_flow(first, still))
-    whole, face = (float(np.percentile(strain[region], 90)) for region in regions(placed, size))
-    return Motion(moved_by(transform, placed), whole, face, agreement_of(first, still, placed))
+    whole, brows, eyes, lower = (float(np.percentile(strain[region], 90)) for region in regions(placed, size))
+    return Motion(moved_by(transform, placed), whole, brows, eyes, lower, agreement_of(first, still, placed))
 
 
 def fast_flow(first: Grey, second: Grey) -> Float[np.ndarray, "height width 2"]:
@@ -79,15 +81,15 @@ def moved_by(transform: Affine, points: Points) -> float:
     return float(np.hypot(moved[:, 0], moved[:, 1]).mean())
 
 
-def regions(points: Points, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where expressions move: with and without the eyes."""
-    whole = expressive_region(points, size)
-    face = np.zeros((size, size), np.uint8)
-    for x, y in points[list(FACE_POINTS)]:
-        cv2.circle(face, (round(x), round(y)), size // 16, (1,), -1)
-    for x, y in points[36:48]:
-        cv2.circle(face, (round(x), round(y)), size // 16, (0,), -1)
-    return whole, face == 1
+def regions(points: Points, size: int) -> list[Bool[np.ndarray, "height width"]]:
+    """Where expressions move: in all, and each of ``PARTS``."""
+    parts = []
+    for places in PARTS.values():
+        discs = np.zeros((size, size), np.uint8)
+        for x, y in points[list(places)]:
+            cv2.circle(discs, (round(x), round(y)), size // 24, (1,), -1)
+        parts.append(discs == 1)
+    return [expressive_region(points, size), *parts]
 
 
 def agreement_of(first: Grey, second: Grey, points: Points) -> float:

@@ -11,14 +11,16 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.clips.recipe import settings_of_data
-from experiments.inputs.databases import AU_NAMES, PRETRAINING, load_datasets
+from experiments.inputs.databases import AU_NAMES, PRETRAINING, data_folder, load_datasets
 from experiments.inputs.detectors import FACTS, read_detectors
 from experiments.inputs.settings import NetworkSettings
-from experiments.results.read import experiment_of, read_finished
+from experiments.results.read import FinishedRun, experiment_of, read_finished
 from experiments.run.config import rebuild
+from experiments.run.facts import check_databases
 from experiments.run.folder import RunFolder, existing
 from experiments.run.progress import Stages
 from experiments.training.attending import last_ratio
+from experiments.training.prepare import facts_of
 from experiments.training.restore import KeptNetwork, Restored, restore
 from fedpsyau_jax.options import did_you_mean
 from fedpsyau_jax.priors import Priors, published
@@ -198,8 +200,22 @@ def _pretrained(folder: RunFolder, data_dir: Path | None, row: str | None, stage
         if row in (None, title):
             detector = Detector(detectors.weights[name], priors, network.prior_ratio)
             members.append(Member(f"{folder.path.name}: {title}", network, detector, None))
-    datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages))
+    datasets = _pretraining_data(run, data_dir, stages)
     return Ensemble(tuple(members), (), datasets, settings_of_data(datasets), (_facts(folder, []),))
+
+
+def _pretraining_data(run: FinishedRun, data_dir: Path | None, stages: Stages) -> tuple[Dataset, ...]:
+    """The data of a pretraining; nothing is rendered or built that is not there."""
+    for facts in run.data["databases"]:
+        if not (data_folder(data_dir) / facts["name"]).is_dir():
+            raise ValueError(
+                f"{run.path} was run on {facts['name']}, which is not in {data_folder(data_dir)}: give its place with "
+                "--data-dir"
+            )
+    datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages))
+    consequence = "a clip cannot be compared with them; pretrain again"
+    check_databases(run.folder, [facts_of(one) for one in datasets], consequence)
+    return datasets
 
 
 def _network_of(folder: RunFolder) -> NetworkSettings:

@@ -3,29 +3,27 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 
 from experiments.clips.annotated import write_annotated
+from experiments.clips.conclusion import conclude
 from experiments.clips.domain import distances, trained_on
 from experiments.clips.faces import FaceFinder, found_by, from_files
 from experiments.clips.footage import Footage, clips_at, two_pictures
 from experiments.clips.options import Options
-from experiments.clips.parts import earlier_parts, join_parts, write_part
+from experiments.clips.parts import earlier_parts, write_part
 from experiments.clips.pictures import event_picture, png
 from experiments.clips.predictor import Predictor
 from experiments.clips.reading import NothingToRead, Part, Reader, read_clip, read_video
-from experiments.clips.results import Event, Mark, event_record, event_table, frame_rows
+from experiments.clips.results import Event, Mark, event_record, frame_rows
 from experiments.clips.spotting import rate_for
 from experiments.clips.windows import Entry
 from experiments.pages import clips as page
 from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
-from experiments.run.mistakes import INTERRUPTED
+from experiments.run.mistakes import INTERRUPTED, sentence
 from experiments.run.progress import Stage, Stages, progress
 from fedpsyau_jax.vision.detection import dlib_landmarker, landmarker_named
 
@@ -61,16 +59,19 @@ def predict(options: Options, folder: RunFolder) -> int:
       ValueError, OSError: a run or a clip cannot be read; in one sentence.
     """
     clips = _clips(options)
+    kinds = [kind_of(clip, options) for clip in clips]
     finders = [_finder(options, clip) for clip in clips]
     try:
         with progress() as stages:
             predictor = Predictor(*options.runs, data_dir=options.data_dir, row=options.row, stages=stages)
-            _record(folder, predictor, options)
+            if len(clips) > 1 or "video" in kinds:  # what is read of these must outlive a broken clip
+                _record(folder, predictor, options)
             trained = trained_on(predictor.ensemble.datasets)
-            for clip, find, own in zip(clips, finders, _folders(folder, clips), strict=True):
+            for clip, kind, find, own in zip(clips, kinds, finders, _folders(folder, clips), strict=True):
                 if not own.has("result.json"):
                     reader = Reader(predictor, find, options.false_events)
-                    _read(reader, clip, own, options, trained, stages)
+                    _read(reader, clip, kind, own, options, trained, stages, alone=len(clips) == 1)
+                _record(folder, predictor, options)
                 if options.annotate and own.has("frames.csv") and not own.has("annotated.mp4"):
                     _annotate(clip, own, stages)
     except KeyboardInterrupt:
@@ -125,10 +126,18 @@ def _record(folder: RunFolder, predictor: Predictor, options: Options) -> None:
 
 
 def _read(
-    reader: Reader, clip: Footage, folder: RunFolder, options: Options, trained: np.ndarray, stages: Stages
+    reader: Reader,
+    clip: Footage,
+    kind: str,
+    folder: RunFolder,
+    options: Options,
+    trained: np.ndarray,
+    stages: Stages,
+    *,
+    alone: bool,
 ) -> None:
-    """Read a clip, or what is left of it, into its folder."""
-    kind, earlier = kind_of(clip, options), earlier_parts(folder)
+    """Read a clip, or what is left of it, into its folder; one of several that is broken does not stop the others."""
+    earlier = earlier_parts(folder)
     notes, abstained = list(clip.notes), list[str]()
     with stages.stage(f"reading {clip.name}", clip.stated or None, done=earlier.frames, unit="frame") as stage:
         try:
@@ -141,9 +150,11 @@ def _read(
                 part = read_clip(reader, clip, onset, 2 if options.pictures else apex)
                 _write(reader, clip, folder, part, 0, trained)
                 stage.advance(len(part.entries))
-        except NothingToRead as error:
-            abstained.append(str(error))
-    _conclude(reader, clip, folder, kind, notes, abstained)
+        except (ValueError, OSError) as error:
+            if alone and not isinstance(error, NothingToRead):
+                raise
+            abstained.append(sentence(error))
+    conclude(reader.predictor.ensemble, clip, folder, kind, notes, abstained)
 
 
 def kind_of(clip: Footage, options: Options) -> str:
@@ -204,39 +215,6 @@ def _draw(reader: Reader, folder: RunFolder, event: Event) -> None:
     labels = (f"onset, frame {onset.number}", f"apex, frame {apex.number}")
     picture = event_picture(onset, apex, aus, reader.predictor.settings, labels)
     folder.write_bytes(f"pictures/event_{event.number:04d}.png", png(picture))
-
-
-def _conclude(
-    reader: Reader, clip: Footage, folder: RunFolder, kind: str, notes: list[str], abstained: list[str]
-) -> None:
-    ensemble, records = reader.predictor.ensemble, earlier_parts(folder).events
-    summary: dict[str, Any] = {"num_frames": 0, "num_seen": 0, "most_faces": 0, "face_side": None}
-    if earlier_parts(folder).frames:
-        join_parts(folder)
-        summary = summary_of(folder.path / "frames.csv")
-    if clip.stated and kind == "video" and summary["num_frames"] != clip.stated:
-        notes.append(f"its container states {clip.stated} frames, and {summary['num_frames']} could be decoded")
-    if not abstained and not summary["num_seen"]:
-        abstained.append("no face is found in any frame")
-    if summary["most_faces"] > 1:
-        notes.append(
-            f"up to {summary['most_faces']} faces in a frame: the largest is followed, the others are not read"
-        )
-    folder.write_table("events.csv", event_table(records, ensemble.au_names, ensemble.class_names))
-    facts = {"name": clip.name, "path": str(clip.path), "kind": kind, "fps": clip.fps} | summary
-    folder.write_json("result.json", facts | {"notes": notes, "abstained": abstained, "events": records})
-
-
-def summary_of(table: Path) -> dict[str, Any]:
-    """Counts of frames.csv, read in pieces: frames, with the face, most faces, median side of the face."""
-    frames, seen, faces, sides = 0, 0, 0, list[pd.Series]()
-    for rows in pd.read_csv(table, usecols=["success", "faces", "face_side"], chunksize=50_000):
-        frames, seen = frames + len(rows), seen + int(rows["success"].sum())
-        faces = max(faces, int(rows["faces"].max()))
-        sides.append(rows["face_side"].dropna())
-    together = pd.concat(sides)
-    side = float(together.median()) if len(together) else None
-    return {"num_frames": frames, "num_seen": seen, "most_faces": faces, "face_side": side}
 
 
 def _annotate(clip: Footage, folder: RunFolder, stages: Stages) -> None:

@@ -21,8 +21,8 @@ LAG_SECONDS = 0.2
 """About the time in which a micro-expression rises or falls."""
 AROUND_SECONDS = 1.0
 """How long before and after an event other motion is looked for."""
-BLINK = 1.6
-"""How many times as strong the strain with the eyes is in a blink as without them."""
+BLINK = 0.7
+"""Strain of the brows, as a share of that of the eyes, up to which it belongs to a blink."""
 DIP = 0.6
 """Share of the peak that the strain falls below between the way there and the way back, if the face returns."""
 SPEECH = 0.25
@@ -61,18 +61,14 @@ def lag_frames(fps: float) -> int:
 
 
 def strength(motion: Motion) -> float:
-    """Strain without the eyes, in units of what noise and the head's motion leave."""
-    return motion.face / strain_floor(motion.head)
-
-
-def is_blink(motion: Motion) -> bool:
-    """Whether the eyes move much more than the rest."""
-    return motion.strain > BLINK * motion.face
+    """Strain of mouth, nostrils or brows, in units of what noise and the head leave; brows in a blink do not count."""
+    brows = motion.brows if motion.brows > BLINK * motion.eyes else 0.0
+    return max(motion.lower, brows) / strain_floor(motion.head)
 
 
 def there_and_back(motions: Sequence[Motion], lag: int) -> Float[np.ndarray, "frames"]:
-    """The lesser of the strengths of the motion to a frame and away from it; 0 at the end and in blinks."""
-    to = np.array([0.0 if is_blink(one) else strength(one) for one in motions])
+    """The lesser of the strengths of the motion to a frame and away from it; 0 at the end."""
+    to = np.array([strength(one) for one in motions])
     away = np.append(to[lag:], np.zeros(min(lag, len(to))))
     return np.minimum(to, away)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from data.labels import class_names
 from experiments.inputs import algorithms
 from experiments.inputs.labs import check_labs
-from experiments.inputs.partitions import LABS, partition_named
+from experiments.inputs.partitions import LABS, parse_partition
 from experiments.inputs.plugins import is_plugin, refuse_unknown
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import (
@@ -175,7 +175,7 @@ def _check_schedule(settings: RecognitionSettings) -> None:
 
 
 def _check_clients(settings: FedSettings) -> None:
-    partition_named(settings.partition)
+    parse_partition(settings.partition)
     if settings.partition == LABS and settings.client_by != "subject":
         raise ValueError(f"--partition=labs makes places clients: leave out --client-by={settings.client_by}")
     number, count = settings.num_clients, len(settings.database)

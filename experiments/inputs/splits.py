@@ -11,7 +11,6 @@ from experiments.inputs.checks import check_num_mu
 from experiments.inputs.corpus import Corpus
 from experiments.inputs.corpus import split as corpus_split
 from experiments.inputs.joining import database_of_site
-from experiments.inputs.labs import shift_and_lab, split_name
 from experiments.inputs.partitions import LABS, least_of, partition_named
 from experiments.inputs.settings import (
     COMPOSITE,
@@ -20,6 +19,7 @@ from experiments.inputs.settings import (
     PretrainSettings,
     RecognitionSettings,
 )
+from experiments.inputs.shifts import shift_and_lab, split_name
 from fedpsyau_jax.splits import (
     Client,
     Split,

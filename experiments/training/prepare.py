@@ -14,10 +14,10 @@ from experiments.inputs.corpus import Corpus, join
 from experiments.inputs.databases import load_databases
 from experiments.inputs.detectors import PretrainedDetectors
 from experiments.inputs.joining import database_name, joined
-from experiments.inputs.labs import shifted
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
+from experiments.inputs.shifts import shifted
 from experiments.inputs.splits import client_names, splits_of
 from experiments.results import schema
 from experiments.run.facts import write_facts

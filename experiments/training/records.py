@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from data.dataset import Dataset, sites_of
 from experiments.inputs.joining import database_name, database_of_site
-from experiments.inputs.labs import shift_and_lab
+from experiments.inputs.shifts import shift_and_lab
 from experiments.inputs.splits import client_names
 from experiments.results import schema
 from experiments.run.folder import RunFolder

@@ -11,7 +11,6 @@ import numpy as np
 from experiments.inputs.algorithms import OPTION, algorithm
 from experiments.inputs.algorithms import models as models_of_algorithm
 from experiments.inputs.algorithms import title as title_of_algorithm
-from experiments.inputs.labs import splits_of_row
 from experiments.inputs.priors import prior_named
 from experiments.inputs.settings import (
     AblateSettings,
@@ -20,6 +19,7 @@ from experiments.inputs.settings import (
     RecognitionSettings,
     RunSettings,
 )
+from experiments.inputs.shifts import splits_of_row
 from experiments.inputs.sweep import points
 from experiments.training.plan import Group, Training, group, rows_to_train_on
 from experiments.training.recipe import numbers_of, recipe_of

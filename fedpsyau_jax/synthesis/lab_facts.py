@@ -91,7 +91,7 @@ CASME3 = LabFacts(
     lighting=Lighting(side=(0.15, 0.65), above=(0.1, 0.5), ambient=0.26, diffuse=(0.62, 0.76), gloss=(0.04, 0.12)),
     flicker=0.02,  # [I]
     clips=(64, 0, 250, 86, 55, 57, 187),  # [T]
-    people=People(skin=(0.4, 2.2), dark_hair=1.0, variety=0.8),  # [P] Chinese; [I] all numbers
+    people=People(skin=(0.4, 2.2), dark_hair=1.0, variety=0.8),  # [I] as CASME II, by the same institute
     threshold=0.25,  # [T] 1.08 of our AUs a clip; [I] that the rest is overlooked
     never_scored=(15, 6, 10),  # [T] in less than 1.5 % of the clips
     num_subjects=94,  # [T]

@@ -27,10 +27,11 @@ class Named(NamedTuple):
 def class_key(text: str) -> str | None:
     """One spelling of a class: of an emotion ours, of a number its digits, else small letters; None for none.
 
-    >>> [class_key(text) for text in (" Happy", "1.0", "Tense ", "NaN", "03")]
-    ['happiness', '1', 'tense', None, '3']
+    >>> [class_key(text) for text in (" Happy", "1.0", "Tense ", "NaN", "03", "tensor([2])")]
+    ['happiness', '1', 'tense', None, '3', '2']
     """
     plain = unicodedata.normalize("NFKC", text).strip().lower().strip("'\"")
+    plain = re.sub(r"^(?:tensor|array|np\.int\d*)?\(?\[?\s*([+-]?\d+)\s*\]?\)?$", r"\1", plain)
     if plain in _UNKNOWN:
         return None
     if found := re.fullmatch(r"([+-]?)0*(\d+)(?:\.0*)?", plain):

@@ -45,6 +45,7 @@ _PREFIXED = re.compile(
 )
 _SUFFIXED = re.compile(rf"(.+?)[\s_.-]+{_PROBABILITY}", re.IGNORECASE)
 _PREDICTED = re.compile(r"(?:y[\s_]?)?pred(?:icted|iction)?[\s_.-]*(\d+)", re.IGNORECASE)
+_LIST = re.compile(r"(?:tensor|array)?\(?\[([^\[\]]*)\].*?\)?", re.IGNORECASE)
 _NEAR, _SHORTEST_NEAR = 0.88, 4
 _UNLIKELY = 1_000
 _SPELT = {
@@ -64,6 +65,24 @@ def places(line: Sequence[object]) -> dict[str, list[int]]:
             found.setdefault(fit[0], []).append((fit[1], place))
     ranked = {role: [place for _, place in sorted(fits)] for role, fits in found.items()}
     return _with_label_as_prediction(line, ranked)
+
+
+def with_lists_as_columns(
+    line: Sequence[object], rows: Sequence[Sequence[object]]
+) -> tuple[list[object], list[list[object]]]:
+    """A table whose cells like ``[0.1, 0.9]``, if a column has only such, are columns of probabilities.
+
+    >>> with_lists_as_columns(["label", "probs"], [["0", "[0.9 0.1]"]])
+    (['label', 'probs', 'p_0', 'p_1'], [['0', '[0.9 0.1]', '0.9', '0.1']])
+    """
+    for place in range(len(line)):
+        cells = [_LIST.fullmatch(str(_cell(row, place) or "").strip()) for row in rows]
+        numbers = [re.split(r"[,;\s]+", cell[1].strip(" ,;")) for cell in cells if cell]
+        if rows and len(numbers) == len(rows) and len({len(own) for own in numbers}) == 1 and len(numbers[0]) > 1:
+            blank = [[*row, *[None] * (len(line) - len(row))] for row in rows]
+            headings = [f"p_{number}" for number in range(len(numbers[0]))]
+            return [*line, *headings], [[*row, *own] for row, own in zip(blank, numbers, strict=True)]
+    return list(line), [list(row) for row in rows]
 
 
 def probability_places(line: Sequence[object], rows: Sequence[Sequence[object]]) -> dict[str, int]:

@@ -74,7 +74,7 @@ def read_log(path: Path) -> RawFile | None:
 
 def _line(number: int, line: str) -> _Line:
     """A line as words: the clip's, then truth and prediction, whichever is named first."""
-    text = line.strip().strip("[]{}()<>=*-_~ \t")
+    text = line.strip().strip("[]{}<>=*-_~ \t")
     if line.lstrip().startswith("#"):
         return _Line(number, "", [])
     truth, prediction = _NAMED_TRUTH.search(text), _NAMED_PREDICTION.search(text)
@@ -141,7 +141,10 @@ def _row(path: Path, line: _Line, database: str, subject: str) -> RawRow:
 
 def _whose(line: _Line) -> tuple[str, str] | None:
     """Database and subject that a line names; None if it names neither."""
-    words = _words(_SUBJECT_WORD.sub("", line.text)) if _names_subject(line) else line.words
+    text = re.sub(r"(?<=\S)\s+\([^()]*\)$", "", line.text)
+    words = _words(_SUBJECT_WORD.sub("", text))
+    if len(words) == 2 and words[0].isdigit() and not words[1].isdigit():
+        words = words[1:]  # the number of a fold
     if _SCORES.search(line.text) or not 1 <= len(words) <= 2 or re.fullmatch(r"-?\d*\.\d+", words[-1]):
         return None
     return ("", words[0]) if len(words) == 1 else (words[0], words[1])

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from data.grids import TableError
+from data.headings import letters
 from experiments.inputs.predictions.classes import Named, named
 from experiments.inputs.predictions.log import read_log
 from experiments.inputs.predictions.people import People, people
@@ -15,6 +16,8 @@ from experiments.inputs.predictions.values import KEYS, ClipPredictions, RawFile
 from experiments.run.folder import RunFolder
 
 PREDICTIONS = "predictions.csv"
+RUNS = ("run", "runid")
+"""Headings that stand for repeats or for folds."""
 FORMS = (
     "a table with headings such as clip, subject, truth, prediction, or lines of clip, truth, prediction under lines "
     "that name the subject"
@@ -38,7 +41,7 @@ def read_predictions(path: Path, columns: Mapping[str, str], meanings: Mapping[s
         return read_predictions(_of_folder(path), columns, meanings)
     file = _raw(path, columns)
     classes, whose = named(path, file, meanings), people(file.rows)
-    table, of_repeats = _without_folds(_table(file, classes, whose))
+    table, of_repeats = _without_folds(_table(file, classes, whose), file.headings.get("repeat", ""))
     _refuse_twice(path, file.rows, table)
     _refuse_other_truth(path, file.rows, table)
     return ClipPredictions(
@@ -103,12 +106,12 @@ def _table(file: RawFile, classes: Named, whose: People) -> pd.DataFrame:
     return table.assign(**{f"p_{name}": values for name, values in probabilities.items()})
 
 
-def _without_folds(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """A table whose repeats are none if no clip is in two of them: then they are folds, and are pooled."""
+def _without_folds(table: pd.DataFrame, heading: str) -> tuple[pd.DataFrame, list[str]]:
+    """A table without repeats, if these are runs that have no clip in common: then they are folds, and are pooled."""
     once = ["algorithm", "database", "subject", "clip"]
-    if table["repeat"].nunique() == 1 or table.duplicated(once).any():
+    if letters(heading) not in RUNS or table["repeat"].nunique() == 1 or table.duplicated(once).any():
         return table, []
-    return table.assign(repeat=""), ["no clip is in two repeats, so these are taken for folds and pooled"]
+    return table.assign(repeat=""), [f"no clip has two values of {heading!r}, so they are taken for folds and pooled"]
 
 
 def _unequal(table: pd.DataFrame) -> list[str]:

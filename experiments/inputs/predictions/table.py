@@ -1,13 +1,21 @@
 """Read a table of predictions: a row a clip, columns with headings."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 from data.grids import Grid, TableError, grids_of, is_blank
 from data.headings import letters
 from experiments.inputs.predictions.classes import class_key
-from experiments.inputs.predictions.columns import ROLES, is_number, listed, places, probability_places
+from experiments.inputs.predictions.columns import (
+    ROLES,
+    is_number,
+    listed,
+    places,
+    probability_places,
+    with_lists_as_columns,
+)
 from experiments.inputs.predictions.values import RawFile, RawRow
 
 _LAST_HEADER_ROW = 60
@@ -108,7 +116,9 @@ def _header(grid: Grid, chosen: Mapping[str, str]) -> Header | None:
         if not (found.keys() & {"truth", "prediction"} or any(named.values())) or not all(named.values()):
             continue
         rows = [(below, row) for below, row in enumerate(grid[number:], number + 1) if not all(map(is_blank, row))]
-        header = Header(number, line, rows, {**found, **named}, {})
+        wide, cells = with_lists_as_columns(line, [row for _, row in rows])
+        numbered = list(zip([below for below, _ in rows], cells, strict=True))
+        header = Header(number, wide, numbered, {**found, **named}, {})
         header = header._replace(probabilities=_probabilities(header))
         if header.is_whole:
             return header
@@ -133,12 +143,11 @@ def _read(path: Path, header: Header) -> RawFile:
             raise TableError(f"{path}, row {number}: it has more cells than the header; quote cells that hold a comma")
     predictions = [place for place in header.found.get("prediction", []) if place not in header.probabilities.values()]
     used = {role: all_of[0] for role, all_of in header.found.items() if all_of and role not in ("truth", "prediction")}
-    if predictions:
-        used["prediction"] = predictions[0]
-    used["truth"] = _truth(header, used.get("prediction"))
+    used |= _truth_and_prediction(header, predictions)
     _refuse_no_number(path, header)
     rows = tuple(_raw(row, number, used, header.probabilities) for number, row in header.rows)
-    return RawFile(rows, tuple(header.probabilities), tuple(_remarks(header, used, rows)))
+    headings = {role: header.name(place) for role, place in used.items()}
+    return RawFile(rows, tuple(header.probabilities), tuple(_remarks(header, used, rows)), headings)
 
 
 def _refuse_no_number(path: Path, header: Header) -> None:
@@ -151,21 +160,22 @@ def _refuse_no_number(path: Path, header: Header) -> None:
                 raise TableError(f"{path}, row {number}: {header.name(place)!r} {told}; correct it, or delete the row")
 
 
-def _truth(header: Header, prediction: int | None) -> int:
-    """Of several columns that may be the truth, the one that has the classes of the predictions."""
-    candidates = header.found["truth"]
-    predicted = set(header.probabilities) if prediction is None else _values(header, prediction)
-    classes = {class_key(value) for value in predicted}
+def _truth_and_prediction(header: Header, predictions: Sequence[int]) -> dict[str, int]:
+    """Of several columns that may be the truth or the prediction, those with the most classes in common."""
+    classes = {place: _classes(header, place) for place in (*header.found["truth"], *predictions)}
+    of_columns = {class_key(name) for name in header.probabilities}
 
-    def fit(place: int) -> float:
-        own = {class_key(value) for value in _values(header, place)}
-        return len(own & classes) / max(len(own), 1)
+    def in_common(pair: tuple[int, int | None]) -> float:
+        one, other = classes[pair[0]], of_columns if pair[1] is None else classes[pair[1]]
+        return len(one & other) / max(len(one | other), 1)
 
-    return max(candidates, key=fit)
+    candidates: Sequence[int | None] = predictions or [None]
+    truth, prediction = max(product(header.found["truth"], candidates), key=in_common)
+    return {"truth": truth} | ({} if prediction is None else {"prediction": prediction})
 
 
-def _values(header: Header, place: int) -> set[str]:
-    return {_text(row, place) for _, row in header.rows}
+def _classes(header: Header, place: int) -> set[str | None]:
+    return {class_key(_text(row, place)) for _, row in header.rows}
 
 
 def _raw(row: Sequence[object], number: int, used: Mapping[str, int], probabilities: Mapping[str, int]) -> RawRow:

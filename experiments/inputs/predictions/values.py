@@ -1,6 +1,8 @@
 """What is read from a file of predictions, before and after it is understood."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -33,11 +35,19 @@ class RawRow(NamedTuple):
 
 
 class RawFile(NamedTuple):
-    """Rows of a file, the classes that its columns of probabilities name, and how it was read, in sentences."""
+    """The rows of a file.
+
+    Attributes:
+        rows: one for each prediction.
+        probability_names: the classes that its columns of probabilities name.
+        remarks: how it was read, in sentences.
+        headings: role -> heading of the column that was read.
+    """
 
     rows: tuple[RawRow, ...]
     probability_names: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    headings: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
