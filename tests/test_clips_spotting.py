@@ -12,7 +12,7 @@ import pytest
 from experiments.clips import windows
 from experiments.clips.motion import NONE, Motion
 from experiments.clips.parts import earlier_parts, join_parts, write_part
-from experiments.clips.spotting import RATES, lag_frames, rate_for, spot
+from experiments.clips.spotting import RATES, Strictness, lag_frames, rate_for, spot
 from experiments.clips.tracking import Seen
 from experiments.clips.windows import chunks, most_held
 from experiments.run.folder import RunFolder
@@ -21,6 +21,7 @@ from fedpsyau_jax.vision.sample import Settings
 
 FPS = 30.0
 LAG = lag_frames(FPS)
+STRICT = Strictness(3.0, 0.25)
 
 
 def motions(expression: np.ndarray, *, eyes: float = 0.0, lower: float = 0.0) -> list[Motion]:
@@ -37,7 +38,7 @@ def bump(count: int, *places: int, width: int = 6, height: float = 0.1) -> np.nd
 
 
 def test_an_expression_there_and_back_is_found_where_it_is():
-    (event,) = spot(motions(bump(120, 60)), FPS, 3.0)
+    (event,) = spot(motions(bump(120, 60)), FPS, STRICT)
     assert abs(event.apex - 60) <= 1
     assert abs(event.onset - 54) <= 2
     assert abs(event.offset - 66) <= 3
@@ -46,21 +47,21 @@ def test_an_expression_there_and_back_is_found_where_it_is():
 
 def test_what_is_no_event():
     step = np.where(np.arange(120) < 60, 0, np.clip((np.arange(120) - 60) / 6, 0, 1) * 0.1)
-    assert spot(motions(step), FPS, 3.0) == []
-    assert spot(motions(bump(120, 60), eyes=2.0), FPS, 3.0) == []
-    assert len(spot(motions(bump(120, 60), eyes=2.0, lower=1.0), FPS, 3.0)) == 1
-    assert spot(motions(bump(120, *range(5, 120, 11))), FPS, 3.0) == []
-    assert spot(motions(bump(120, 60, height=0.02)), FPS, 3.0) == []
-    assert spot([NONE] * 50, FPS, 1.0) == []
+    assert spot(motions(step), FPS, STRICT) == []
+    assert spot(motions(bump(120, 60), eyes=2.0), FPS, STRICT) == []
+    assert len(spot(motions(bump(120, 60), eyes=2.0, lower=1.0), FPS, STRICT)) == 1
+    assert spot(motions(bump(120, *range(5, 120, 11))), FPS, STRICT) == []
+    assert spot(motions(bump(120, 60, height=0.02)), FPS, STRICT) == []
+    assert spot([NONE] * 50, FPS, STRICT) == []
 
 
 def test_the_head_raises_the_bar():
     moving = [one._replace(head=40.0) for one in motions(bump(120, 60))]
-    assert spot(moving, FPS, 4.0) == []
+    assert spot(moving, FPS, STRICT) == []
 
 
 def test_thresholds_have_fewer_false_events_the_stricter_they_are():
-    assert list(RATES) == sorted(RATES, key=lambda rate: rate.strength)
+    assert [rate.found for rate in RATES] == sorted((rate.found for rate in RATES), reverse=True)
     assert [rate.false_events for rate in RATES] == sorted((rate.false_events for rate in RATES), reverse=True)
     assert rate_for(1e9) == RATES[0]
     assert rate_for(0.0) == RATES[-1]
@@ -103,7 +104,7 @@ def film(monkeypatch: pytest.MonkeyPatch) -> Film:
 
 def test_a_long_video_is_read_with_bounded_memory_and_every_frame_comes_once(film: Film):
     numbers, apexes, held = list[int](), list[int](), 0
-    for chunk in chunks(film.seen(), FPS, 3.0, Settings()):
+    for chunk in chunks(film.seen(), FPS, STRICT, Settings()):
         numbers += [entry.seen.number for entry in chunk.entries]
         apexes += [event.entries[event.apex].seen.number for event in chunk.events]
         held = max(held, film.shown - len(numbers))
@@ -116,10 +117,10 @@ def test_a_long_video_is_read_with_bounded_memory_and_every_frame_comes_once(fil
 
 
 def test_windows_find_the_events_of_the_whole_video(film: Film):
-    whole = [span.apex + 1 for span in spot(motions(film.expression), FPS, 3.0)]
+    whole = [span.apex + 1 for span in spot(motions(film.expression), FPS, STRICT)]
     found = [
         event.entries[event.apex].seen.number
-        for chunk in chunks(film.seen(), FPS, 3.0, Settings())
+        for chunk in chunks(film.seen(), FPS, STRICT, Settings())
         for event in chunk.events
     ]
     assert found == whole

@@ -215,6 +215,7 @@ print(json.dumps([{name: np.asarray(value).tolist() for name, value in one.items
 """
 
 
+@pytest.mark.slow
 def test_an_exported_program_runs_without_this_package(folder: Path, tmp_path: Path):
     pytest.importorskip("flatbuffers")
     arguments = [str(folder / "run"), f"--data-dir={folder / 'data'}", f"--output={tmp_path / 'export'}"]
@@ -228,8 +229,8 @@ def test_an_exported_program_runs_without_this_package(folder: Path, tmp_path: P
     samples = [Sample(*pair, np.zeros((65, 2), np.float32)) for pair in zip(flow, patches, strict=True)]
     expected = session.Predictor().probabilities(samples)
     for name, values in five.items():
-        np.testing.assert_allclose(values, getattr(expected, name), atol=2e-5)
-        np.testing.assert_allclose(one[name], np.asarray(values)[:, :1], atol=2e-5)
+        np.testing.assert_allclose(values, getattr(expected, name), atol=1e-3)
+        np.testing.assert_allclose(one[name], np.asarray(values)[:, :1], atol=1e-3)
     facts = json.loads((tmp_path / "export" / "network.json").read_text())
     assert facts["platforms"] == ["cpu", "cuda"]
     assert facts["classes"] == list(DATASET.class_names)

@@ -53,6 +53,7 @@ def smile() -> Take:
     return film(portrait(FEDERATED, 1), [Action(6, 0.3), Action(12, 0.3)], Conditions(), np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_kept_networks_of_several_runs_are_one_ensemble(both: Predictor):
     titles = [member.title for member in both.ensemble.members]
     assert titles[0] == "fed: Local only, repeat 0, client 0"
@@ -95,6 +96,7 @@ def test_probabilities_are_those_of_the_networks_one_by_one(both: Predictor, dat
     np.testing.assert_allclose(au[np.array([0, -1])], np.stack(expected_au), atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_clip_is_read(both: Predictor, smile: Take):
     onset, apex = (cv2.cvtColor(frame, cv2.COLOR_RGB2BGR) for frame in (smile.onset, smile.apex))
     reading = both(onset, apex, smile.onset_landmarks)
@@ -108,6 +110,7 @@ def test_a_clip_is_read(both: Predictor, smile: Take):
     assert again.emotions == reading.emotions
 
 
+@pytest.mark.slow
 def test_a_still_face_and_another_scene_are_not_read(both: Predictor, smile: Take):
     reading = both(smile.onset, smile.onset, smile.onset_landmarks)
     assert reading.emotion is None
@@ -119,6 +122,7 @@ def test_a_still_face_and_another_scene_are_not_read(both: Predictor, smile: Tak
     assert other.abstained[0].startswith("no motion of a face")
 
 
+@pytest.mark.slow
 def test_pictures_must_fit(both: Predictor, smile: Take):
     with pytest.raises(ValueError, match="frames of one clip must agree"):
         both(smile.onset, smile.apex[:200], smile.onset_landmarks)
@@ -126,6 +130,7 @@ def test_pictures_must_fit(both: Predictor, smile: Take):
         both(smile.onset / 255, smile.apex, smile.onset_landmarks)
 
 
+@pytest.mark.slow
 def test_a_row_is_chosen_by_its_title(data: Path):
     one = Predictor(data / "fed", data_dir=data / "data", row="FedAvg")
     assert {member.title.partition(",")[0] for member in one.ensemble.members} == {"fed: FedAvg"}
@@ -133,6 +138,7 @@ def test_a_row_is_chosen_by_its_title(data: Path):
         Predictor(data / "fed", data_dir=data / "data", row="FedAgv")
 
 
+@pytest.mark.slow
 def test_a_run_without_networks_is_refused(data: Path, tmp_path: Path):
     shutil.copytree(data / "mer", tmp_path / "mer")
     shutil.rmtree(tmp_path / "mer" / "networks")

@@ -188,7 +188,7 @@ def test_a_mistake_leaves_no_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 def test_several_methods_are_columns_of_every_table(tmp_path: Path) -> None:
-    tables = [of_samm(seed).assign(model=f"model {seed}") for seed in (0, 1)]
+    tables = [of_samm(seed).assign(model=f"[/b] model {seed}") for seed in (0, 1)]
     predictions = read(tmp_path, pd.concat(tables))
     scores, check = score(predictions), check_protocol(predictions)
     (tmp_path / "run").mkdir()
@@ -197,5 +197,5 @@ def test_several_methods_are_columns_of_every_table(tmp_path: Path) -> None:
     page.show(RunFolder(tmp_path / "run"), predictions, scores, check, console)
     console.file.close()
     shown = (tmp_path / "shown").read_text()
-    assert "model 1: all" in shown
+    assert "[/b] model 1: all" in shown
     assert len(scores.classes) == 6

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks.flow import agreement
+from benchmarks.pairs import SOURCES
 from fedpsyau_jax.vision.tvl1 import DIFFERENTIABLE, OPENCV, Parameters, tvl1_flow
 from fedpsyau_jax.vision.tvl1.median import median_blur, middle
 from fedpsyau_jax.vision.tvl1.pyramid import pyramid_sizes, resized
@@ -195,6 +197,19 @@ def test_the_derivative_in_a_picture_is_that_of_finite_differences(which: int):
 def test_derivatives_of_flat_pictures_are_finite(onset: int, apex: int):
     _, slopes = motion_and_slopes()(*(np.full((18, 16), grey, np.float32) for grey in (onset, apex)))
     assert all(np.isfinite(slope).all() for slope in slopes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES)
+def test_agreement_on_pictures_of_faces(source: str):
+    """The difference to OpenCV is like that which noise of 1e-5 of a grey level makes to OpenCV's own."""
+    pairs = SOURCES[source](4, 128)
+    if not pairs:
+        pytest.skip("the package that carries these pictures is not installed")
+    found = agreement(pairs, compiled())
+    assert found["flow"]["mean"] > 0.1
+    assert found["JAX - OpenCV"]["mean"] < 0.02
+    assert found["JAX - OpenCV"]["mean"] < 3 * found["OpenCV with noise - OpenCV"]["mean"]
 
 
 @pytest.mark.slow

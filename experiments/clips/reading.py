@@ -96,7 +96,7 @@ def read_video(reader: Reader, footage: Footage, fps: float, skip: int, first_ev
     settings = reader.predictor.settings
     seen = follow(footage.frames(skip), reader.find, settings.square, fps)
     number, waiting = first_event, dict[int, Mark]()
-    for chunk in chunks(seen, fps, rate_for(reader.false_events).strength, settings):
+    for chunk in chunks(seen, fps, rate_for(reader.false_events).strictness, settings):
         events = []
         for spotted in chunk.events:
             event, marks = _event(reader, spotted, number)

@@ -120,7 +120,7 @@ def _record(folder: RunFolder, predictor: Predictor, options: Options) -> None:
         "au_names": list(ensemble.au_names),
         "synthetic": ensemble.synthetic,
         "recipe": predictor.settings.description(),
-        "spotting": rate._asdict(),
+        "spotting": rate._asdict() | {"strictness": rate.strictness._asdict()},
     }
     folder.write_json("data.json", facts)
 

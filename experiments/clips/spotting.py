@@ -25,19 +25,34 @@ BLINK = 0.7
 """Strain of the brows, as a share of that of the eyes, up to which it belongs to a blink."""
 DIP = 0.6
 """Share of the peak that the strain falls below between the way there and the way back, if the face returns."""
-SPEECH = 0.25
-"""Share of the frames around an event that may move as much as half of it."""
+
+
+class Strictness(NamedTuple):
+    """What an event must be.
+
+    Attributes:
+      strength: least strain at its apex, in units of what noise and the head leave.
+      beside: largest share of the frames around it that move half as much as it: speech and head turns go on.
+    """
+
+    strength: float
+    beside: float
 
 
 class Rate(NamedTuple):
-    """False events a minute, and the share of micro-expressions found, of events stronger than ``strength``."""
+    """How well events are found: ``false_events`` a minute, and ``found``, the share of the micro-expressions."""
 
-    strength: float
+    strictness: Strictness
     false_events: float
     found: float
 
 
-RATES: tuple[Rate, ...] = (Rate(1.5, 8.0, 0.0), Rate(2.0, 4.0, 0.0), Rate(3.0, 2.0, 0.0), Rate(5.0, 0.5, 0.0))
+RATES: tuple[Rate, ...] = (
+    Rate(Strictness(1.5, 0.4), 8.0, 0.0),
+    Rate(Strictness(1.5, 0.25), 4.0, 0.0),
+    Rate(Strictness(1.5, 0.15), 2.0, 0.0),
+    Rate(Strictness(5.0, 0.05), 0.5, 0.0),
+)
 """Measured by ``python -m benchmarks.spotting`` on synthetic videos with blinks, speech and head turns."""
 
 
@@ -51,7 +66,7 @@ class Span(NamedTuple):
 
 
 def rate_for(false_events: float) -> Rate:
-    """The least strict threshold with at most so many false events a minute; the strictest if none has so few."""
+    """The least strict choice with at most so many false events a minute; the strictest if none has so few."""
     return next((rate for rate in RATES if rate.false_events <= false_events), RATES[-1])
 
 
@@ -73,24 +88,24 @@ def there_and_back(motions: Sequence[Motion], lag: int) -> Float[np.ndarray, "fr
     return np.minimum(to, away)
 
 
-def spot(motions: Sequence[Motion], fps: float, least: float) -> list[Span]:
+def spot(motions: Sequence[Motion], fps: float, strictness: Strictness) -> list[Span]:
     """The events of a sequence of frames, strongest first where two overlap, in the order of time.
 
     Args:
       motions: of each frame since ``LAG_SECONDS`` before it.
       fps: frames a second.
-      least: strength of the weakest event.
+      strictness: what an event must be.
     """
     lag, around = lag_frames(fps), max(1, round(AROUND_SECONDS * fps))
     curve, level = there_and_back(motions, lag), np.array([strength(one) for one in motions])
     spans: list[Span] = []
     for apex in np.argsort(-curve, kind="stable"):
         peak = float(curve[apex])
-        if peak < least:
+        if peak < strictness.strength:
             break
         span = _span(level, int(apex), lag, peak)
         apart = all(span.onset > other.offset or span.offset < other.onset for other in spans)
-        if apart and _returns(level, span, lag) and _alone(level, span, lag, around):
+        if apart and _returns(level, span, lag) and _beside(level, span, lag, around) <= strictness.beside:
             spans.append(span)
     return sorted(spans)
 
@@ -111,9 +126,9 @@ def _returns(level: Float[np.ndarray, "frames"], span: Span, lag: int) -> bool:
     return float(level[span.apex : span.apex + lag + 1].min()) <= DIP * span.strength
 
 
-def _alone(level: Float[np.ndarray, "frames"], span: Span, lag: int, around: int) -> bool:
-    """Whether little moves before and after an event: speech and head turns go on for longer."""
+def _beside(level: Float[np.ndarray, "frames"], span: Span, lag: int, around: int) -> float:
+    """Share of the frames before and after an event that move half as much as it; 0 if there are none."""
     before = level[max(0, span.onset - around) : span.onset]
     after = level[span.offset + lag + 1 :][:around]
     beside = np.concatenate([before, after])
-    return not len(beside) or float(np.mean(beside > span.strength / 2)) <= SPEECH
+    return float(np.mean(beside > span.strength / 2)) if len(beside) else 0.0

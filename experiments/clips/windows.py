@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from experiments.clips.motion import NONE, Motion, motion_between
-from experiments.clips.spotting import AROUND_SECONDS, LAG_SECONDS, Span, lag_frames, spot
+from experiments.clips.spotting import AROUND_SECONDS, LAG_SECONDS, Span, Strictness, lag_frames, spot
 from experiments.clips.tracking import Seen
 from fedpsyau_jax.vision.sample import Settings
 
@@ -57,13 +57,13 @@ def most_held(fps: float) -> int:
     return round(2 * CONTEXT_SECONDS * fps) + round(STRIDE_SECONDS * fps) + lag_frames(fps) + 1
 
 
-def chunks(seen: Iterable[Seen], fps: float, least: float, settings: Settings) -> Iterator[Chunk]:
+def chunks(seen: Iterable[Seen], fps: float, strictness: Strictness, settings: Settings) -> Iterator[Chunk]:
     """Spot events in the frames of a video.
 
     Args:
       seen: the followed face, frame by frame.
       fps: frames a second.
-      least: strength of the weakest event.
+      strictness: what an event must be.
       settings: how faces are aligned and head motion is taken out.
 
     Yields:
@@ -77,11 +77,11 @@ def chunks(seen: Iterable[Seen], fps: float, least: float, settings: Settings) -
         if len(held.entries) + len(new) - held.decided >= context + stride:
             held, new = held._replace(entries=(*held.entries, *new)), []
             end = len(held.entries) - context
-            chunk, held = _decide(held, end, end - 2 * lag, fps, least)
+            chunk, held = _decide(held, end, end - 2 * lag, fps, strictness)
             yield chunk
             held = _forgotten(held, end - context)
     held = held._replace(entries=(*held.entries, *new))
-    yield _decide(held, len(held.entries), len(held.entries), fps, least)[0]
+    yield _decide(held, len(held.entries), len(held.entries), fps, strictness)[0]
 
 
 def _motion(recent: list[Entry], one: Seen, settings: Settings) -> Motion:
@@ -92,9 +92,9 @@ def _motion(recent: list[Entry], one: Seen, settings: Settings) -> Motion:
     return motion_between(before.picture, one.picture, before.points, settings)
 
 
-def _decide(held: Held, end: int, done: int, fps: float, least: float) -> tuple[Chunk, Held]:
+def _decide(held: Held, end: int, done: int, fps: float, strictness: Strictness) -> tuple[Chunk, Held]:
     events, free = [], held.free
-    for span in spot([entry.motion for entry in held.entries], fps, least):
+    for span in spot([entry.motion for entry in held.entries], fps, strictness):
         if held.decided <= span.apex < end and span.onset >= free and _whole(held, span):
             own = held.entries[span.onset : span.offset + 1]
             events.append(Spotted(own, span.apex - span.onset, span.strength))

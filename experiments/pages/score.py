@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 from rich.console import Console
+from rich.markup import escape
 
 from experiments.inputs.predictions.values import KEYS, ClipPredictions
 from experiments.pages import figures, page
@@ -50,18 +51,24 @@ def show(
     folder: RunFolder, predictions: ClipPredictions, scores: ClipScores, check: ProtocolCheck, console: Console
 ) -> None:
     """Print the tables, how the file was read, what to keep in mind, and where the page is."""
-    print_table(console, database_sheet(scores), _title(predictions))
+    _print(console, database_sheet(scores), _title(predictions))
     spread = f" [{100 * LEVEL:g} % bootstrap interval by subject]" if has_intervals(scores) else ""
     console.print(f"Pooled over clips{_mean_over_repeats(scores)}{spread}.", style="dim", highlight=False)
-    print_table(console, class_sheet(scores), "Scores of each class")
-    print_table(console, confusion_sheet(scores), "Clips by true and predicted class")
+    _print(console, class_sheet(scores), "Scores of each class")
+    _print(console, confusion_sheet(scores), "Clips by true and predicted class")
     for sentence in predictions.remarks:
         console.print(f"Read: {sentence}.", style="dim", markup=False, highlight=False, soft_wrap=True)
     for sentence in check.agrees:
         console.print(f"Protocol: {sentence}.", style="green", markup=False, highlight=False, soft_wrap=True)
     for sentence in (*check.differs, *predictions.cautions):
         console.print(f"Warning: {sentence}.", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
+    console.print(f"Report: {folder.path / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _print(console: Console, sheet: pd.DataFrame, heading: str) -> None:
+    """Print a table of somebody's names, whose brackets are no markup."""
+    as_written = sheet.rename(columns=lambda name: escape(str(name))).map(escape)
+    print_table(console, as_written, escape(heading))
 
 
 def draw(predictions: ClipPredictions, scores: ClipScores) -> dict[str, Figure]:
