@@ -56,7 +56,7 @@ def test_what_is_no_event():
 
 
 def test_the_head_raises_the_bar():
-    moving = [one._replace(head=40.0) for one in motions(bump(120, 60))]
+    moving = [one._replace(head=60.0) for one in motions(bump(120, 60))]
     assert spot(moving, FPS, STRICT) == []
 
 

@@ -100,7 +100,7 @@ def cautions(found: Found) -> list[str]:
     if any(clip.result["kind"] == "video" for clip in found.clips):
         rate = found.data["spotting"]
         said.append(
-            f"Spotting is weak: on synthetic videos {rate['false_events']:g} events a minute are false and "
+            f"Spotting is weak: on synthetic videos up to {rate['false_events']:g} events a minute are false and "
             f"{rate['found']:.0%} of the expressions are found; on real ones expect worse."
         )
     return said
