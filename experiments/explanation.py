@@ -10,7 +10,8 @@ import pandas as pd
 from rich.console import Console
 from scipy.special import expit as sigmoid
 
-from experiments.inputs.settings import AblateSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AblateSettings
 from experiments.inputs.sweep import points
 from experiments.pages import explain as page
 from experiments.results import attention as tables

@@ -6,7 +6,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from fedpsyau_jax.priors import published
 
 NETWORK = NetworkSettings(variant="no-transformer-no-gat")

@@ -17,7 +17,8 @@ from matplotlib.figure import Figure
 from experiments import explain
 from experiments.inputs import databases
 from experiments.inputs.detectors import detector_like
-from experiments.inputs.settings import NetworkSettings, RecognitionSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import RecognitionSettings
 from experiments.pages import explain as explain_page
 from experiments.results import schema
 from experiments.results.conclude import conclude

@@ -6,15 +6,9 @@ from typing import Any
 import pytest
 
 from experiments.inputs import checks
+from experiments.inputs.network_settings import NetworkSettings, PretrainingSettings
 from experiments.inputs.presets import FED_PRESETS, MER_PRESETS
-from experiments.inputs.settings import (
-    AblateSettings,
-    FedSettings,
-    MerSettings,
-    NetworkSettings,
-    PretrainingSettings,
-    PretrainSettings,
-)
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, PretrainSettings
 
 
 def fed(**choices: Any) -> None:

@@ -17,7 +17,8 @@ from experiments.inputs.detectors import (
     refuse_replaced,
     save_detectors,
 )
-from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings
 from experiments.run.folder import RunFolder, create
 from fedpsyau_jax.types import ClientState
 

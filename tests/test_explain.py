@@ -24,7 +24,8 @@ from explained_runs import (
 )
 
 from experiments.explanation import own_ratio
-from experiments.inputs.settings import FedSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import FedSettings
 from experiments.results import scores
 from experiments.results.read import read
 from experiments.run.folder import RunFolder

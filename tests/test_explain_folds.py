@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from explained_runs import DATASET, copied, explaining, finished_run, the_error
 
-from experiments.inputs.settings import AblateSettings, MerSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AblateSettings, MerSettings
 from experiments.run import networks as stored
 from experiments.run.folder import RunFolder
 from experiments.training.prepare import Prepared

@@ -19,7 +19,8 @@ from explained_runs import DATASET, finished_run, on_random_data, random_weights
 from experiments import export, predict
 from experiments.clips import session
 from experiments.clips.predictor import Predictor
-from experiments.inputs.settings import FedSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import FedSettings
 from experiments.pages import clips as page
 from experiments.run import mistakes
 from fedpsyau_jax.interop import from_released

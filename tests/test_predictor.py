@@ -14,7 +14,8 @@ from explained_runs import DATASET, finished_run, on_random_data, random_detecto
 from experiments.clips.doubt import disagreement, strain_floor, too_still
 from experiments.clips.outputs import ensemble_program
 from experiments.clips.predictor import Predictor, scores
-from experiments.inputs.settings import FedSettings, MerSettings, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
 from experiments.training.attending import last_ratio

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from fed_on_random_data import random_dataset
 
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.priors import annotations_of
-from experiments.inputs.settings import FedSettings, MerSettings, NetworkSettings, PretrainSettings, RunSettings
+from experiments.inputs.settings import FedSettings, MerSettings, PretrainSettings, RunSettings
 from experiments.inputs.splits import pretraining_splits, splits_of
 from experiments.run.folder import RunFolder
 from experiments.training.chunks import TrainingResult

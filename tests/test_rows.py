@@ -8,8 +8,9 @@ import pytest
 from fed_on_random_data import random_dataset
 
 from experiments.inputs.algorithms import TITLES
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.priors import annotations_of
-from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, NetworkSettings
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings
 from experiments.inputs.splits import splits_of
 from experiments.training.plan import arrays, training_key
 from experiments.training.recipe import ratios

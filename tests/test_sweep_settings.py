@@ -5,14 +5,8 @@ from typing import Any
 import pytest
 
 from experiments.inputs.checks import check_ablate, check_fed, check_mer, check_pretrain
-from experiments.inputs.settings import (
-    AblateSettings,
-    FedSettings,
-    MerSettings,
-    NetworkSettings,
-    PretrainSettings,
-    RunSettings,
-)
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, PretrainSettings, RunSettings
 from experiments.inputs.sweep import points, sweepable
 
 CHECKS: dict[type, Any] = {

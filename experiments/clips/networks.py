@@ -13,7 +13,7 @@ from data.dataset import Dataset
 from experiments.clips.recipe import settings_of_data
 from experiments.inputs.databases import AU_NAMES, PRETRAINING, data_folder, load_datasets
 from experiments.inputs.detectors import FACTS, read_detectors
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.results.read import FinishedRun, experiment_of, read_finished
 from experiments.run.config import rebuild
 from experiments.run.facts import check_databases

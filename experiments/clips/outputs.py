@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.clips.networks import Detector, Member
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier
 from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, PyTree
 

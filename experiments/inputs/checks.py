@@ -1,14 +1,14 @@
 """Refuse settings that cannot be run: values out of range and contradictory combinations. One sentence each."""
 
-from collections.abc import Sequence
-
 from data.labels import class_names
 from experiments.inputs import algorithms
 from experiments.inputs.configurations import configurations_by_name
 from experiments.inputs.labs import check_labs
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.partitions import LABS, parse_partition
 from experiments.inputs.plugins import refuse_unknown
-from experiments.inputs.ranges import check_ranges
+from experiments.inputs.prior_names import check_priors
+from experiments.inputs.ranges import check_once, check_ranges
 from experiments.inputs.settings import (
     CLASSES,
     COMPOSITE,
@@ -16,7 +16,6 @@ from experiments.inputs.settings import (
     CrossValidationSettings,
     FedSettings,
     MerSettings,
-    NetworkSettings,
     PretrainSettings,
     RecognitionSettings,
     RunSettings,
@@ -35,7 +34,7 @@ def check_fed(settings: FedSettings) -> None:
     """
     check_ranges(settings)
     _check_recognition(settings)
-    _check_once("--algorithms", settings.algorithms, "algorithm")
+    check_once("--algorithms", settings.algorithms, "algorithm")
     for name in settings.algorithms:
         algorithms.algorithm(name)
     check_labs(settings)
@@ -74,7 +73,7 @@ def check_ablate(settings: AblateSettings) -> None:
     Raises:
       ValueError: which option, its value, what is allowed.
     """
-    _check_once("--variants", settings.variants, "variant")
+    check_once("--variants", settings.variants, "variant")
     check_ranges(settings)
     if (variant := settings.network.variant) != NetworkSettings().variant:
         raise ValueError(f"--network.variant={variant}: an ablation takes its networks as --variants")
@@ -92,39 +91,10 @@ def check_pretrain(settings: PretrainSettings) -> None:
     Raises:
       ValueError: which option, its value, what is allowed.
     """
-    _check_once("--databases", settings.databases, "database")
+    check_once("--databases", settings.databases, "database")
     check_ranges(settings)
     check_priors(settings.network)
     _check_sweep(settings)
-
-
-def check_priors(network: NetworkSettings) -> None:
-    """Refuse unknown or duplicate names of priors, and several priors for a network that uses none.
-
-    Raises:
-      ValueError: which name, and what there is; or which network.
-    """
-    check_prior_names(network.prior)
-    if len(network.prior) > 1:
-        architecture = network.architecture()
-        if not (architecture.regional or architecture.global_):
-            raise ValueError(
-                f"--prior {' '.join(network.prior)}: --network.variant={network.variant} has no graph attention, so "
-                "that priors make no difference; give one"
-            )
-
-
-def check_prior_names(names: Sequence[str]) -> None:
-    """Refuse unknown or duplicate names of priors.
-
-    Raises:
-      ValueError: which name, and what there is.
-    """
-    from experiments.inputs.priors import prior_named
-
-    _check_once("--prior", names, "prior")
-    for name in names:
-        prior_named(name)
 
 
 def _check_phases(settings: FedSettings) -> None:
@@ -196,7 +166,7 @@ def _check_clients(settings: FedSettings) -> None:
 
 
 def _check_database(settings: RecognitionSettings) -> None:
-    _check_once("--database", settings.database, "database")
+    check_once("--database", settings.database, "database")
     for name in settings.database:
         refuse_unknown("--database", name, CLASSES)
     configurations_by_name(settings.config, settings.database)
@@ -248,8 +218,3 @@ def _no_difference(option: str, settings: RunSettings) -> str:
         if option == "prior-ratio" and settings.prior_schedule == "decay":
             return "--prior-schedule=decay sets the prior ratio of every round, so that it makes no difference"
     return ""
-
-
-def _check_once(option: str, names: Sequence[str], kind: str) -> None:
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"{option} {' '.join(names)}: name each {kind} once, and at least one")

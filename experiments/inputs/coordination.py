@@ -5,7 +5,7 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from experiments.inputs.checks import check_prior_names
+from experiments.inputs.prior_names import check_prior_names
 from experiments.inputs.ranges import COUNT, PROPER_SHARE, SEED, check_ranges
 from experiments.run.progress import Stages
 

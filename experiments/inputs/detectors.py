@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.settings import AblateSettings, NetworkSettings, RecognitionSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AblateSettings, RecognitionSettings
 from experiments.inputs.sweep import points
 from experiments.run.folder import RunFolder
 from fedpsyau_jax.checkpoint import open_checkpoints

@@ -1,6 +1,6 @@
 """Ranges of settings, declared as ``Annotated[int, COUNT]`` and checked by ``check_ranges``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from math import inf
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
@@ -55,3 +55,13 @@ def _ranges(hint: Any) -> list[Range]:
         inner, *notes = get_args(hint)
         return [note for note in notes if isinstance(note, Range)] + _ranges(inner)
     return [found for argument in get_args(hint) for found in _ranges(argument)]
+
+
+def check_once(option: str, names: Sequence[str], kind: str) -> None:
+    """Refuse names of which one occurs twice, and no names at all.
+
+    Raises:
+      ValueError: which option.
+    """
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{option} {' '.join(names)}: name each {kind} once, and at least one")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.training.plan import DetectorView, Group, Training, distinct
 from experiments.training.restore import KeptNetwork, Restored
 from fedpsyau_jax.types import Int

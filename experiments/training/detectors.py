@@ -15,8 +15,9 @@ from data.dataset import Dataset
 from experiments.inputs.databases import data_folder, load_pretraining_dataset
 from experiments.inputs.detectors import PretrainedDetectors, detector_like
 from experiments.inputs.joining import database_name, prefixed
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.priors import annotations_of, prior_named
-from experiments.inputs.settings import NetworkSettings, RecognitionSettings, RunSettings
+from experiments.inputs.settings import RecognitionSettings, RunSettings
 from experiments.run.progress import Stages
 from experiments.training.loop import Job, train
 from experiments.training.plan import Training, group

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.settings import NetworkSettings, RecognitionSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import RecognitionSettings
 from experiments.run import networks as stored_networks
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages

@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.settings import AUModule, NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
+from experiments.inputs.settings import AUModule
 from experiments.training.store import CHUNK
 from experiments.training.task import Numbers
 from fedpsyau_jax.federated import ClientData, Strategy, stacked

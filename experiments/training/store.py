@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.training.compiler import run_once_options
 from fedpsyau_jax.augmentation import SEVEN_CLASSES, THREE_CLASSES, Band, randomly_rotated, rotated_copies
 from fedpsyau_jax.federated import in_chunks

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from experiments.inputs.settings import NetworkSettings
+from experiments.inputs.network_settings import NetworkSettings
 from experiments.training.packing import Predict, client_packing
 from experiments.training.representation import packed_labels, representation_of
 from experiments.training.store import Store, first_example_batch, look_up
