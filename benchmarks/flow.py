@@ -27,6 +27,7 @@ from fedpsyau_jax.vision.flow import compiled, pairs_at_once, tvl1
 from fedpsyau_jax.vision.tvl1 import OPENCV
 
 NOISE = 1e-5
+SMALLEST = 16
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,10 @@ def measured(options: Options) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def main(options: Options) -> int:
-    """Print every measurement, and write them if asked to."""
+    """Print every measurement, and write them if asked to; 2 and one message on bad input."""
+    if options.size < SMALLEST or options.pairs < 1 or options.turns < 0:
+        print(f"--size must be {SMALLEST} or more, --pairs 1 or more and --turns 0 or more", file=sys.stderr)
+        return 2
     results: dict[str, Any] = {"machine": machine(), "options": {**vars(options), "json": str(options.json)}}
     print(results["machine"], flush=True)
     for name, result in measured(options):

@@ -4,9 +4,8 @@ From the pixels of two aligned faces to the emotion everything is one differenti
 windows round the landmarks, the AU detector, and the emotion classifier of one client. A pixel's share is its change
 from onset to apex times the derivative of the emotion's logarithmic probability, averaged over the way from one to the
 other (integrated gradients: Sundararajan, Taly, Yan, "Axiomatic attribution for deep networks", ICML 2017), so the
-shares add up to what the expression adds to it. They are shown over the apex, beside the regions whose landmarks the AU
-detector looks at, coloured by its AUs. The derivative alone is largest where a face is smooth and the flow is hardly
-determined.
+shares should add up to what the expression adds to it. They are shown over the apex, beside the regions whose landmarks
+the AU detector looks at, coloured by its AUs.
 """
 
 import sys

@@ -1,5 +1,6 @@
 """TV-L1 in JAX against OpenCV's, piece by piece and whole. Small pictures: compiling is most of the time."""
 
+from dataclasses import replace
 from functools import cache, partial
 from inspect import unwrap
 from itertools import product
@@ -171,11 +172,11 @@ def test_pictures_are_looked_up_as_opencv_does_even_outside():
 
 
 @cache
-def motion_and_slopes():
+def motion_and_slopes(parameters: Parameters = QUICK):
     """The sum of a region's horizontal motion, and its derivatives in both pictures."""
 
     def motion(onset: jax.Array, apex: jax.Array) -> jax.Array:
-        return jnp.sum(tvl1_flow(onset, apex, QUICK)[4:12, 4:12, 0])
+        return jnp.sum(tvl1_flow(onset, apex, parameters)[4:12, 4:12, 0])
 
     return jax.jit(jax.value_and_grad(motion, argnums=(0, 1)))
 
@@ -197,6 +198,16 @@ def test_the_derivative_in_a_picture_is_that_of_finite_differences(which: int):
 def test_derivatives_of_flat_pictures_are_finite(onset: int, apex: int):
     _, slopes = motion_and_slopes()(*(np.full((18, 16), grey, np.float32) for grey in (onset, apex)))
     assert all(np.isfinite(slope).all() for slope in slopes)
+
+
+def test_derivatives_of_the_last_linearisation_leave_the_flow_as_it_is():
+    pictures = [picture.astype(np.float32) for picture in pair((18, 16))]
+    whole, slopes = motion_and_slopes()(*pictures)
+    last, slopes_of_last = motion_and_slopes(replace(QUICK, detached=True))(*pictures)
+    np.testing.assert_allclose(last, whole, rtol=1e-4)
+    for slope, of_last in zip(slopes, slopes_of_last, strict=True):
+        assert np.abs(of_last).max() > 0
+        assert np.abs(of_last - slope).max() > 0.1 * np.abs(slope).max()
 
 
 @pytest.mark.slow

@@ -21,6 +21,8 @@ class Parameters:
         median: odd side of the median filter's window; 1 for none (medianFiltering).
         rounding: places are looked up at multiples of 1 / rounding of a pixel, as OpenCV's ``remap`` does with 32;
             None for exact places.
+        detached: derivatives pass through the last linearisation only; where it starts from is held fixed. Through
+            all of them they are those of the function, but may be so large that they hold for tiny changes only.
 
     Raises:
         ValueError: a constant is out of its range.
@@ -39,6 +41,7 @@ class Parameters:
     outer: int = 10
     median: int = 5
     rounding: int | None = 32
+    detached: bool = False
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -58,5 +61,5 @@ class Parameters:
 OPENCV = Parameters()
 """As OpenCV does by default."""
 
-DIFFERENTIABLE = Parameters(tolerance=0.0, outer=1, rounding=None)
-"""A fixed number of iterations, about as many as OpenCV's usually are, and exact places."""
+DIFFERENTIABLE = Parameters(tolerance=0.0, outer=1, rounding=None, detached=True)
+"""A fixed number of iterations, about as many as OpenCV's usually are, exact places, derivatives of the last step."""

@@ -72,6 +72,8 @@ def flow_at_level(
     looked_up = jnp.stack([apex, *_gradient(apex)])
 
     def one_warp(state: State, _: None) -> tuple[State, None]:
+        if parameters.detached:
+            state = lax.stop_gradient(state)
         residual = linearised(onset, warped(looked_up, state.flow, parameters.rounding), state.flow)
         if parameters.tolerance:
             return iterate(state, residual, parameters), None
