@@ -1,4 +1,4 @@
-"""How well events are found in long videos: ``python -m benchmarks.spotting --minutes 4``.
+"""How well events are found in long videos: ``python -m benchmarks.spotting --minutes 2.7``.
 
 Synthetic videos with blinks, speech-like mouth motion and head turns, each kind alone and all together; true landmarks.
 For each strictness: false events a minute, and the share of the micro-expressions that are found. An event is true if
@@ -35,7 +35,7 @@ NEVER = Strictness(1e9, 0.0)
 class Options:
     """Measure spotting."""
 
-    minutes: float = 4.0
+    minutes: float = 2.7
     """Of video of each kind."""
     fps: float = 30.0
     """Frames a second."""

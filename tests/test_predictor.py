@@ -9,15 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from explained_runs import DATASET, finished_run, on_random_data, random_detector, random_weights
+from explained_runs import DATASET, finished_run, on_random_data, random_weights
 
 from experiments.clips.doubt import disagreement, strain_floor, too_still
 from experiments.clips.outputs import ensemble_program
 from experiments.clips.predictor import Predictor, scores
+from experiments.inputs.detectors import detector_like
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
+from experiments.training import detectors
 from experiments.training.attending import last_ratio
 from experiments.training.restore import Restored, restore
 from experiments.training.store import Detector, detect
@@ -25,7 +27,7 @@ from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier, network
 from fedpsyau_jax.synthesis.filming import Conditions, Take, film
 from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
-from fedpsyau_jax.types import Batch
+from fedpsyau_jax.types import Batch, ClientState
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = NetworkSettings(variant="no-transformer-no-gat")
@@ -34,13 +36,27 @@ MER = MerSettings(folds=2, epochs=1, au="scratch", network=SMALL)
 GREY = cv2.COLOR_RGB2GRAY
 
 
+def small_detector(*_: object, **__: object) -> ClientState:
+    """The same weights at every call, of about unit gain."""
+    params, state = detector_like(SMALL)
+    draw = np.random.default_rng(3)
+
+    def weights(leaf: jax.ShapeDtypeStruct) -> np.ndarray:
+        scale = 0.3 / np.sqrt(max(np.prod(leaf.shape[:-1]), 1))
+        return (scale * draw.normal(size=leaf.shape)).astype(leaf.dtype)
+
+    ones = jax.tree.map(lambda leaf: np.ones(leaf.shape, leaf.dtype), state)
+    return ClientState(jax.tree.map(weights, params), ones)
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("runs")
     (folder / "data" / DATASET.name).mkdir(parents=True)
     finished_run(folder / "fed", "fed", FED, random_weights)
     finished_run(folder / "mer", "mer", MER, random_weights)
-    with on_random_data():
+    with on_random_data() as patched:
+        patched.setattr(detectors, "stored_detector", small_detector)
         yield folder
 
 
@@ -78,16 +94,16 @@ def test_probabilities_are_those_of_the_networks_one_by_one(both: Predictor, dat
     fed, mer = restored(data, "fed"), restored(data, "mer")
     for kept in fed.networks:
         client = fed.weights([kept])
-        one = Detector(random_detector(), kept.training.priors, FED.network.prior_ratio)
+        one = Detector(small_detector(), kept.training.priors, FED.network.prior_ratio)
         outputs = detect(FED.network, [one], examples)
         batch = Batch(Detected(examples.flow, outputs.features[0], examples.emotion), jnp.ones(3))
-        weights = jax.tree.map(lambda leaf: leaf[0], client)
+        weights = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), client)
         logits, _ = emotion_classifier(7).apply(*weights, batch, None, train=False)
         expected_emotion.append(jax.nn.softmax(logits))
         expected_au.append(jax.nn.sigmoid(outputs.logits[0]))
         break
     kept = mer.networks[-1]
-    weights = jax.tree.map(lambda leaf: leaf[0], mer.weights([kept]))
+    weights = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), mer.weights([kept]))
     ratio = last_ratio(kept.group, kept.training)
     model = network(7, MER.network.architecture(), kept.training.priors, ratio)
     whole, _ = model.apply(*weights, Batch(examples, jnp.ones(3)), None, train=False)
