@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, reported
 from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.federated.evaluation import evaluated
 from fedpsyau_jax.federated.exchange import Server, exchange, initial_server
@@ -127,8 +127,8 @@ def run(
 ) -> tuple[FedState, Metrics]:
     """Run several rounds as one ``lax.scan``, without returning to Python between them.
 
-    For programs that need nothing between rounds: notebooks, tests, experiments inside ``jax.vmap``, and gradients
-    through training (with ``scan_batches``). The commands call ``algorithm.step`` once a round instead, because
+    For programs that need nothing between rounds: notebooks, experiments inside ``jax.vmap``, and gradients through
+    training (with ``scan_batches``). The commands call ``algorithm.step`` once a round instead, because
     they report progress, save checkpoints and can stop between rounds. On two busy cores of an AMD EPYC, ``run`` was
     6 to 9 times as fast for a network of 8 hidden units and twice as fast for 512; ``python -m benchmarks.scan_rounds``
     repeats the measurement, docs/api.md has the details.
@@ -243,6 +243,8 @@ def _reports(
     dtype = before.moved.dtype
     distances = jax.tree.map(lambda a, b: ((a - b) ** 2).reshape(len(a), -1).sum(axis=1), trained, received)
     moved = jax.tree.reduce(jnp.add, distances).astype(dtype)
-    loss = metrics["batch_loss"] / jnp.maximum(metrics["steps"], 1)
+    if (loss := metrics.get("loss_before")) is None:
+        total, steps = (reported(metrics, name, "participation or a rule") for name in ("batch_loss", "steps"))
+        loss = total / jnp.maximum(steps, 1)
     took_part = jnp.ones_like(before.took_part) if takes_part is None else takes_part
-    return Reports(before.id, took_part, metrics.get("loss_before", loss).astype(dtype), moved)
+    return Reports(before.id, took_part, loss.astype(dtype), moved)

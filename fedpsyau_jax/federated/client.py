@@ -1,10 +1,13 @@
 """What a client does in a round, as two pure functions without a client axis."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
+
+import jax.numpy as jnp
 
 from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.federated.minibatch import Batch
+from fedpsyau_jax.federated.regularizers import squared_prox
 from fedpsyau_jax.types import (
     Array,
     ClientState,
@@ -25,6 +28,7 @@ __all__ = [
     "TwoModels",
     "global_and_personal",
     "keep_state",
+    "reported",
     "reset_state",
 ]
 
@@ -40,8 +44,8 @@ class Broadcast(NamedTuple):
     """What a client receives besides the weights, and how this round's training differs from the usual.
 
     ``anchor``, ``mu``: of the proximal term (no term if mu is None); ``round``: from 0; ``heard``: the clients'
-    messages, as mixed for this client; ``objective``: from the loss to the loss that is trained; ``steer``: changes
-    the direction of each step. The last two are None where nothing changes.
+    messages, as mixed for this client; ``objective``: from the loss to the loss that is trained, with the metrics of
+    the former; ``steer``: changes the direction of each step. The last two are None where nothing changes.
 
     >>> halved = lambda loss: lambda *args: (loss(*args)[0] / 2, loss(*args)[1])
     >>> twice = Broadcast((), 0.0, 0).with_objective(halved).with_objective(halved)
@@ -60,6 +64,26 @@ class Broadcast(NamedTuple):
         """The same with one more change of the loss, outside of those before."""
         inner = self.objective
         return self._replace(objective=objective if inner is None else lambda loss: objective(inner(loss)))
+
+    def drawn_to(self, anchor: Params, factor: Float[Array, ""]) -> "Broadcast":
+        """The same with factor/2 ||w - anchor||^2 added to the loss instead of the training's own proximal term.
+
+        So an algorithm whose paper squares the distance does so whatever regulariser the training has.
+
+        >>> still = lambda params, *rest: (0.0 * params, ((), {}))
+        >>> pulled = Broadcast((), jnp.array(9.0), 0).drawn_to(jnp.array(1.0), jnp.array(0.5))
+        >>> pulled.mu, float(pulled.objective(still)(jnp.array(3.0))[0])
+        (None, 1.0)
+        """
+
+        def drawn(loss: LossFn) -> LossFn:
+            def of_batch(params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray) -> PyTree:
+                value, rest = loss(params, model_state, batch, key)
+                return value + jnp.asarray(factor, value.dtype) * squared_prox(params, anchor), rest
+
+            return of_batch
+
+        return self._replace(mu=None).with_objective(drawn)
 
 
 def _no_message(memory: Memory) -> PyTree:
@@ -88,6 +112,28 @@ class ClientUpdate(NamedTuple):
     update: Callable[[ClientState, Memory, Broadcast, Any, PRNGKeyArray], tuple[ClientState, Memory, Metrics]]
     message: Callable[[Memory], PyTree] = _no_message
     models: Callable[[ClientState, Memory], tuple[ClientState, ...]] = _only_model
+
+
+def reported(metrics: Mapping[str, Any], name: str, by: str, of: str = "the clients' training") -> Any:
+    """A metric that an algorithm needs.
+
+    Args:
+        metrics: by name.
+        name: of the one needed.
+        by: who needs it.
+        of: whose metrics they are.
+
+    Raises:
+        ValueError: there is none; in one sentence.
+
+    >>> reported({"steps": 3}, "rates", "SCAFFOLD")
+    Traceback (most recent call last):
+    ValueError: SCAFFOLD needs the metric 'rates' of the clients' training, which reports only steps: see local_training
+    """
+    if name not in metrics:
+        known = ", ".join(metrics) or "nothing"
+        raise ValueError(f"{by} needs the metric '{name}' of {of}, which reports only {known}: see local_training")
+    return metrics[name]
 
 
 def keep_state(client_update: ClientUpdate) -> ClientUpdate:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reset_state
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reported, reset_state
 from fedpsyau_jax.federated.client_data import ClientData
 from fedpsyau_jax.federated.loops import BatchLoop, fori_batches
 from fedpsyau_jax.federated.minibatch import Batch, num_batches, shuffled, split_order, take_batch
@@ -63,8 +63,8 @@ def local_training(
         loop: ``fori_batches``, or ``scan_batches`` to differentiate through the training.
 
     Returns:
-        A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps, without
-        the proximal term), ``steps`` (count) and ``diverged`` (1 if a batch loss or a final weight is not
+        A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps of the loss as
+        given, without a proximal term or an algorithm's own), ``steps`` (count) and ``diverged`` (1 if a batch loss or a final weight is not
         finite); where the Broadcast steers, also ``rates``, the sum of the learning rates of all steps.
 
     Raises:
@@ -80,7 +80,8 @@ def local_training(
         client: ClientState, opt_state: Memory, broadcast: Broadcast, data: ClientData, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         first_step = broadcast.round * local_epochs * num_batches(data.mask, batch_size)
-        objective = loss if broadcast.objective is None else broadcast.objective(loss)
+        reporting = _reporting(loss)
+        objective = reporting if broadcast.objective is None else broadcast.objective(reporting)
         descend = _descent(objective, optimizer, learning_rate, regularizer, broadcast, first_step)
 
         def epoch(progress: _Progress, index: Int[Array, ""]) -> tuple[_Progress, None]:
@@ -95,6 +96,18 @@ def local_training(
         return end.client, end.opt_state, end.metrics | {"diverged": _diverged(end)}
 
     return optimizer_state(ClientUpdate(lambda client: optimizer.init(client.params), update))
+
+
+def _reporting(loss: LossFn) -> LossFn:
+    """The loss with itself among its metrics, before any algorithm changes what is trained."""
+
+    def of_batch(
+        params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
+    ) -> tuple[Float[Array, ""], tuple[ModelState, Metrics]]:
+        value, (model_state, counts) = loss(params, model_state, batch, key)
+        return value, (model_state, counts | {"batch_loss": value, "steps": jnp.int32(1)})
+
+    return of_batch
 
 
 _Descent: TypeAlias = Callable[[_Progress, Batch, PRNGKeyArray], _Progress]
@@ -115,7 +128,6 @@ def _descent(
         params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[ModelState, Metrics]]:
         value, (model_state, counts) = loss(params, model_state, batch, key)
-        counts = counts | {"batch_loss": value, "steps": jnp.int32(1)}
         if broadcast.mu is None:
             return value, (model_state, counts)
         pull = broadcast.mu.astype(value.dtype) * regularizer(params, broadcast.anchor)
@@ -168,9 +180,10 @@ def _epoch(
 def _zero_metrics(loss: LossFn, client: ClientState, data: ClientData, key: PRNGKeyArray, batch_size: int) -> Metrics:
     """Zeros of the shapes that the loss reports."""
     batch = take_batch(data.examples, data.mask, jnp.zeros(batch_size, jnp.int32))
-    value, (_, metrics) = jax.eval_shape(loss, *client, batch, key)
-    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), metrics | {"batch_loss": value})
-    return zeros | {"steps": jnp.int32(0)}
+    _, (_, metrics) = jax.eval_shape(loss, *client, batch, key)
+    for name in ("batch_loss", "steps"):
+        reported(metrics, name, "local_training", "a loss changed by a Broadcast's objective")
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), metrics)
 
 
 def _diverged(progress: _Progress) -> Int[Array, ""]:

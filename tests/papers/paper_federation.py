@@ -74,11 +74,12 @@ def train(
     eta: float = ETA,
     rounds: int = ROUNDS,
     groups: Any = labels,
+    regularizer: fed.Regularizer = fed.squared_prox,
 ) -> Trained:
     """Rounds of the package's algorithm."""
     size = data.mask.shape[-1]
     training = fed.local_training(
-        loss, optax.identity(), optax.constant_schedule(eta), batch_size=size, local_epochs=steps
+        loss, optax.identity(), optax.constant_schedule(eta), regularizer, batch_size=size, local_epochs=steps
     )
     algorithm = fed.federated(strategy, training, problem=fed.Problem(groups, loss, REPRESENTATION))
     start = algorithm.init(ClientState(jax.tree.map(jnp.asarray, problem.named(problem.start)), ()))

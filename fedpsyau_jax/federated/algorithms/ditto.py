@@ -8,7 +8,7 @@ from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.axes import sequential
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal, reported
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Metrics, PRNGKeyArray, PyTree
@@ -36,16 +36,20 @@ def _with_personal(pull: Array, client_update: ClientUpdate, problem: Problem) -
     def update(
         client: ClientState, memory: TwoModels, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, TwoModels, Metrics]:
-        def train(state: PyTree, mu: Array, _: None) -> tuple[PyTree, PyTree]:
+        def train(state: PyTree, factors: tuple[Array, Array], _: None) -> tuple[PyTree, PyTree]:
             client, stored = state
-            model, stored, metrics = client_update.update(client, stored, broadcast._replace(mu=mu), data, key)
+            mu, towards = factors
+            drawn = broadcast.drawn_to(broadcast.anchor, towards)._replace(mu=mu)
+            model, stored, metrics = client_update.update(client, stored, drawn, data, key)
             return (model, stored), metrics
 
+        mu = jnp.asarray(0 if broadcast.mu is None else broadcast.mu, pull.dtype)
         pair = (client, memory.inner), (memory.personal, memory.own)
-        mus = jnp.stack([jnp.asarray(broadcast.mu), pull.astype(jnp.asarray(broadcast.mu).dtype)])
-        trained, metrics = sequential(train, jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair), mus, None)
+        factors = (jnp.stack([mu, jnp.zeros_like(mu)]), jnp.stack([jnp.zeros_like(pull), pull]))
+        trained, metrics = sequential(train, jax.tree.map(lambda *leaves: jnp.stack(leaves), *pair), factors, None)
         (client, inner), (personal, own) = (jax.tree.map(lambda leaf, at=at: leaf[at], trained) for at in (0, 1))
-        counts = jax.tree.map(lambda leaf: leaf[0], metrics) | {"diverged": metrics["diverged"].max()}
+        diverged = reported(metrics, "diverged", "Ditto").max()
+        counts = jax.tree.map(lambda leaf: leaf[0], metrics) | {"diverged": diverged}
         return client, TwoModels(inner, personal, own), counts
 
     return client_update._replace(init=init, update=update, models=global_and_personal)

@@ -54,7 +54,7 @@ def _with_dual(client_update: ClientUpdate, problem: Problem) -> ClientUpdate:
             return of_batch
 
         start = jax.tree.map(lambda w, g: w - g / alpha.astype(w.dtype), client.params, broadcast.heard)
-        towards = broadcast._replace(anchor=start).with_objective(tilted)
+        towards = broadcast.drawn_to(start, alpha).with_objective(tilted)
         trained, inner, metrics = client_update.update(client._replace(params=start), memory.inner, towards, data, key)
         dual = jax.tree.map(lambda g, w, s: g - alpha.astype(w.dtype) * (w - s), memory.dual, trained.params, start)
         return trained, Dual(inner, dual), metrics

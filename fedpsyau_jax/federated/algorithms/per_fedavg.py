@@ -20,8 +20,8 @@ def per_fedavg(weights: Float[Array, "clients"], rate: float | Array, *, first_o
 
     Its gradient is (I - alpha hess f) grad f(w - alpha grad f); the first-order variant (FO) leaves out the Hessian,
     otherwise it is exact (the paper's HF approximates it by differences). Both gradients are of the same batch, where
-    the paper draws independent ones; the personal step is from the client's model after training. With alpha = 0 it is
-    FedAvg.
+    the paper draws independent ones; the personal step is from the client's model after training. Metrics are those
+    before the step. With alpha = 0 it is FedAvg.
 
     Source: Fallah et al., Personalized Federated Learning with Theoretical Guarantees, NeurIPS 2020, algorithm 1.
 
@@ -35,13 +35,18 @@ def per_fedavg(weights: Float[Array, "clients"], rate: float | Array, *, first_o
 def _through_a_step(first_order: Static, rate: Array, client_update: ClientUpdate, problem: Problem) -> ClientUpdate:
     loss: LossFn = problem.needed("loss", "Per-FedAvg")
 
-    def stepped(loss: LossFn, params: Params, *rest: PyTree) -> Params:
-        slope = jax.grad(lambda w: loss(w, *rest)[0])(params)
+    def stepped(loss: LossFn, params: Params, *rest: PyTree) -> tuple[Params, Metrics]:
+        slope, (_, counts) = jax.grad(loss, has_aux=True)(params, *rest)
         slope = jax.lax.stop_gradient(slope) if first_order.value else slope
-        return jax.tree.map(lambda w, s: w - rate.astype(w.dtype) * s, params, slope)
+        return jax.tree.map(lambda w, s: w - rate.astype(w.dtype) * s, params, slope), counts
 
     def after_step(loss: LossFn) -> LossFn:
-        return lambda params, *rest: loss(stepped(loss, params, *rest), *rest)
+        def of_batch(params: Params, *rest: PyTree) -> PyTree:
+            moved, counts = stepped(loss, params, *rest)
+            value, (model_state, _) = loss(moved, *rest)
+            return value, (model_state, counts)
+
+        return of_batch
 
     def update(
         client: ClientState, memory: TwoModels, broadcast: Broadcast, data: Any, key: PRNGKeyArray
@@ -50,7 +55,7 @@ def _through_a_step(first_order: Static, rate: Array, client_update: ClientUpdat
         trained, inner, metrics = client_update.update(client, memory.inner, changed, data, key)
 
         def adapt(params: Params, batch: Batch, key: PRNGKeyArray) -> Params:
-            return stepped(loss, params, trained.model_state, batch, key)
+            return stepped(loss, params, trained.model_state, batch, key)[0]
 
         adapted = over_batches(adapt, trained.params, data, key, problem, ONE_BATCH)
         return trained, TwoModels(inner, ClientState(adapted, trained.model_state)), metrics

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import fedavg
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal, reported
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Static, Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Metrics, PRNGKeyArray, PyTree
@@ -41,7 +41,7 @@ def _in_envelopes(
     ) -> tuple[ClientState, TwoModels, Metrics]:
         def step(state: PyTree, index: Array) -> tuple[PyTree, Metrics]:
             (w, model_state), inner, _ = state
-            towards_w = broadcast._replace(anchor=w, mu=pull)
+            towards_w = broadcast.drawn_to(w, pull)
             theta, inner, metrics = client_update.update(
                 ClientState(w, model_state), inner, towards_w, data, jax.random.fold_in(key, index)
             )
@@ -51,6 +51,8 @@ def _in_envelopes(
 
         start = (client, memory.inner, memory.personal)
         (client, inner, theta), metrics = jax.lax.scan(step, start, jnp.arange(steps.value))
-        return client, TwoModels(inner, theta), jax.tree.map(lambda leaf: leaf.sum(axis=0), metrics)
+        diverged = reported(metrics, "diverged", "pFedMe").max()
+        counts = jax.tree.map(lambda leaf: leaf.sum(axis=0), metrics) | {"diverged": diverged}
+        return client, TwoModels(inner, theta), counts
 
     return client_update._replace(init=init, update=update, models=global_and_personal)

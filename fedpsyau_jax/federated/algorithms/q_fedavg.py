@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
+from fedpsyau_jax.federated.minibatch import take_batch
 from fedpsyau_jax.federated.problem import Problem, over_batches
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PRNGKeyArray
@@ -32,9 +34,12 @@ def q_fedavg(weights: Float[Array, "clients"], fairness: float | Array, lipschit
 
 
 def _fair(q: Array, lipschitz: Array, mixing: Array, key: PRNGKeyArray, reports: Reports) -> Array:
+    """The step of each row with all losses divided by the largest, so that no power leaves the range of floats."""
     loss = jnp.maximum(reports.loss, SMALLEST_LOSS)
-    importance = loss**q
-    curvature = q * loss ** (q - 1) * lipschitz * reports.moved + importance
+    largest = jnp.where(mixing > 0, loss, SMALLEST_LOSS).max(axis=-1, keepdims=True)
+    share = jnp.where(mixing > 0, loss / largest, 1)
+    importance = share**q
+    curvature = q * share ** (q - 1) * lipschitz * (reports.moved / largest) + importance
     return mixing * importance / (mixing * curvature).sum(axis=-1, keepdims=True)
 
 
@@ -46,10 +51,12 @@ def _measured(client_update: ClientUpdate, problem: Problem) -> ClientUpdate:
     ) -> tuple[ClientState, Memory, Metrics]:
         def add(total: Array, batch: Batch, key: PRNGKeyArray) -> Array:
             value = loss(*client, batch, key)[0]
-            return total + (value * batch.mask.sum()).astype(total.dtype)
+            return total + value * batch.mask.sum().astype(value.dtype)
 
-        total = over_batches(add, jnp.zeros((), data.mask.dtype), data, key, problem)
-        before = {"loss_before": total / jnp.maximum(data.mask.sum(), 1)}
+        one = take_batch(data.examples, data.mask, jnp.zeros(problem.batch_size or data.mask.shape[-1], jnp.int32))
+        dtype = jax.eval_shape(loss, *client, one, key)[0].dtype
+        total = over_batches(add, jnp.zeros((), dtype), data, key, problem)
+        before = {"loss_before": total / jnp.maximum(data.mask.sum(), 1).astype(dtype)}
         client_, memory, metrics = client_update.update(client, memory, broadcast, data, key)
         return client_, memory, metrics | before
 

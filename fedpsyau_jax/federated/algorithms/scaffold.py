@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import fedavg
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory, reported
 from fedpsyau_jax.federated.mixing import averaging
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Strategy
@@ -47,13 +47,14 @@ def _with_control(client_update: ClientUpdate, problem: Problem) -> ClientUpdate
         correction = jax.tree.map(jnp.subtract, broadcast.heard, memory.control)
         steered = broadcast._replace(steer=lambda direction, _: jax.tree.map(jnp.add, direction, correction))
         trained, inner, metrics = client_update.update(client, memory.inner, steered, data, key)
-        total = metrics.pop("rates")
+        total = reported(metrics, "rates", "SCAFFOLD")
         per_rate = jnp.where(total > 0, 1 / jnp.where(total > 0, total, 1), 0)
 
         def renewed(x: Array, y: Array, shift: Array, old: Array) -> Array:
             return jnp.where(total > 0, (x - y) * per_rate.astype(x.dtype) - shift, old)
 
         control = jax.tree.map(renewed, client.params, trained.params, correction, memory.control)
-        return trained, Controlled(inner, control), metrics
+        counts = {name: value for name, value in metrics.items() if name != "rates"}
+        return trained, Controlled(inner, control), counts
 
     return client_update._replace(init=init, update=update, message=lambda memory: memory.control)
