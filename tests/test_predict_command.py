@@ -218,7 +218,6 @@ print(json.dumps([{name: np.asarray(value).tolist() for name, value in one.items
 
 @pytest.mark.slow
 def test_an_exported_program_runs_without_this_package(folder: Path, tmp_path: Path):
-    pytest.importorskip("flatbuffers")
     arguments = [str(folder / "run"), f"--data-dir={folder / 'data'}", f"--output={tmp_path / 'export'}"]
     assert export.main(arguments) == 0
     flow, patches = DATASET.examples.flow[:5], DATASET.examples.patches[:5]

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +49,6 @@ def export(
     Raises:
       ValueError, OSError: the run cannot be read, or its networks cannot have a format.
     """
-    if "stablehlo" in (formats or ("stablehlo",)) and find_spec("flatbuffers") is None:
-        raise OSError(
-            "exporting a program needs flatbuffers: run `pip install flatbuffers`, or choose --formats released"
-        )
     with progress() as stages:
         ensemble = read_ensemble([earlier.path], data_dir, row, stages)
         obstacle = why_not_released(ensemble)
