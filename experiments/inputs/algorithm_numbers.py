@@ -14,6 +14,7 @@ class AlgorithmNumbers:
       head_epochs: FedRep: of the local epochs, how many train the head only; the others train the rest only.
       ditto_pull: Ditto: lambda, how strongly personal models are drawn to the global one; 0 is local training.
       apfl_share: APFL: alpha, share of the local model in the personal one; 0 is the global model, 1 local training.
+      apfl_adaptation: APFL: learning rate of alpha, which each client adapts from apfl-share; 0 keeps it fixed.
       pfedme_pull: pFedMe: lambda, how strongly personal models are drawn to the global one.
       pfedme_rate: pFedMe: eta, so that a round moves the global model by eta lambda of the way to the personal one.
       fedala_rate: FedALA: learning rate of the shares of the global model; 0 is FedAvg.
@@ -35,6 +36,7 @@ class AlgorithmNumbers:
     head_epochs: Annotated[int, AMOUNT] = 1
     ditto_pull: Annotated[float, AMOUNT] = 0.1
     apfl_share: Annotated[float, SHARE] = 0.5
+    apfl_adaptation: Annotated[float, AMOUNT] = 0.0
     pfedme_pull: Annotated[float, RATE] = 15.0
     pfedme_rate: Annotated[float, AMOUNT] = 0.05
     fedala_rate: Annotated[float, AMOUNT] = 1.0

@@ -43,7 +43,7 @@ DEPENDS_ON: Mapping[str, tuple[str, ...]] = {
     "p-fedprox": ("mu", "self_weight"),
     "fedrep": ("head_epochs",),
     "ditto": ("ditto_pull",),
-    "apfl": ("apfl_share",),
+    "apfl": ("apfl_share", "apfl_adaptation"),
     "pfedme": ("pfedme_pull", "pfedme_rate"),
     "fedala": ("fedala_rate",),
     "fedavgm": ("server_rate", "server_momentum"),

@@ -1,6 +1,7 @@
 """Check the ``Strategy`` of a user's function: one sentence says what is wrong."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -17,6 +18,7 @@ from fedpsyau_jax.federated import (
     Representation,
     Strategy,
     federated,
+    label_by_path,
     local_training,
     masked_mean,
 )
@@ -149,7 +151,9 @@ def _try(strategy: Strategy, weights: Float[Array, "clients"], where: str) -> No
     training = local_training(loss, optax.identity(), lambda step: 0.1, batch_size=2)
 
     def two_rounds() -> Any:
-        algorithm = federated(strategy, training, problem=Problem(None, loss, representation))
+        algorithm = federated(
+            strategy, training, problem=Problem(partial(label_by_path, members={}), loss, representation)
+        )
         state = algorithm.init(ClientState({"w": jnp.ones(2)}, {"statistics": jnp.ones(1)}))
         after = algorithm.step(state, data, jax.random.key(0))[0]
         same = jax.tree.map(lambda a, b: a.astype(b.dtype).reshape(b.shape), after, state)

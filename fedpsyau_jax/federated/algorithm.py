@@ -62,7 +62,6 @@ class FederatedAlgorithm(NamedTuple):
     """``init(client) -> FedState``; ``step(state, data, key) -> (state, metrics [clients])``, one round.
 
     ``tested(state)``: the models that are evaluated, leaves [clients, ...]: the clients', or their personal ones.
-
     ``federated`` builds one from a strategy, ``sweep`` one from a whole table of strategies.
 
     >>> def init(client):
@@ -97,12 +96,11 @@ def federated(
         client_update: what a client does in a round, usually ``local_training``.
         over_clients: how to map over clients: ``sequential``, ``vectorised`` or ``sharded(mesh)``.
         problem: what some algorithms must know of a client's problem: groups of weights, the loss, features.
-        evaluate: a function of the tested model and all of a client's test examples, see ``evaluated``; then data are
-            ``TrainTest``.
+        evaluate: of the tested model and all of a client's test examples, with data of ``TrainTest``.
 
     Returns:
-        ``init`` copies one client's state to all clients. ``step`` takes ClientData with leaves [clients,
-        ...] and folds the round, then the client's id, into the key.
+        ``init`` copies one client's state to all. ``step`` takes ClientData [clients, ...] and folds the round, then
+        the client's id, into the key.
 
     Raises:
         ValueError: the algorithm needs something of the problem that is not given.
@@ -115,6 +113,8 @@ def federated(
     """
     given = problem or Problem()
     own = client_update if strategy.client is None else strategy.client(client_update, given)
+    if strategy.mixing.ndim == 3 or (strategy.anchor is not None and strategy.anchor.ndim == 3):
+        given.needed("labels", "a matrix for each group of weights, as in FedBN or FedPer,")
     return FederatedAlgorithm(
         init=partial(_initial_state, strategy, own),
         step=partial(_round, strategy, own, given, over_clients, evaluate),
@@ -127,11 +127,10 @@ def run(
 ) -> tuple[FedState, Metrics]:
     """Run several rounds as one ``lax.scan``, without returning to Python between them.
 
-    For programs that need nothing between rounds: notebooks, experiments inside ``jax.vmap``, and gradients through
-    training (with ``scan_batches``). The commands call ``algorithm.step`` once a round instead, because
-    they report progress, save checkpoints and can stop between rounds. On two busy cores of an AMD EPYC, ``run`` was
-    6 to 9 times as fast for a network of 8 hidden units and twice as fast for 512; ``python -m benchmarks.scan_rounds``
-    repeats the measurement, docs/api.md has the details.
+    For programs that need nothing between rounds: notebooks, tests, experiments inside ``jax.vmap``, and gradients
+    through training (with ``scan_batches``). The commands call ``algorithm.step`` once a round, to report progress,
+    save checkpoints and stop between rounds. On two busy cores of an AMD EPYC, ``run`` was 6 to 9 times as fast for
+    8 hidden units, twice as fast for 512; ``python -m benchmarks.scan_rounds`` repeats it, docs/api.md says more.
 
     Args:
         algorithm: from ``federated`` or ``sweep``.
@@ -141,8 +140,7 @@ def run(
         num_rounds: number of rounds; static under ``jax.jit``.
 
     Returns:
-        The final state, and metrics with a leading axis [rounds]. Rounds, keys and results are those of as many calls
-        of ``step``.
+        The final state, and metrics with a leading axis [rounds]; all as from so many calls of ``step``.
 
     >>> def step(state, data, key):
     ...     return state._replace(round=state.round + 1), {"loss": 1.0 / (1 + state.round)}

@@ -7,6 +7,7 @@ clients or one each. ``jax.vmap`` over weights, mu or the self weight gives a st
 import jax.numpy as jnp
 
 from fedpsyau_jax.federated.mixing import averaging, isolation, personalised
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Float
 
@@ -48,7 +49,7 @@ def fedprox(weights: Weights, mu: Mu) -> Strategy:
     >>> fedprox(jnp.array([30.0, 10.0]), mu=0.5).mu.tolist()
     [0.5, 0.5]
     """
-    return Strategy(averaging(weights), _per_client(mu, weights))
+    return Strategy(averaging(weights), _per_client(in_range("the factor mu", mu), weights))
 
 
 def p_fedprox(weights: Weights, mu: Mu, self_weight: float | Float[Array, ""] = 0.9) -> Strategy:
@@ -65,7 +66,8 @@ def p_fedprox(weights: Weights, mu: Mu, self_weight: float | Float[Array, ""] = 
     [[0.75 0.25]
      [0.25 0.75]]
     """
-    return Strategy(personalised(weights, self_weight), _per_client(mu, weights))
+    mixing = personalised(weights, in_range("the self weight", self_weight, 0.0, 1.0))
+    return Strategy(mixing, _per_client(in_range("the factor mu", mu), weights))
 
 
 def centralised(weights: Weights) -> Strategy:

@@ -77,8 +77,8 @@ class Broadcast(NamedTuple):
         """
 
         def drawn(loss: LossFn) -> LossFn:
-            def of_batch(params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray) -> PyTree:
-                value, rest = loss(params, model_state, batch, key)
+            def of_batch(params: Params, *args: Any) -> PyTree:
+                value, rest = loss(params, *args)
                 return value + jnp.asarray(factor, value.dtype) * squared_prox(params, anchor), rest
 
             return of_batch

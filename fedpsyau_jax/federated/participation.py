@@ -2,15 +2,18 @@
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
 from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray, PyTree
 
 __all__ = ["by_those_who_take_part", "heard_from", "sitting_out", "with_participation"]
 
+ROUNDING = 1e-6
 Matrix = Float[Array, "*groups clients clients"]
 
 
@@ -31,7 +34,7 @@ def with_participation(strategy: Strategy, weights: Float[Array, "clients"], sha
     >>> int(strategy.sampling(jax.random.key(0), Reports(jnp.arange(4), zeros, zeros, zeros)).sum())
     2
     """
-    share = jnp.asarray(share, weights.dtype)
+    share = jnp.asarray(in_range("the share of clients that take part", share, 0.0, 1.0, above=True), weights.dtype)
     return strategy._replace(sampling=Partial(_drawn, weights > 0, share))
 
 
@@ -48,20 +51,21 @@ def _drawn(
 def heard_from(mixing: Matrix, took_part: Float[Array, "clients"]) -> Matrix:
     """W among the clients that trained in the round before: the columns of the others are 0, and rows sum to 1 again.
 
-    A client's own column stays as far as it exceeds what others give it: that share is the client's own copy of its
-    weights, which nobody has to send. So the identity stays, and an average is one over those who took part. A row that
-    hears nobody keeps its own weights.
+    A client's own column stays, because nobody has to send it its own copy, unless the row is an average: one that W
+    leaves as it is, (W W)[k] = W[k], as for the mean of all or of a cluster. So an average is one over those who took
+    part, while gossip and P-FedProx keep the client's own share. A row that hears nobody keeps its own weights.
 
     >>> print(heard_from(jnp.array([[0.5, 0.5], [0.5, 0.5]]), jnp.array([1.0, 0.0])))
     [[1. 0.]
      [1. 0.]]
-    >>> print(heard_from(jnp.eye(2), jnp.array([1.0, 0.0])))
-    [[1. 0.]
-     [0. 1.]]
+    >>> print(heard_from(jnp.array([[0.25, 0.75], [0.75, 0.25]]), jnp.array([1.0, 0.0])))
+    [[1.   0.  ]
+     [0.75 0.25]]
     """
     identity = jnp.eye(mixing.shape[-1], dtype=mixing.dtype)
-    given_by_others = jnp.where(identity > 0, 0, mixing).max(axis=-2)
-    own = jnp.maximum(jnp.diagonal(mixing, axis1=-2, axis2=-1) - given_by_others, 0)[..., None] * identity
+    again = jnp.matmul(mixing, mixing, precision=lax.Precision.HIGHEST)
+    averages = (jnp.abs(again - mixing) <= ROUNDING).all(axis=-1, keepdims=True)
+    own = jnp.where(averages, 0, mixing * identity)
     heard = own + (mixing - own) * took_part.astype(mixing.dtype)
     total = heard.sum(axis=-1, keepdims=True)
     return jnp.where(total > 0, heard / jnp.where(total > 0, total, 1), identity)

@@ -35,9 +35,9 @@ class Representation(NamedTuple):
 class Problem(NamedTuple):
     """What an algorithm may know of a client's problem; each field is needed by some of them only.
 
-    ``labels``: the groups of the weights, without which all are one; ``loss``: as given to ``local_training``;
-    ``representation``: of MOON and FedProto; ``batch_size``: for passes over a client's data, all examples by default;
-    ``loop``: as given to ``local_training``.
+    ``labels``: the groups of the weights; ``lambda params: label_by_path(params, {})`` says that all are one;
+    ``loss``: as given to ``local_training``; ``representation``: of MOON and FedProto; ``batch_size``: for passes over
+    a client's data, all examples by default; ``loop``: as given to ``local_training``.
 
     >>> Problem().needed("loss", "FedALA")
     Traceback (most recent call last):
@@ -63,8 +63,8 @@ class Problem(NamedTuple):
         return value
 
     def groups_of(self, params: Params) -> PyTree:
-        """The group of each leaf; all are ``body`` if the problem does not say."""
-        return jax.tree.map(lambda _: 0, params) if self.labels is None else self.labels(params)
+        """The group of each leaf, by the labels, which must be given."""
+        return self.needed("labels", "an algorithm with groups of weights")(params)
 
 
 def over_batches(

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax.tree_util import Partial
 
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Float, Params
 
@@ -46,14 +47,29 @@ def server_side(strategy: Strategy, numbers: ServerOptimizer) -> Strategy:
     >>> server_side(fedavg(jnp.ones(2)), ServerOptimizer(1.0, 0.9, new=1.0)).outer is None
     False
     """
+    in_range("the server's rate", numbers.rate)
+    in_range("the server's floor", numbers.floor, above=True)
+    for name in ("momentum", "second"):
+        in_range(f"the server's {name}", getattr(numbers, name), 0.0, 1.0)
     arrays = ServerOptimizer(*(jnp.asarray(number, strategy.mu.dtype) for number in numbers))
     return strategy._replace(outer=Partial(_optimizer, arrays))
 
 
 def with_numbers(strategy: Strategy, **numbers: Any) -> Strategy:
-    """The same strategy, with other numbers of its server's optimiser."""
+    """The same strategy, with other numbers of its server's optimiser.
+
+    An adaptive one keeps new = 1 - momentum, unless both are given.
+
+    >>> from fedpsyau_jax.federated import algorithms
+    >>> with_numbers(algorithms.fedadam(jnp.ones(2), 0.1), momentum=0.5).outer.args[0].new.item()
+    0.5
+    """
     assert strategy.outer is not None
-    return server_side(strategy, strategy.outer.args[0]._replace(**numbers))
+    changed = strategy.outer.args[0]._replace(**numbers)
+    if "momentum" in numbers and "new" not in numbers:
+        new = jnp.where(jnp.asarray(changed.adaptive) > 0, 1 - changed.momentum, changed.new)
+        changed = changed._replace(new=new)
+    return server_side(strategy, changed)
 
 
 def _optimizer(numbers: ServerOptimizer) -> optax.GradientTransformation:

@@ -63,9 +63,9 @@ def local_training(
         loop: ``fori_batches``, or ``scan_batches`` to differentiate through the training.
 
     Returns:
-        A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps of the loss as
-        given, without a proximal term or an algorithm's own), ``steps`` (count) and ``diverged`` (1 if a batch loss or a final weight is not
-        finite); where the Broadcast steers, also ``rates``, the sum of the learning rates of all steps.
+        A ClientUpdate. To the sums of the loss's metrics it adds ``batch_loss`` (sum over steps of the loss as given,
+        without a proximal term or an algorithm's own), ``steps`` (count) and ``diverged`` (1 if a batch loss or a final
+        weight is not finite); where the Broadcast steers, also ``rates``, the sum of the learning rates of all steps.
 
     Raises:
         ValueError: a batch size or a number of epochs below 1.

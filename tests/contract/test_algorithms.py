@@ -205,11 +205,22 @@ def test_no_hidden_cast(name, dtype):
 
 @pytest.mark.parametrize(
     ("strategy", "missing"),
-    [(algorithms.fedala(jnp.ones(2)), "FedALA needs the loss"), (algorithms.moon(jnp.ones(2), 1.0), "representation")],
+    [
+        (algorithms.fedala(jnp.ones(2)), "FedALA needs the loss"),
+        (algorithms.moon(jnp.ones(2), 1.0), "representation"),
+        (algorithms.fedrep(jnp.ones(2), 1), "FedRep needs the labels"),
+        (algorithms.fedbn(jnp.ones(2)), "as in FedBN or FedPer, needs the labels of a client's problem"),
+        (alias.fedavg(jnp.ones(2))._replace(anchor=jnp.ones((4, 2, 2)) / 2), "needs the labels"),
+    ],
 )
 def test_what_an_algorithm_must_know_is_told(strategy, missing):
     with pytest.raises(ValueError, match=missing):
         federated(strategy, UPDATE)
+
+
+def test_adaptive_starts_need_to_know_the_head():
+    with pytest.raises(ValueError, match="FedALA needs the labels"):
+        federated(algorithms.fedala(jnp.ones(2)), UPDATE, problem=Problem(loss=squared_error))
 
 
 def test_centralised_refuses_several_clients():

@@ -106,6 +106,31 @@ def test_a_mean_is_over_those_who_trained_and_own_weights_stay(weights: list[int
     assert (np.diagonal(own) > 0.5).all()
 
 
+def ring(count: int) -> np.ndarray:
+    identity = np.eye(count, dtype=np.float32)
+    return (identity + np.roll(identity, 1, axis=1) + np.roll(identity, -1, axis=1)) / 3
+
+
+def test_gossip_keeps_the_own_weights_of_who_sat_out() -> None:
+    heard = heard_from(jnp.asarray(ring(5)), jnp.array([0.0, 1, 1, 0, 0]))
+    np.testing.assert_allclose(heard[0], [0.5, 0.5, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(heard[1], [0, 0.5, 0.5, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(heard[4], [0, 0, 0, 0, 1], rtol=1e-6)
+
+
+def test_a_small_share_of_the_own_weights_stays() -> None:
+    heard = heard_from(personalised(jnp.ones(4), 0.1), jnp.array([0.0, 1, 1, 0]))
+    np.testing.assert_allclose(heard[0], [1 / 7, 3 / 7, 3 / 7, 0], rtol=1e-5)
+
+
+def test_a_mean_of_a_cluster_is_over_those_who_trained() -> None:
+    """A ring of three is such a mean, too."""
+    clusters = np.kron(np.eye(2, dtype=np.float32), ring(3))
+    heard = heard_from(jnp.asarray(clusters), jnp.array([0.0, 1, 1, 0, 0, 0]))
+    np.testing.assert_allclose(heard[0], [0, 0.5, 0.5, 0, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(heard[3:, 3:], np.eye(3), atol=1e-6)
+
+
 def test_nobody_else_to_hear_of_leaves_a_personal_start_alone() -> None:
     strategy = with_participation(p_fedprox(WEIGHTS, 0.1), WEIGHTS, 0.2)
     alone = heard_from(strategy.mixing, jnp.zeros(NUM_CLIENTS))

@@ -69,6 +69,12 @@ CASES: dict[str, tuple[Build, Reference, dict[str, Any], int]] = {
     ),
     "ditto": (lambda n: algorithms.ditto(n, 0.4), reference_personal.ditto, {"lam": 0.4}, STEPS),
     "apfl": (lambda n: algorithms.apfl(n, 0.3), reference_personal.apfl, {"alpha": 0.3}, STEPS),
+    "apfl, adaptive": (
+        lambda n: algorithms.apfl(n, 0.3, 0.4),
+        reference_personal.apfl,
+        {"alpha": 0.3, "alpha_eta": 0.4},
+        STEPS,
+    ),
     "pfedme": (
         lambda n: algorithms.pfedme(n, 2.0, 0.2, 2),
         reference_personal.pfedme,
@@ -133,7 +139,7 @@ CASES: dict[str, tuple[Build, Reference, dict[str, Any], int]] = {
         STEPS,
     ),
 }
-QUICK = ("fedala", "ditto", "apfl", "pfedme", "scaffold", "feddyn", "fedadam", "moon", "fedproto")
+QUICK = ("fedala", "ditto", "apfl", "apfl, adaptive", "pfedme", "scaffold", "feddyn", "fedadam", "moon", "fedproto")
 """Compiled by the quick tests; the others share their structure or have a quick test in tests/laws."""
 
 

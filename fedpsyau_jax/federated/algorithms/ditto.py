@@ -10,6 +10,7 @@ from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.axes import sequential
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal, reported
 from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Metrics, PRNGKeyArray, PyTree
 
@@ -25,7 +26,7 @@ def ditto(weights: Float[Array, "clients"], pull: float | Float[Array, ""]) -> S
     >>> float(ditto(jnp.array([3.0, 1.0]), 0.5).client.args[0])
     0.5
     """
-    pull = jnp.asarray(pull, weights.dtype)
+    pull = jnp.asarray(in_range("Ditto's pull", pull), weights.dtype)
     return fedavg(weights)._replace(client=Partial(_with_personal, pull), tested=jnp.int32(1))
 
 

@@ -11,6 +11,7 @@ from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memor
 from fedpsyau_jax.federated.groups import where_in
 from fedpsyau_jax.federated.mixing import averaging
 from fedpsyau_jax.federated.problem import Problem, over_batches
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Static, Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Int, Metrics, Params, PRNGKeyArray
 
@@ -40,6 +41,9 @@ def fedala(
     >>> fedala(jnp.array([3.0, 1.0])).anchor.tolist()
     [[0.75, 0.25], [0.75, 0.25]]
     """
+    in_range("FedALA's rate", rate)
+    in_range("FedALA's share of the batches", data_share, 0.0, 1.0, above=True)
+    in_range("FedALA's number of first passes", first_passes, 1.0)
     numbers = (jnp.asarray(number, weights.dtype) for number in (rate, data_share))
     client = Partial(_with_adaptive_start, Static(first_passes), *numbers)
     return local_only(weights)._replace(anchor=averaging(weights), client=client)
@@ -49,6 +53,7 @@ def _with_adaptive_start(
     first_passes: Static, rate: Array, data_share: Array, client_update: ClientUpdate, problem: Problem
 ) -> ClientUpdate:
     loss: LossFn = problem.needed("loss", "FedALA")
+    problem.needed("labels", "FedALA")
 
     def init(client: ClientState) -> Adapted:
         return Adapted(client_update.init(client), jax.tree.map(jnp.ones_like, client.params), jnp.int32(0))

@@ -10,6 +10,7 @@ from fedpsyau_jax.federated.alias import Mu, fedprox
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
 from fedpsyau_jax.federated.mixing import averaging
 from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, Params, PRNGKeyArray, PyTree
 
@@ -32,7 +33,8 @@ def feddyn(weights: Float[Array, "clients"], alpha: Mu) -> Strategy:
     >>> feddyn(jnp.array([3.0, 1.0]), 0.1).messages.tolist()
     [[0.75, 0.25], [0.75, 0.25]]
     """
-    return fedprox(weights, alpha)._replace(messages=averaging(weights), client=Partial(_with_dual))
+    drawn = fedprox(weights, in_range("FedDyn's alpha", alpha, above=True))
+    return drawn._replace(messages=averaging(weights), client=Partial(_with_dual))
 
 
 def _with_dual(client_update: ClientUpdate, problem: Problem) -> ClientUpdate:

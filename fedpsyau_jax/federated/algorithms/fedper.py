@@ -8,7 +8,7 @@ from fedpsyau_jax.types import Array, Float
 def fedper(weights: Float[Array, "clients"]) -> Strategy:
     """FedAvg, but W = I for the head, which trains together with the body.
 
-    Without a head it is FedAvg.
+    Without a head it is FedAvg; the problem's ``labels`` say which weights it has.
 
     Source: Arivazhagan et al., Federated Learning with Personalization Layers, 2019, algorithms 1 and 2.
 

@@ -10,6 +10,7 @@ from fedpsyau_jax.federated.alias import local_only
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
 from fedpsyau_jax.federated.minibatch import masked_mean
 from fedpsyau_jax.federated.problem import Problem, Representation, over_batches
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, Params, PRNGKeyArray, PyTree
 
@@ -44,7 +45,8 @@ def fedproto(weights: Float[Array, "clients"], factor: float | Array) -> Strateg
     real = (weights > 0).astype(weights.dtype)
     messages = jnp.broadcast_to(real, (len(weights), len(weights)))
     return local_only(weights)._replace(
-        messages=messages, client=Partial(_with_prototypes, jnp.asarray(factor, weights.dtype))
+        messages=messages,
+        client=Partial(_with_prototypes, jnp.asarray(in_range("FedProto's factor", factor), weights.dtype)),
     )
 
 
@@ -72,7 +74,8 @@ def _with_prototypes(factor: Array, client_update: ClientUpdate, problem: Proble
             of_class = jax.nn.one_hot(representation.label(batch), representation.num_classes) * batch.mask[:, None]
             z = representation.features(trained.params, trained.model_state, batch, key).astype(sums.sums.dtype)
             of_class = of_class.astype(z.dtype)
-            return Prototypes(sums.sums + of_class.T @ z, sums.counts + of_class.sum(axis=0).astype(sums.counts.dtype))
+            added = jnp.matmul(of_class.T, z, precision=jax.lax.Precision.HIGHEST)
+            return Prototypes(sums.sums + added, sums.counts + of_class.sum(axis=0).astype(sums.counts.dtype))
 
         changed = broadcast.with_objective(drawn_together)
         trained, inner, metrics = client_update.update(client, memory.inner, changed, data, key)

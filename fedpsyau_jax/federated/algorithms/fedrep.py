@@ -10,6 +10,7 @@ from fedpsyau_jax.federated.algorithms.fedper import fedper
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
 from fedpsyau_jax.federated.groups import where_in
 from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Int, Metrics, Params, PRNGKeyArray
 
@@ -26,10 +27,14 @@ def fedrep(weights: Float[Array, "clients"], head_epochs: int | Int[Array, ""]) 
     >>> fedrep(jnp.array([3.0, 1.0]), 1).mixing.shape
     (4, 2, 2)
     """
-    return fedper(weights)._replace(client=Partial(_in_two_phases, jnp.asarray(head_epochs)))
+    return fedper(weights)._replace(
+        client=Partial(_in_two_phases, jnp.asarray(in_range("FedRep's head_epochs", head_epochs)))
+    )
 
 
 def _in_two_phases(head_epochs: Array, client_update: ClientUpdate, problem: Problem) -> ClientUpdate:
+    problem.needed("labels", "FedRep")
+
     def update(
         client: ClientState, memory: Memory, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:

@@ -11,6 +11,7 @@ from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memor
 from fedpsyau_jax.federated.minibatch import masked_mean
 from fedpsyau_jax.federated.mixing import averaging
 from fedpsyau_jax.federated.problem import Problem, Representation
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, Params, PRNGKeyArray, PyTree
 
@@ -27,6 +28,8 @@ def moon(weights: Float[Array, "clients"], factor: float | Array, temperature: f
     >>> moon(jnp.array([3.0, 1.0]), 1.0).anchor.tolist()
     [[0.75, 0.25], [0.75, 0.25]]
     """
+    in_range("MOON's factor", factor)
+    in_range("MOON's temperature", temperature, above=True)
     numbers = (jnp.asarray(number, weights.dtype) for number in (factor, temperature))
     return local_only(weights)._replace(anchor=averaging(weights), client=Partial(_contrasted, *numbers))
 

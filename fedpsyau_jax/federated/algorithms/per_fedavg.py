@@ -9,6 +9,7 @@ from jax.tree_util import Partial
 from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, TwoModels, global_and_personal
 from fedpsyau_jax.federated.problem import Problem, over_batches
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Static, Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, Params, PRNGKeyArray, PyTree
 
@@ -28,7 +29,9 @@ def per_fedavg(weights: Float[Array, "clients"], rate: float | Array, *, first_o
     >>> float(per_fedavg(jnp.array([3.0, 1.0]), 0.25).client.args[1])
     0.25
     """
-    client = Partial(_through_a_step, Static(first_order), jnp.asarray(rate, weights.dtype))
+    client = Partial(
+        _through_a_step, Static(first_order), jnp.asarray(in_range("Per-FedAvg's rate", rate), weights.dtype)
+    )
     return fedavg(weights)._replace(client=client, tested=jnp.int32(1))
 
 

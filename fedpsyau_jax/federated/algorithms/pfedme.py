@@ -9,6 +9,7 @@ from jax.tree_util import Partial
 from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, TwoModels, global_and_personal, reported
 from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Static, Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Metrics, PRNGKeyArray, PyTree
 
@@ -25,6 +26,9 @@ def pfedme(weights: Float[Array, "clients"], pull: float | Array, rate: float | 
     >>> [float(number) for number in pfedme(jnp.array([3.0, 1.0]), 16.0, 0.25).client.args[1:]]
     [16.0, 0.25]
     """
+    in_range("pFedMe's pull", pull, above=True)
+    in_range("pFedMe's rate", rate)
+    in_range("pFedMe's number of steps", steps, 1.0)
     numbers = (jnp.asarray(number, weights.dtype) for number in (pull, rate))
     client = Partial(_in_envelopes, Static(steps), *numbers)
     return fedavg(weights)._replace(client=client, tested=jnp.int32(1))

@@ -10,6 +10,7 @@ from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
 from fedpsyau_jax.federated.minibatch import take_batch
 from fedpsyau_jax.federated.problem import Problem, over_batches
+from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PRNGKeyArray
 
@@ -29,6 +30,8 @@ def q_fedavg(weights: Float[Array, "clients"], fairness: float | Array, lipschit
     >>> [float(number) for number in q_fedavg(jnp.array([3.0, 1.0]), 0.5, 10.0).rule.args]
     [0.5, 10.0]
     """
+    in_range("q-FedAvg's fairness q", fairness)
+    in_range("q-FedAvg's Lipschitz constant", lipschitz, above=True)
     numbers = (jnp.asarray(number, weights.dtype) for number in (fairness, lipschitz))
     return fedavg(weights)._replace(rule=Partial(_fair, *numbers), client=Partial(_measured))
 
