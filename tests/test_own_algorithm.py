@@ -118,13 +118,18 @@ def test_titles_and_what_algorithms_depend_on() -> None:
 
 
 def test_published_algorithms_take_their_numbers_from_the_settings() -> None:
-    """Every name has a function, every number changes the strategy, and each with two models can test either."""
+    """Every name has a function, every number changes the strategy, and each with two models can test either.
+
+    An alpha of APFL that adapts is a program of its own.
+    """
+    adapting = replace(SETTINGS, numbers=replace(SETTINGS.numbers, apfl_adaptation=0.1))
     for name in TITLES:
         sizes = SIZES[:1] if name == "centralised" else SIZES
-        built = [algorithm(name, model)(sizes, SETTINGS) for model in models(name)]
+        built = [algorithm(name, model)(sizes, adapting) for model in models(name)]
         assert [strategy.tested is None for strategy in built] == [len(built) == 1] * len(built)
         for number in set(depends_on(name)) - {"mu", "self_weight"}:
-            other = replace(SETTINGS.numbers, **{number: getattr(SETTINGS.numbers, number) / 2 + 1})
+            old = getattr(adapting.numbers, number)
+            other = replace(adapting.numbers, **{number: old + 1 if isinstance(old, int) else old / 2})
             changed = algorithm(name, models(name)[0])(sizes, replace(SETTINGS, numbers=other))
             assert federated.structure(changed) == federated.structure(built[0])
             assert not all(map(np.array_equal, *map(jax.tree.leaves, (changed, built[0])))), (name, number)

@@ -139,3 +139,18 @@ def test_q_fedavg_stays_in_the_range_of_float32(losses: list[float], q: float) -
     curvature = q * np.exp((q - 1) * logs - q * logs.max()) * 10 * moved + powers
     assert matrix.dtype == jnp.float32
     np.testing.assert_allclose(matrix, np.tile(n * powers / (n * curvature).sum(), (3, 1)), rtol=1e-4, atol=1e-9)
+
+
+def test_prototypes_are_summed_in_full_precision() -> None:
+    """An accelerator's default would round them to 10 bits of mantissa."""
+    representation = fed.Representation(
+        lambda params, state, batch, key: jnp.stack([batch.examples[0], batch.examples[1]], axis=1),
+        lambda batch: jnp.zeros(batch.mask.shape, jnp.int32),
+        2,
+        3,
+    )
+    strategy = alg.fedproto(WEIGHTS, 1.0)
+    assert strategy.client is not None
+    client_update = strategy.client(idle({}), fed.Problem(representation=representation))
+    jaxpr = str(jax.make_jaxpr(lambda data: update(client_update, data)[1])(one_client()))
+    assert jaxpr.count("dot_general") == jaxpr.count("precision=(Precision.HIGHEST, Precision.HIGHEST)") == 1
