@@ -102,6 +102,7 @@ def film(monkeypatch: pytest.MonkeyPatch) -> Film:
     return made
 
 
+@pytest.mark.slow
 def test_a_long_video_is_read_with_bounded_memory_and_every_frame_comes_once(film: Film):
     numbers, apexes, held = list[int](), list[int](), 0
     for chunk in chunks(film.seen(), FPS, STRICT, Settings()):

@@ -37,6 +37,7 @@ def saved(folder: Path, disk: str) -> tuple[int, list[str]]:
     return done.returncode, done.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_is_one_sentence_and_spoils_none(tmp_path: Path):
     assert saved(tmp_path / "kept", "empty") == (1, [])  # the step
     status, (sentence,) = saved(tmp_path / "kept", "full")

@@ -188,6 +188,7 @@ def test_a_prediction_across_the_batch_depends_on_its_batch(detector):
     assert farthest(alone, among_others) > 1e-3
 
 
+@pytest.mark.slow
 def test_gradients_of_a_face_at_rest_are_finite():
     """Without biases every AU node has length 0 there, and that norm has no derivative."""
     still = batch_of(random_examples()._replace(patches=jnp.zeros((4, 65, 5, 5, 3))))

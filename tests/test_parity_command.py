@@ -65,6 +65,7 @@ def test_command_agrees_with_the_whole_network(capsys: pytest.CaptureFixture[str
         ("const/lower_prior", 1 + 1e-3, {"float32", "float64"}),
     ],
 )
+@pytest.mark.slow
 def test_a_number_that_differs_fails_by_name(
     run: Callable, arrays: Arrays, name: str, factor: float, precisions: set[str]
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_number_that_differs_fails_by_name(
     assert {line.split(" in ")[1].split()[0] for line in differing} == precisions
 
 
+@pytest.mark.slow
 def test_other_ratios_and_batch_sizes_are_found_by_name(run: Callable, arrays: Arrays) -> None:
     renamed = {
         name.replace("ratio0.3", "ratio0.300"): array[:1] if name.startswith("gat/") else array

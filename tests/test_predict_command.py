@@ -29,7 +29,7 @@ from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 from fedpsyau_jax.vision.sample import Sample
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
 SETTINGS = FedSettings(
     clients=2,
     repeats=1,
@@ -216,7 +216,6 @@ print(json.dumps([{name: np.asarray(value).tolist() for name, value in one.items
 """
 
 
-@pytest.mark.slow
 def test_an_exported_program_runs_without_this_package(folder: Path, tmp_path: Path):
     arguments = [str(folder / "run"), f"--data-dir={folder / 'data'}", f"--output={tmp_path / 'export'}"]
     assert export.main(arguments) == 0
@@ -247,7 +246,6 @@ def test_the_released_layout_has_full_networks_only(folder: Path, tmp_path: Path
     assert not (tmp_path / "export").exists()
 
 
-@pytest.mark.slow
 def test_full_networks_are_exported_in_the_released_layout(tmp_path: Path):
     (tmp_path / "data" / DATASET.name).mkdir(parents=True)
     full = FedSettings(clients=2, repeats=1, algorithms=("fedavg",), rounds=1)

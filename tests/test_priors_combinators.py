@@ -149,6 +149,7 @@ def test_shuffling_moves_links_of_the_published_graph() -> None:
     assert (one != other).any()
 
 
+@pytest.mark.slow
 def test_combinators_work_inside_programs() -> None:
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[as_priors(uniform(np.ones((12, 12), bool)))[:2]] * 3)[0]
 

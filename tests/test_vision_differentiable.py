@@ -43,6 +43,7 @@ def test_areas_are_averaged_as_opencv_does(old: int, new: int):
     np.testing.assert_allclose(weights @ picture @ weights.T, theirs, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_still_face_is_grey_and_has_finite_derivatives():
     parameters = Parameters(tolerance=0.0, scales=1, warps=1, inner=3, outer=1, rounding=None)
     face = jnp.array(np.clip(128 + 40 * smooth(2, SIZE, SIZE), 0, 255))

@@ -45,6 +45,7 @@ def error(take: Take, settings: Settings) -> float:
     return float(np.sqrt(((measured[rows, columns, :2] - muscle_motion(take)) ** 2).sum(1).mean()))
 
 
+@pytest.mark.slow
 def test_a_head_that_moves_twice_as_far_costs_little():
     filmed = takes(2.0, 3, 1)
     with_it = np.mean([error(take, Settings()) for take in filmed])

@@ -51,6 +51,7 @@ def midpoints(cases: Sequence[Filmed]) -> list[int]:
     return [len(case.frames) // 2 for case in cases]
 
 
+@pytest.mark.slow
 def test_the_apex_is_spotted_within_a_frame_at_30_fps():
     cases = slow_camera()
     error = errors(cases, [spot_apex(case.frames, case.landmarks) for case in cases])

@@ -182,6 +182,7 @@ def motion_and_slopes(parameters: Parameters = QUICK):
 
 
 @pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.slow
 def test_the_derivative_in_a_picture_is_that_of_finite_differences(which: int):
     pictures = [picture.astype(np.float32) for picture in pair((18, 16))]
     change = np.random.default_rng(1).standard_normal((18, 16)).astype(np.float32)
@@ -200,6 +201,7 @@ def test_derivatives_of_flat_pictures_are_finite(onset: int, apex: int):
     assert all(np.isfinite(slope).all() for slope in slopes)
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_last_linearisation_leave_the_flow_as_it_is():
     pictures = [picture.astype(np.float32) for picture in pair((18, 16))]
     whole, slopes = motion_and_slopes()(*pictures)

@@ -28,7 +28,7 @@ class LabShift(NamedTuple):
     def __str__(self) -> str:
         """As in the name of a configuration: one number if all are equal, else the factors that are not 0.
 
-        >>> str(LabShift(*[0.5] * 7)), str(LabShift(light=1, frame_rate=0.25)), str(LabShift())
+        >>> str(LabShift(*[0.5] * 7)), str(LabShift(light=1.0, frame_rate=0.25)), str(LabShift())
         ('0.5', 'frame_rate0.25-light1', '0')
         """
         if len(set(self)) == 1:
@@ -74,7 +74,7 @@ def shift_of_name(text: str) -> LabShift:
     Raises:
         ValueError: it is not written so.
 
-    >>> shift_of_name(str(LabShift(light=1, frame_rate=0.25))) == LabShift(light=1, frame_rate=0.25)
+    >>> shift_of_name(str(LabShift(light=1.0, frame_rate=0.25))) == LabShift(light=1, frame_rate=0.25)
     True
     """
     return parse_shift(",".join(_assignments(text)) or text)

@@ -75,7 +75,7 @@ def labs_named(name: str) -> Labs:
     Raises:
         ValueError: it is no name of labs.
 
-    >>> labs_named(Labs(4, LabShift(light=1)).name) == Labs(4, LabShift(light=1))
+    >>> labs_named(Labs(4, LabShift(light=1.0)).name) == Labs(4, LabShift(light=1.0))
     True
     """
     found = re.fullmatch(r"labs-(\d+)-(.+)", name)
@@ -87,7 +87,7 @@ def labs_named(name: str) -> Labs:
 def labs_of(labs: Labs) -> tuple[Lab, ...]:
     """Every lab, with the numbers of its people one after the other.
 
-    >>> [(lab.name, lab.population.num_subjects) for lab in labs_of(Labs(3, LabShift(subjects=1)))]
+    >>> [(lab.name, lab.population.num_subjects) for lab in labs_of(Labs(3, LabShift(subjects=1.0)))]
     [('lab1', 10), ('lab2', 12), ('lab3', 38)]
     """
     sizes = num_subjects(labs)
