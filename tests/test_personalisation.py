@@ -65,10 +65,10 @@ def test_a_panel_for_each_shift_shows_both_lines_over_the_self_weight():
     assert [axes.get_title() for axes in figure.axes] == ["lab shift 0", "lab shift 0.5", "lab shift 1"]
     for axes, shift in zip(figure.axes, SHIFTS, strict=True):
         lines = {line.get_label(): line for line in axes.get_lines()}
-        np.testing.assert_allclose(lines["less FedAvg"].get_xdata(), WEIGHTS)
+        np.testing.assert_allclose(lines["minus FedAvg"].get_xdata(), WEIGHTS)
         slope = -0.1 + 0.2 * shift
-        np.testing.assert_allclose(lines["less FedAvg"].get_ydata(), np.array(WEIGHTS) * slope, atol=1e-12)
-        np.testing.assert_allclose(lines["less Local only"].get_ydata(), (np.array(WEIGHTS) - 1) * slope, atol=1e-12)
+        np.testing.assert_allclose(lines["minus FedAvg"].get_ydata(), np.array(WEIGHTS) * slope, atol=1e-12)
+        np.testing.assert_allclose(lines["minus Local only"].get_ydata(), (np.array(WEIGHTS) - 1) * slope, atol=1e-12)
     assert "synthetic" in figure.get_suptitle()
 
 

@@ -1,4 +1,4 @@
-"""When personalising pays: UF1 of an algorithm less that of local-only and of FedAvg, by how strongly labs differ.
+"""When personalising pays: UF1 of an algorithm minus that of local-only and of FedAvg, by how strongly labs differ.
 
 One line of panels for each algorithm that depends on another swept setting, such as P-FedProx on the self weight; one
 column for each lab shift.
@@ -34,7 +34,7 @@ class PanelLine(NamedTuple):
 
 
 def gains(rows: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
-    """UF1 of each row less that of local-only and of FedAvg, on the same clips and with the same settings.
+    """UF1 of each row minus that of local-only and of FedAvg, on the same clips and with the same settings.
 
     Args:
         rows: as rows.csv.
@@ -110,7 +110,7 @@ def _figure(lines: Sequence[PanelLine], *, synthetic: bool) -> Figure:
             axes.set_title(heading_of_panel, fontsize=10)
         for unused in own_panels[len(parts) :]:
             unused.remove()
-        own_panels[0].set_ylabel(f"{line.name}\nUF1 less that of the other", fontsize=9)
+        own_panels[0].set_ylabel(f"{line.name}\nUF1 minus that of the other", fontsize=9)
     panels[0][-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, fontsize=9)
     return figure
 
@@ -121,7 +121,7 @@ def _panel(axes: Axes, part: pd.DataFrame, setting: str, colours: dict[str, str]
     for over, line in part.groupby("over", sort=False):
         line = line.set_index(setting).loc[[value for value in values if value in set(line[setting])]]
         at = line.index.to_numpy(float) if numeric else np.array([values.index(value) for value in line.index])
-        axes.plot(at, line["uf1"], color=colours[str(over)], marker="o", lw=1.8, label=f"less {over}")
+        axes.plot(at, line["uf1"], color=colours[str(over)], marker="o", lw=1.8, label=f"minus {over}")
         axes.fill_between(at, line["uf1_low"], line["uf1_high"], color=colours[str(over)], alpha=0.15, lw=0)
     axes.axhline(0, color="#666666", lw=1)
     scale_axis(axes, values, numeric)
