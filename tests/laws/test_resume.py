@@ -6,18 +6,21 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from toy_federation import assert_identical, clients_data, initial_client, toy_update, train
+from toy_federation import KEY, assert_identical, clients_data, initial_client, toy_update, train
 
 from fedpsyau_jax.federated import (
     FedState,
+    Problem,
     algorithms,
     anchored_at_start,
     averaging,
     federated,
     keep_group,
     keep_state,
+    label_by_path,
     num_examples,
     p_fedprox,
+    run,
     with_participation,
 )
 
@@ -34,6 +37,10 @@ def saved_and_loaded(state: FedState) -> FedState:
     file.seek(0)
     with np.load(file) as arrays:
         return jax.tree.unflatten(structure, [arrays[name] for name in arrays.files])
+
+
+def head_is_outward(params: Any) -> Any:
+    return label_by_path(params, {"head": lambda path: path[-1] == "outward"})
 
 
 def one_round(state: FedState) -> tuple[FedState, Any]:
@@ -76,11 +83,12 @@ def test_everything_that_an_algorithm_can_remember_is_resumed():
     strategy = keep_group(algorithms.fedadam(weights, 0.01), "head")
     strategy = strategy._replace(messages=scaffold.messages, client=scaffold.client, statistics=averaging(weights))
     strategy = with_participation(strategy, weights, 0.6)
-    states = [federated(strategy, UPDATE).init(initial_client())]
+    algorithm = federated(strategy, UPDATE, problem=Problem(labels=head_is_outward))
+    states = [algorithm.init(initial_client())]
     for _ in range(4):
-        states.append(train(strategy, DATA, states[-1], update=UPDATE, num_rounds=1)[0])
+        states.append(run(algorithm, states[-1], DATA, KEY, 1)[0])
     state = saved_and_loaded(states[2])
     for _ in range(2):
-        state, _ = train(strategy, DATA, state, update=UPDATE, num_rounds=1)
+        state, _ = run(algorithm, state, DATA, KEY, 1)
     assert_identical(state, states[-1])
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state))
