@@ -34,6 +34,17 @@ def packed_labels(packing: Packing, params: Params) -> PyTree:
     return labels
 
 
+def head_shape(params: Params) -> tuple[int, int]:
+    """Size of the representation, and number of classes: the shape of the last layer's kernel."""
+    (shape,) = (
+        leaf.shape
+        for path, leaf in jax.tree_util.tree_leaves_with_path(params)
+        if [entry.key for entry in path[-2:]] == ["classify", "kernel"]
+    )
+    size, num_classes = shape
+    return size, num_classes
+
+
 def before_last_layer(model: Model, params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray) -> Array:
     """What the emotion classifier makes of examples before its dropout and last layer, in training: [batch, feat]."""
     seen: list[Array] = []

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.training.packing import Predict, client_packing
-from experiments.training.representation import packed_labels, representation_of
+from experiments.training.representation import head_shape, packed_labels, representation_of
 from experiments.training.store import Store, first_example_batch, look_up
 from fedpsyau_jax.federated import LossFn, Representation
 from fedpsyau_jax.federated.groups import Labels
@@ -86,8 +86,7 @@ def frozen_task(num_classes: int, like: Context) -> Task:
     def predict(_: Context, client: ClientState, batch: Batch) -> PyTree:
         return {"emotion": model.apply(*client, batch, None, train=False)[0]}
 
-    task = _packed(init, lambda _: classification_loss(model), predict, gather, like, {})
-    return _with_representation(task, lambda _: model, gather, num_classes, like)
+    return _packed(init, lambda _: classification_loss(model), predict, gather, like, {}, lambda _: model)
 
 
 def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates: Mapping[str, float]) -> Task:
@@ -112,8 +111,7 @@ def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates:
         outputs, _ = model(context).apply(*client, batch, None, train=False)
         return {"emotion": outputs.emotion_logits, "au": outputs.au.logits}
 
-    task = _packed(init, loss, predict, _gather, like, rates)
-    return _with_representation(task, model, _gather, num_classes, like)
+    return _packed(init, loss, predict, _gather, like, rates, model)
 
 
 def detection_task(choices: NetworkSettings, like: Context) -> Task:
@@ -176,10 +174,17 @@ def _packed(
     gather: Callable[[Context, Batch], Batch],
     like: Context,
     rates: Mapping[str, float],
+    classifier: Callable[[Context], Model] | None = None,
 ) -> Task:
-    """Adapt a network's functions to packed clients and batches of indices."""
+    """Adapt a network's functions to packed clients and batches of indices; a classifier of emotions has a head."""
     shapes = jax.eval_shape(init, jax.random.key(0), like)
     packed = client_packing(shapes)
+
+    def representation(context: Context) -> Representation:
+        assert classifier is not None
+        size, num_classes = head_shape(shapes.params)
+        return representation_of(classifier(context), packed.unpack, partial(gather, context), num_classes, size)
+
     return Task(
         init=lambda key, context: packed.pack(init(key, context)),
         loss=lambda context: packed.loss(loss(context), partial(gather, context)),
@@ -188,22 +193,5 @@ def _packed(
         unpack_client=packed.unpack,
         rates=(lambda: packed.params.pack(module_rates(shapes.params, rates))) if rates else None,
         labels=lambda _: packed_labels(packed.params, shapes.params),
+        representation=representation if classifier else None,
     )
-
-
-def _with_representation(
-    task: Task,
-    model: Callable[[Context], Model],
-    gather: Callable[[Context, Batch], Batch],
-    num_classes: int,
-    like: Context,
-) -> Task:
-    def representation(context: Context, size: int) -> Representation:
-        return representation_of(model(context), task.unpack_client, partial(gather, context), num_classes, size)
-
-    def features(context: Context, key: PRNGKeyArray) -> Array:
-        client, first = task.init(key, context), Batch(jnp.zeros(1, jnp.int32), jnp.ones(1))
-        return representation(context, 0).features(client.params, client.model_state, first, key)
-
-    size = jax.eval_shape(features, like, jax.random.key(0)).shape[-1]
-    return task._replace(representation=lambda context: representation(context, size))
