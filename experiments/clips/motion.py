@@ -9,8 +9,8 @@ from jaxtyping import Bool, Float, UInt8
 from fedpsyau_jax.vision.crop import crop, crop_points
 from fedpsyau_jax.vision.landmarks import BROWS, EYES, MOUTH
 from fedpsyau_jax.vision.sample import Settings
-from fedpsyau_jax.vision.spotting import expressive_region
-from fedpsyau_jax.vision.stabilise import Affine, head_motion, without_head_motion
+from fedpsyau_jax.vision.spotting import dense_inverse_search, expressive_region
+from fedpsyau_jax.vision.stabilise import Affine, head_motion, undone, without_head_motion
 from fedpsyau_jax.vision.strain import optical_strain
 
 Grey = UInt8[np.ndarray, "rows columns"]
@@ -55,24 +55,9 @@ def motion_between(before: Grey, after: Grey, points: Points, settings: Settings
     transform = head_motion(first, second, placed)
     usual = settings.stabilise is without_head_motion
     still = undone(second, transform) if usual else settings.stabilise(first, second, placed)
-    strain = optical_strain(fast_flow(first, still))
+    strain = optical_strain(dense_inverse_search(first, still))
     whole, brows, eyes, lower = (float(np.percentile(strain[region], 90)) for region in regions(placed, size))
     return Motion(moved_by(transform, placed), whole, brows, eyes, lower, agreement_of(first, still, placed))
-
-
-def fast_flow(first: Grey, second: Grey) -> Float[np.ndarray, "height width 2"]:
-    """Dense optical flow in milliseconds.
-
-    Source: Kroeger et al., "Fast optical flow using dense inverse search", ECCV 2016.
-    """
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(first, second, np.empty(0, np.float32))
-
-
-def undone(face: Grey, transform: Affine) -> Grey:
-    """A face with the head's motion taken out, as ``without_head_motion`` does with a motion that is known."""
-    how = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    still = cv2.warpAffine(face, transform, face.shape[::-1], flags=how, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(still, np.uint8)
 
 
 def moved_by(transform: Affine, points: Points) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.clips.faces import FaceFinder
 from experiments.clips.footage import Footage, Frame
-from experiments.clips.motion import NONE, fast_flow, motion_between
+from experiments.clips.motion import NONE, motion_between
 from experiments.clips.predictor import Predictor, Reading
 from experiments.clips.results import Event, Mark
 from experiments.clips.spotting import rate_for, strength
@@ -17,7 +17,7 @@ from experiments.clips.tracking import Anchor, Seen, anchor_at, follow
 from experiments.clips.windows import Entry, Spotted, chunks
 from fedpsyau_jax.vision.plausible import unbounded
 from fedpsyau_jax.vision.sample import make_sample
-from fedpsyau_jax.vision.spotting import smooth
+from fedpsyau_jax.vision.spotting import dense_inverse_search, smooth
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,10 @@ def _reading(reader: Reader, onset: Seen, apex: Seen) -> Reading:
 
 def _marks(reader: Reader, spotted: Spotted, reading: Reading, number: int) -> dict[int, Mark]:
     """Action units of every frame of an event by fast flow from its onset, and of the apex as they were read."""
-    first, settings = spotted.entries[0].seen, replace(reader.predictor.settings, flow=fast_flow, bound=unbounded)
+    first, settings = (
+        spotted.entries[0].seen,
+        replace(reader.predictor.settings, flow=dense_inverse_search, bound=unbounded),
+    )
     names = reader.predictor.ensemble.au_names
     nothing = np.full(len(names), np.nan)
     found = dict[int, np.ndarray]()

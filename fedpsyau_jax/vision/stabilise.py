@@ -63,11 +63,15 @@ def _track(first: Grey, second: Grey, corners: np.ndarray) -> tuple[np.ndarray, 
 
 def without_head_motion(onset: Grey, apex: Grey, points: Float[np.ndarray, "68 2"]) -> Grey:
     """Warp the apex to undo the head motion."""
-    height, width = onset.shape
+    return undone(apex, head_motion(onset, apex, points))
+
+
+def undone(face: Grey, motion: Affine) -> Grey:
+    """A face without a known motion of the head."""
     return cv2.warpAffine(
-        apex,
-        head_motion(onset, apex, points),
-        (width, height),
+        face,
+        motion,
+        face.shape[::-1],
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
