@@ -11,7 +11,7 @@ import numpy as np
 
 from data.dataset import Dataset
 from experiments.clips.recipe import settings_of_data
-from experiments.inputs.databases import AU_NAMES, PRETRAINING, data_folder, load_datasets
+from experiments.inputs.databases import AU_NAMES, PRETRAINING, load_datasets, refuse_missing
 from experiments.inputs.detectors import FACTS, read_detectors
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.results.read import FinishedRun, experiment_of, read_finished
@@ -22,18 +22,11 @@ from experiments.run.progress import Stages
 from experiments.training.attending import last_ratio
 from experiments.training.prepare import facts_of
 from experiments.training.restore import KeptNetwork, Restored, restore
+from experiments.training.store import Detector
 from fedpsyau_jax.options import did_you_mean
 from fedpsyau_jax.priors import Priors, published
 from fedpsyau_jax.types import ClientState
 from fedpsyau_jax.vision.sample import Settings
-
-
-class Detector(NamedTuple):
-    """An AU detector as it is used: weights, priors and prior ratio."""
-
-    client: ClientState
-    priors: Priors
-    ratio: float
 
 
 class Member(NamedTuple):
@@ -207,11 +200,7 @@ def _pretrained(folder: RunFolder, data_dir: Path | None, row: str | None, stage
 def _pretraining_data(run: FinishedRun, data_dir: Path | None, stages: Stages) -> tuple[Dataset, ...]:
     """The data of a pretraining; nothing is rendered or built that is not there."""
     for facts in run.data["databases"]:
-        if not (data_folder(data_dir) / facts["name"]).is_dir():
-            raise ValueError(
-                f"{run.path} was run on {facts['name']}, which is not in {data_folder(data_dir)}: give its place with "
-                "--data-dir"
-            )
+        refuse_missing(run.path, facts["name"], data_dir)
     datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages))
     consequence = "a clip cannot be compared with them; pretrain again"
     check_databases(run.folder, [facts_of(one) for one in datasets], consequence)

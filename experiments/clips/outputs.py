@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.clips.networks import Detector, Member
+from experiments.clips.networks import Member
 from experiments.inputs.network_settings import NetworkSettings
+from experiments.training.store import Detector
 from fedpsyau_jax.models.fedpsyau import AUOutputs, Detected, au_detector, emotion_classifier
 from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, PyTree
 

@@ -32,6 +32,16 @@ def data_folder(chosen: Path | None) -> Path:
     return Path(chosen or environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
+def refuse_missing(run: Path, name: str, data_dir: Path | None) -> None:
+    """Refuse a database of a finished run that is not in the data folder, before anything is rendered or built.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    if not ((place := data_folder(data_dir)) / name).is_dir():
+        raise ValueError(f"{run} was run on {name}, which is not in {place}: give its place with --data-dir")
+
+
 def load_databases(
     settings: RecognitionSettings, data_dir: Path | None, copies: Sequence[str], stages: Stages
 ) -> list[Dataset]:

@@ -11,7 +11,7 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.inputs import detectors as au_init
 from experiments.inputs.checks import check_ablate, check_fed, check_mer
-from experiments.inputs.databases import data_folder, load_databases
+from experiments.inputs.databases import data_folder, load_databases, refuse_missing
 from experiments.inputs.plugins import is_plugin
 from experiments.inputs.prior_files import check_priors_unchanged
 from experiments.inputs.settings import AblateSettings, FedSettings, MerSettings, RecognitionSettings
@@ -190,12 +190,10 @@ def _refuse_partly_trained(run: FinishedRun, prepared: Prepared) -> None:
 def _same_data(
     folder: RunFolder, settings: RecognitionSettings, data_dir: Path | None, stages: Stages
 ) -> list[Dataset]:
-    databases, place = folder.read_facts("data.json", "databases")["databases"], data_folder(data_dir)
+    databases = folder.read_facts("data.json", "databases")["databases"]
     for name, facts in zip(cycle(settings.database), databases, strict=False):
-        if not is_plugin(name) and not (place / facts["name"]).is_dir():
-            raise ValueError(
-                f"{folder.path} was run on {facts['name']}, which is not in {place}: give its place with --data-dir"
-            )
+        if not is_plugin(name):
+            refuse_missing(folder.path, facts["name"], data_dir)
     datasets = load_databases(settings, data_dir, (), stages)
     check_databases(folder, [facts_of(one) for one in datasets], "its networks cannot be tested on them; run it again")
     return datasets
