@@ -77,14 +77,12 @@ def least_of(settings: FedSettings) -> "Least":
     (Least(subjects=2, examples=2), Least(subjects=3, examples=3), Least(subjects=1, examples=2))
     """
     from fedpsyau_jax.splits import Least
+    from fedpsyau_jax.splits.clients import num_tested
 
     if settings.split == "examples":
         return Least(1, 2)
     trained = 2 if settings.validation_share else 1
 
-    def enough(number: int) -> bool:
-        num_test = max(1, min(round((1 - settings.train_share) * number), number - 1))
-        return number - num_test >= trained
-
-    number = next((number for number in range(2, _MOST_SUBJECTS) if enough(number)), _MOST_SUBJECTS)
+    enough = (n for n in range(2, _MOST_SUBJECTS) if n - num_tested(n, settings.train_share) >= trained)
+    number = next(enough, _MOST_SUBJECTS)
     return Least(number, number)

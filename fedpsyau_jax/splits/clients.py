@@ -40,7 +40,7 @@ def by_subject(
             f"a client has the single subject {names[0]}, which cannot be on both sides of a split by subject: "
             "use fewer clients, or --split=examples"
         )
-    num_test = np.clip(round((1 - train_share) * len(names)), 1, len(names) - 1)
+    num_test = num_tested(len(names), train_share)
     return ~np.isin(subjects, generator.permutation(names)[:num_test])
 
 
@@ -60,8 +60,17 @@ def by_example(
     count = len(examples)
     if count < 2:
         raise ValueError("a client has a single example, which cannot be split: use fewer clients")
-    num_test = np.clip(round((1 - train_share) * count), 1, count - 1)
+    num_test = num_tested(count, train_share)
     return ~np.isin(np.arange(count), generator.permutation(count)[:num_test])
+
+
+def num_tested(count: int, train_share: float) -> int:
+    """How many of so many subjects (or examples) are for testing: at least one, and not all.
+
+    >>> num_tested(10, 0.7), num_tested(2, 0.9)
+    (3, 1)
+    """
+    return max(1, min(round((1 - train_share) * count), count - 1))
 
 
 LEAST: Mapping[Division, Least] = {by_subject: Least(2, 2), by_example: Least(1, 2)}
