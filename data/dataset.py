@@ -49,6 +49,11 @@ class Dataset:
     row: np.ndarray = field(default_factory=partial(np.zeros, 0, int))
     site: np.ndarray = field(default_factory=partial(np.zeros, 0, str))
 
+    @property
+    def database(self) -> str:
+        """Name of the database, without configuration and version."""
+        return self.name.partition("/")[0]
+
 
 def load(
     name: str = "synthetic",
@@ -136,7 +141,7 @@ def _columns(records: Sequence[Mapping[str, Any]], order: Sequence[int], names: 
 def sites_of(dataset: Dataset) -> np.ndarray:
     """[examples] where each example was recorded; the database's name where the dataset does not say."""
     given = np.asarray(dataset.site)
-    return given if given.size else np.full(len(dataset.clip), dataset.name.partition("/")[0])
+    return given if given.size else np.full(len(dataset.clip), dataset.database)
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -159,10 +164,9 @@ def with_classes(dataset: Dataset, num_classes: int) -> Dataset:
     Raises:
         ValueError: another number of classes, or no sample is left.
     """
-    database = dataset.name.partition("/")[0]
-    names = class_names(num_classes, database)
+    names = class_names(num_classes, dataset.database)
     emotions = emotions_of(dataset)
-    classes = [emotion and class_name(emotion, num_classes, database) for emotion in emotions]
+    classes = [emotion and class_name(emotion, num_classes, dataset.database) for emotion in emotions]
     labels = [name or _unclassed(emotion, num_classes) for emotion, name in zip(emotions, classes, strict=True)]
     return with_labels(dataset, names, labels, f"the {num_classes} classes")
 

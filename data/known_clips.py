@@ -80,10 +80,9 @@ def clips_of(dataset: "Dataset") -> list[Classed]:
     Raises:
         ValueError: another database.
     """
-    database = dataset.name.partition("/")[0]
     labels = [dataset.class_names[place] for place in dataset.examples.emotion]
     return [
-        (clip_name(database, subject, clip), label)
+        (clip_name(dataset.database, subject, clip), label)
         for subject, clip, label in zip(dataset.subject, dataset.clip, labels, strict=True)
     ]
 

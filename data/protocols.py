@@ -114,7 +114,6 @@ def with_composite2019(dataset: "Dataset") -> "Dataset":
     """
     from data.dataset import emotions_of, with_labels
 
-    database = dataset.name.partition("/")[0]
     rows = zip(dataset.subject, dataset.clip, emotions_of(dataset), strict=True)
-    labels = [composite2019(database, *row) for row in rows]
+    labels = [composite2019(dataset.database, *row) for row in rows]
     return with_labels(dataset, THREE, labels, "composite2019")

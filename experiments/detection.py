@@ -96,7 +96,7 @@ def keep_detectors(prepared: Prepared, run: Run) -> None:
         return
     if not prepared.settings.sweep:
         subjects = np.unique(prepared.corpus.subject).tolist()
-        databases = [one.name.partition("/")[0] for one in prepared.datasets]
+        databases = [one.database for one in prepared.datasets]
         save_detectors(run.folder, trained_detectors(prepared, run), prepared.settings.network, subjects, databases)
     shutil.rmtree(run.folder.path / networks.FOLDER)
 

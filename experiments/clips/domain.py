@@ -75,7 +75,7 @@ def distances(
       fps: of the clip; None if unknown.
       face: side of the face's square in its frames, pixels; None without a face.
     """
-    names = [one.name.partition("/")[0] for one in datasets]
+    names = [one.database for one in datasets]
     rates = [rate for name in names for rate in FPS.get(name, ())]
     sizes = [size for name in names for size in FACE_PIXELS.get(name, ())]
     measures = [

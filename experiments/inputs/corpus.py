@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.inputs.joining import database_name, prefixed
+from experiments.inputs.joining import prefixed
 from fedpsyau_jax.splits import Split, by_subject, single_client
 from fedpsyau_jax.types import Examples
 
@@ -37,7 +37,7 @@ def join(datasets: list[Dataset]) -> Corpus:
       ValueError: no AU is labelled at all.
     """
     examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
-    names = [database_name(one) for one in datasets]
+    names = [one.database for one in datasets]
     database = np.repeat(names, [len(one.clip) for one in datasets])
     pairs = list(zip(names, datasets, strict=True))
     subject = np.concatenate([prefixed(name, one.subject) for name, one in pairs])

@@ -16,11 +16,6 @@ FEWEST_CLASSES = 3
 """Classes of databases that differ: those that every protocol can be mapped to."""
 
 
-def database_name(dataset: Dataset) -> str:
-    """Name of a database, without configuration and version."""
-    return dataset.name.partition("/")[0]
-
-
 def with_common_classes(names: Sequence[str], datasets: Sequence[Dataset], classes: int | None) -> list[Dataset]:
     """Map databases to the same emotion classes.
 
@@ -46,7 +41,7 @@ def with_common_classes(names: Sequence[str], datasets: Sequence[Dataset], class
             )
     mapped = [with_classes(one, number) for one in datasets]
     if len({one.class_names for one in mapped}) > 1:
-        listed = "; ".join(f"{database_name(one)}: {', '.join(one.class_names)}" for one in mapped)
+        listed = "; ".join(f"{one.database}: {', '.join(one.class_names)}" for one in mapped)
         raise ValueError(f"--classes={number}: the databases have other classes ({listed}); choose 3 or 4")
     return mapped
 
@@ -75,7 +70,7 @@ def joined(datasets: Sequence[Dataset]) -> Dataset:
     """
     if len(datasets) == 1:
         return datasets[0]
-    names = [database_name(one) for one in datasets]
+    names = [one.database for one in datasets]
     if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise ValueError(f"two databases are called {twice[0]}, so that nobody could tell their subjects apart")
     together = Dataset(
@@ -112,5 +107,5 @@ def prefixed(database: str, names: Sequence[str] | np.ndarray) -> np.ndarray:
 
 
 def _sites(dataset: Dataset) -> np.ndarray:
-    sites, name = sites_of(dataset), database_name(dataset)
+    sites, name = sites_of(dataset), dataset.database
     return prefixed(name, sites) if len(np.unique(sites)) > 1 else np.full(len(sites), name)

@@ -14,7 +14,7 @@ import numpy as np
 from data.dataset import Dataset
 from experiments.inputs.databases import data_folder, load_pretraining_dataset
 from experiments.inputs.detectors import PretrainedDetectors, detector_like
-from experiments.inputs.joining import database_name, prefixed
+from experiments.inputs.joining import prefixed
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.priors import annotations_of, prior_named
 from experiments.inputs.settings import RecognitionSettings, RunSettings
@@ -94,7 +94,7 @@ def detector_source(
 
     ready = partial(stored_detector, settings=settings, dataset=dataset, data_dir=data_dir)
     subjects = np.unique(dataset.subject)
-    seen = subjects if len(databases) == 1 else prefixed(database_name(dataset), subjects)
+    seen = subjects if len(databases) == 1 else prefixed(dataset.database, subjects)
     return DetectorSource(seen.tolist(), pretrained, ready)
 
 

@@ -13,7 +13,7 @@ from data.dataset import Dataset
 from experiments.inputs.corpus import Corpus, join
 from experiments.inputs.databases import load_databases
 from experiments.inputs.detectors import PretrainedDetectors
-from experiments.inputs.joining import database_name, joined
+from experiments.inputs.joining import joined
 from experiments.inputs.prior_files import keep_priors
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
@@ -101,7 +101,7 @@ def prepare_on(
     """As ``prepare``, with databases that are already loaded."""
     of_labs = isinstance(settings, FedSettings) and settings.labs is not None
     dataset = shifted(datasets) if of_labs and len(datasets) > 1 else joined(datasets)
-    names = list(dict.fromkeys(database_name(one) for one in datasets))
+    names = list(dict.fromkeys(one.database for one in datasets))
     repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:

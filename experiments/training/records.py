@@ -10,7 +10,7 @@ from scipy.special import expit as sigmoid
 from scipy.special import softmax
 
 from data.dataset import Dataset, sites_of
-from experiments.inputs.joining import database_name, database_of_site
+from experiments.inputs.joining import database_of_site
 from experiments.inputs.shifts import shift_and_lab
 from experiments.inputs.splits import client_names
 from experiments.results import schema
@@ -176,7 +176,7 @@ def _origin(prepared: Prepared, test: np.ndarray) -> dict[str, np.ndarray]:
     data = prepared.corpus
     if not isinstance(data, Dataset):
         return {}
-    if len({database_name(one) for one in prepared.datasets}) > 1:
+    if len({one.database for one in prepared.datasets}) > 1:
         return {"database": database_of_site(sites_of(data)[test])}
     _, sites = shift_and_lab(sites_of(data))
     return {"site": sites[test]} if len(np.unique(sites)) > 1 else {}
