@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from data.dataset import Dataset
-from experiments.inputs.joining import prefixed
+from experiments.inputs.joining import all_examples, prefixed
 from fedpsyau_jax.splits import Split, by_subject, single_client
 from fedpsyau_jax.types import Examples
 
@@ -36,7 +36,7 @@ def join(datasets: list[Dataset]) -> Corpus:
     Raises:
       ValueError: no AU is labelled at all.
     """
-    examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
+    examples = all_examples(datasets)
     names = [one.database for one in datasets]
     database = np.repeat(names, [len(one.clip) for one in datasets])
     pairs = list(zip(names, datasets, strict=True))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,6 +12,7 @@ from data.dataset import Dataset, fingerprint, sites_of, with_classes
 from data.labels import EMOTIONS, class_names
 from experiments.inputs.plugins import is_plugin
 from experiments.inputs.settings import CLASSES
+from fedpsyau_jax.types import Examples
 
 FEWEST_CLASSES = 3
 """Classes of databases that differ: those that every protocol can be mapped to."""
@@ -56,6 +58,17 @@ def _usual_number(names: Sequence[str], datasets: Sequence[Dataset]) -> int | No
     return FEWEST_CLASSES if len(usual) > 1 else next((number for number in numbers if number), None)
 
 
+def all_examples(datasets: Sequence[Dataset]) -> Examples:
+    """The examples of several datasets, one after the other."""
+    examples: Examples = jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets))
+    return examples
+
+
+def all_drops(datasets: Sequence[Dataset]) -> dict[str, Any]:
+    """Metadata of several datasets together: what was dropped of each."""
+    return {"dropped": [drop for one in datasets for drop in one.metadata.get("dropped", [])]}
+
+
 def joined(datasets: Sequence[Dataset]) -> Dataset:
     """One database as it is; several as one, with subjects, clips and sites as database/name.
 
@@ -75,14 +88,14 @@ def joined(datasets: Sequence[Dataset]) -> Dataset:
         raise ValueError(f"two databases are called {twice[0]}, so that nobody could tell their subjects apart")
     together = Dataset(
         name="+".join(names),
-        examples=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets)),
+        examples=all_examples(datasets),
         subject=np.concatenate([prefixed(name, one.subject) for name, one in zip(names, datasets, strict=True)]),
         clip=np.concatenate([prefixed(name, one.clip) for name, one in zip(names, datasets, strict=True)]),
         class_names=datasets[0].class_names,
         au_names=datasets[0].au_names,
         synthetic=any(one.synthetic for one in datasets),
         fingerprint="",
-        metadata={"dropped": [drop for one in datasets for drop in one.metadata.get("dropped", [])]},
+        metadata=all_drops(datasets),
         site=np.concatenate([_sites(one) for one in datasets]),
     )
     return replace(together, fingerprint=fingerprint(together))

@@ -8,10 +8,10 @@ shift.
 from collections.abc import Sequence
 from dataclasses import replace
 
-import jax
 import numpy as np
 
 from data.dataset import Dataset, fingerprint, sites_of
+from experiments.inputs.joining import all_drops, all_examples
 from experiments.inputs.settings import FedSettings
 from fedpsyau_jax.splits import Split
 from fedpsyau_jax.synthesis.lab_shift import parse_shift
@@ -28,12 +28,12 @@ def shifted(datasets: Sequence[Dataset]) -> Dataset:
     together = replace(
         datasets[0],
         name="synthetic/labs",
-        examples=jax.tree.map(lambda *leaves: np.concatenate(leaves), *(one.examples for one in datasets)),
+        examples=all_examples(datasets),
         subject=np.concatenate([one.subject for one in datasets]),
         clip=np.concatenate([[f"{shift}/{clip}" for clip in one.clip] for shift, one in pairs]),
         site=np.concatenate([[f"{shift}/{site}" for site in sites_of(one)] for shift, one in pairs]),
         row=np.concatenate([one.row for one in datasets]),
-        metadata={"dropped": [drop for one in datasets for drop in one.metadata.get("dropped", [])]},
+        metadata=all_drops(datasets),
     )
     return replace(together, fingerprint=fingerprint(together))
 
