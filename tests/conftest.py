@@ -36,6 +36,14 @@ def quick_compilation() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
+def double_precision() -> Iterator[None]:
+    """For modules whose numbers agree to more digits than float32 has."""
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", False)
+
+
+@pytest.fixture(scope="module")
 def weights() -> ClientState:
     """Of the smallest network, drawn without compiling anything."""
     generator = np.random.default_rng(0)

@@ -1,6 +1,6 @@
 """Laws of the published algorithms: their special cases, fixed points, the order of clients, and who takes part."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from tests.papers.closed_forms import SCALAR, C, H, N, minimiser
 from tests.papers.paper_federation import data_of, logistic_loss, quadratic_loss, quadratics, softmax_loss, train
 from tests.papers.paper_problem import logistic, representations
 
+pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
 LOGISTIC, DEEP = logistic(), representations()
 SIZES = LOGISTIC.sizes
 Build = Callable[[Any], fed.Strategy]
@@ -38,15 +39,6 @@ ALGORITHMS: dict[str, Build] = {
 }
 QUICK = ("scaffold",)
 """What the quick tests compile."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _in_float64() -> Iterator[None]:
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_enable_x64", False)
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def some(names: Any, quick: Any = QUICK) -> list[Any]:

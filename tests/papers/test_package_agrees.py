@@ -1,9 +1,8 @@
 """Every algorithm of the package is its paper's pseudo-code, to 1e-10 over ten rounds in float64."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -32,18 +31,10 @@ from tests.papers.paper_federation import (
 )
 from tests.papers.paper_problem import Problem, Round, logistic, representations
 
+pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
 STEPS = 3
 Build = Callable[[Any], fed.Strategy]
 Reference = Callable[..., list[Round]]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _in_float64() -> Iterator[None]:
-    jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_enable_x64", False)
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def with_outer(strategy: fed.Strategy, rate: float) -> fed.Strategy:
