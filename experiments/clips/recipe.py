@@ -1,18 +1,24 @@
 """How the pictures of a training set became samples: the same must be done to a clip."""
 
-from collections.abc import Callable, Sequence
-from importlib import import_module
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from data.dataset import Dataset
-from fedpsyau_jax.vision import flow, stabilise
 from fedpsyau_jax.vision.crop import SQUARES
+from fedpsyau_jax.vision.flow import JaxTVL1, tvl1
 from fedpsyau_jax.vision.plausible import MotionBound, unbounded
-from fedpsyau_jax.vision.sample import Settings
+from fedpsyau_jax.vision.sample import Settings, name_of
 from fedpsyau_jax.vision.scaling import FixedRange, min_max
+from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
 
-MODULES = ("fedpsyau_jax.vision.flow", "fedpsyau_jax.vision.tvl1")
-"""Where functions of optical flow are."""
+CHOICES: Mapping[str, Sequence[Callable[..., Any]]] = {
+    "square": tuple(SQUARES.values()),
+    "stabilise": (without_head_motion, as_filmed),
+    "flow": (tvl1, JaxTVL1()),
+    "bound": (MotionBound(), unbounded),
+    "scaling": (FixedRange(), min_max),
+}
+"""What a step of a recipe may be."""
 
 
 def settings_of_data(datasets: Sequence[Dataset]) -> Settings:
@@ -46,30 +52,15 @@ def settings_described(name: str, description: dict[str, Any]) -> Settings:
 
     >>> settings_described("mine", Settings().description()) == Settings()
     True
+    >>> settings_described("mine", Settings(flow=JaxTVL1()).description()).flow == JaxTVL1()
+    True
     """
-    choices: dict[str, Any] = {
-        "square": {square.__name__: square for square in SQUARES.values()},
-        "stabilise": {one.__name__: one for one in (stabilise.without_head_motion, stabilise.as_filmed)},
-        "flow": _flows(),
-        "bound": {repr(MotionBound()): MotionBound(), unbounded.__name__: unbounded},
-        "scaling": {repr(FixedRange()): FixedRange(), min_max.__name__: min_max},
-    }
     chosen: dict[str, Any] = {}
-    for field, known in choices.items():
+    for field, choices in CHOICES.items():
+        known = {name_of(choice): choice for choice in choices}
         if (said := description.get(field)) not in known:
             raise ValueError(
                 f"{name} was prepared with {field} {said}, which the package does not have; it has {', '.join(known)}"
             )
         chosen[field] = known[said]
     return Settings(**chosen, face_size=int(description["face_size"]), flow_size=int(description["flow_size"]))
-
-
-def _flows() -> dict[str, Callable[..., Any]]:
-    known: dict[str, Callable[..., Any]] = {flow.tvl1.__name__: flow.tvl1}
-    for module in MODULES:
-        try:
-            found = import_module(module)
-        except ModuleNotFoundError:
-            continue
-        known |= {name: value for name, value in vars(found).items() if name.startswith("tvl1") and callable(value)}
-    return known

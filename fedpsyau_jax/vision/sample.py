@@ -43,8 +43,15 @@ class Settings:
     def description(self) -> dict[str, str | int]:
         """The choices by name, for a file."""
         choices = {name: getattr(self, name) for name in ("square", "stabilise", "flow", "bound", "scaling")}
-        named = {name: getattr(choice, "__name__", repr(choice)) for name, choice in choices.items()}
-        return named | {"face_size": self.face_size, "flow_size": self.flow_size}
+        return {name: name_of(choice) for name, choice in choices.items()} | {
+            "face_size": self.face_size,
+            "flow_size": self.flow_size,
+        }
+
+
+def name_of(choice: Callable[..., object]) -> str:
+    """How a choice of ``Settings`` is described: a function by its name, one with numbers by its representation."""
+    return getattr(choice, "__name__", repr(choice))
 
 
 class Sample(NamedTuple):
