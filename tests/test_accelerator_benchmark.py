@@ -38,14 +38,22 @@ def test_a_section_that_fails_is_noted_and_the_rest_is_measured(monkeypatch: pyt
 
     monkeypatch.setitem(command.SECTIONS, "failing", failing)
     written: list[int] = []
-    report = command.measured(SMALL, ("failing", "flow"), lambda so_far: written.append(len(so_far["sections"])))
+    monkeypatch.setitem(command.SECTIONS, "working", lambda bench: iter([{"what": "second", "s": 1.0}]))
+    report = command.measured(SMALL, ("failing", "working"), lambda so_far: written.append(len(so_far["sections"])))
     assert report["sections"]["failing"]["error"] == "RuntimeError: out of"
     assert report["sections"]["failing"]["records"] == [{"what": "first", "s": "nan"}]
-    assert "not available" in report["sections"]["flow"]["records"][0]["pairs/s"]
+    assert report["sections"]["working"]["records"] == [{"what": "second", "s": 1.0}]
     assert written == [1, 1, 2, 2]
     text = markdown(json.loads(json.dumps(report)))
     assert "### failing (0 s): RuntimeError: out of" in text
     assert "| what | s |" in text
+
+
+def test_flow_is_measured_on_pictures_that_move() -> None:
+    records = list(command.SECTIONS["flow"](SMALL))
+    assert [record["what"] for record in records] == ["2 pairs of 24 x 24 at once"]
+    assert records[0]["pairs/s"] > 0
+    assert 0.05 < records[0]["pixels moved, mean"] < 1.5
 
 
 def test_nothing_new_is_started_when_the_time_is_up() -> None:

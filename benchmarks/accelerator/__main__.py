@@ -17,17 +17,11 @@ from rich.console import Console
 
 from benchmarks.accelerator import measures, reference, scaling
 from benchmarks.accelerator.convolutions import convolutions
+from benchmarks.accelerator.flow import flow
 from benchmarks.accelerator.problem import SIZES
 from benchmarks.accelerator.tables import markdown, rich_tables
 from benchmarks.accelerator.workbench import Record, Workbench, first_line
 from benchmarks.timing import machine
-
-
-def flow(bench: Workbench) -> Iterator[Record]:
-    """Optical flow, pairs a second: the package computes it with OpenCV, on the host."""
-    del bench
-    yield {"what": "TV-L1 flow on the device", "pairs/s": "not available: the package has no flow in JAX"}
-
 
 SECTIONS: dict[str, Callable[[Workbench], Iterator[Record]]] = {
     "rates": measures.rates,

@@ -31,6 +31,8 @@ class Sizes:
       matrix: Rows and columns of the matrices whose product is timed.
       copied: Numbers (float32) of the array whose copy is timed.
       shapes: Shapes of convolutions that are compared, the costliest first.
+      pairs: Pairs of pictures whose flow is measured at once.
+      face: Side of these pictures, pixels.
       scored: Rounds after which precisions are compared by their scores.
       turns: Times that each alternative is timed.
     """
@@ -49,6 +51,8 @@ class Sizes:
     matrix: int = 8192
     copied: int = 2**29
     shapes: int = 6
+    pairs: tuple[int, ...] = (1, 64, 512)
+    face: int = 128
     scored: int = 60
     turns: int = 7
 
@@ -70,6 +74,8 @@ SIZES = {
         matrix=256,
         copied=2**20,
         shapes=1,
+        pairs=(2,),
+        face=24,
         scored=4,
         turns=2,
     ),
