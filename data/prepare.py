@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from data.builder import MicroExpressionBuilder
     from data.copy_builder import CopyBuilder
 
-FLOWS: dict[str, Flow] = {"opencv": tvl1, "jax": JaxTVL1()}
+FLOWS: dict[str, Flow] = {"jax": JaxTVL1(), "opencv": tvl1}
 SCALINGS: dict[str, Scaling] = {"fixed": FixedRange(), "minmax": min_max}
 _SHEET_CLIPS = 10
 
@@ -67,8 +67,8 @@ class Options:
     """Flow to picture: one range for all samples, or each stretched to its own as usually published."""
     crop: Literal["landmarks", "eyes", "wide"] = "landmarks"
     """Square of the face: round its landmarks, brows to chin, or placed by the eyes alone, as usual or wide."""
-    flow: Literal["opencv", "jax"] = "opencv"
-    """TV-L1 by OpenCV, or the same steps by JAX: several times as fast, and on an accelerator if JAX has one."""
+    flow: Literal["jax", "opencv"] = "jax"
+    """TV-L1 by JAX, on an accelerator if it has one, or the same steps by OpenCV, several times as slow."""
     keep_head_motion: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Leave the head's motion in the flow."""
     skip_broken: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False

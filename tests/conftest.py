@@ -1,6 +1,7 @@
 """Shared by test modules."""
 
 import ctypes
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,15 @@ from detector_folders import NETWORK, PRIORS, SEEN
 from experiments.inputs.detectors import Detector, detector_like, save_detectors
 from experiments.run.folder import RunFolder
 from fedpsyau_jax.types import ClientState
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Many modules, in several workers and in the processes that they start, compile the same long programs."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "programs")
+    jax.config.update("jax_compilation_cache_dir", str(folder / "programs"))
 
 
 @pytest.fixture(scope="module", autouse=True)

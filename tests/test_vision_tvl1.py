@@ -1,9 +1,13 @@
 """TV-L1 in JAX against OpenCV's, piece by piece and whole. Small pictures: compiling is most of the time."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache, partial
 from inspect import unwrap
 from itertools import product
+from pathlib import Path
 
 import cv2
 import jax
@@ -22,6 +26,11 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SHAPE = (33, 30)
 QUICK = Parameters(tolerance=0.0, scales=1, warps=2, inner=6, outer=1, rounding=None)
+
+
+def cpu_flags() -> str:
+    told = Path("/proc/cpuinfo")
+    return told.read_text() if told.exists() else ""
 
 
 def texture(shape: tuple[int, int] = SHAPE, seed: int = 0) -> np.ndarray:
@@ -232,3 +241,24 @@ def test_a_fixed_number_of_iterations_finds_nearly_the_same_flow():
     difference = np.abs(ours - fixed)
     print(f"mean {difference.mean():.4f}, 99 % {np.percentile(difference, 99):.3f}, flow {np.abs(ours).mean():.3f}")
     assert difference.mean() < 0.03
+
+
+BITS = """
+import hashlib, os, sys
+import numpy as np
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: int(sys.argv[1])])
+from benchmarks.pairs import synthetic_faces
+from fedpsyau_jax.vision.flow import JaxTVL1
+print(hashlib.sha256(b"".join(JaxTVL1()(*pair).tobytes() for pair in synthetic_faces(3, 128))).hexdigest())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("avx2" not in cpu_flags(), reason="the processor has no AVX2, or does not say")
+def test_bits_do_not_depend_on_the_vector_width_or_on_threads() -> None:
+    def bits(threads: int, isa: str) -> str:
+        flags = {"XLA_FLAGS": f"--xla_cpu_max_isa={isa}" if isa else "", "JAX_PLATFORMS": "cpu"}
+        command = [sys.executable, "-c", BITS, str(threads)]
+        return subprocess.run(command, env=os.environ | flags, capture_output=True, text=True, check=True).stdout
+
+    assert bits(2, "") == bits(1, "AVX2") != bits(1, "SSE4_2")

@@ -14,7 +14,7 @@ from fedpsyau_jax.vision.stabilise import as_filmed, without_head_motion
 CHOICES: Mapping[str, Sequence[Callable[..., Any]]] = {
     "square": tuple(SQUARES.values()),
     "stabilise": (without_head_motion, as_filmed),
-    "flow": (tvl1, JaxTVL1()),
+    "flow": (JaxTVL1(), tvl1),
     "bound": (MotionBound(), unbounded),
     "scaling": (FixedRange(), min_max),
 }

@@ -71,17 +71,12 @@ class JaxTVL1:
         self, onset: UInt8[np.ndarray, "height width"], apex: UInt8[np.ndarray, "height width"]
     ) -> Float[np.ndarray, "height width 2"]:
         """(u, v) in pixels, as of ``tvl1``. The first pair of each size compiles a program."""
-        return np.asarray(compiled_pair(self.parameters, onset.shape)(onset, apex))
+        return np.asarray(compiled(self.parameters, onset.shape)(onset, apex))
 
 
 @cache
-def compiled_pair(parameters: Parameters, size: tuple[int, int]) -> Program:
-    """The program for one pair of a size."""
-    return compiled(parameters, size)
-
-
 def compiled(parameters: Parameters, shape: tuple[int, ...]) -> Program:
-    """The program for pictures of a shape, [height, width] or [pairs, height, width], 8 bits."""
+    """The program for pictures of a shape, [height, width] or [pairs, height, width], 8 bits; compiled once."""
     import jax
 
     from fedpsyau_jax.vision.tvl1 import tvl1_flow

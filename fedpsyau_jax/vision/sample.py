@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from fedpsyau_jax.vision.crop import Square, crop, crop_points, face_box
-from fedpsyau_jax.vision.flow import Flow, Grey, tvl1
+from fedpsyau_jax.vision.flow import Flow, Grey, JaxTVL1
 from fedpsyau_jax.vision.landmarks import network_landmarks
 from fedpsyau_jax.vision.patches import cut_patches
 from fedpsyau_jax.vision.plausible import Bound, MotionBound, MotionError
@@ -25,7 +25,7 @@ class Settings:
     Attributes:
         square: the onset's 68 landmarks -> the square that is cut from both frames.
         stabilise: (onset, apex, 68 landmarks) -> apex with the head kept still.
-        flow: (onset, apex) -> (u, v) in pixels: OpenCV's ``tvl1``, or ``JaxTVL1()``.
+        flow: (onset, apex) -> (u, v) in pixels: ``JaxTVL1()``, or OpenCV's ``tvl1``.
         bound: (onset, apex, flow, 68 landmarks) -> why this can be no face's motion, or nothing.
         scaling: (u, v, strain) -> picture in [0, 1].
         face_size: side of the aligned face, pixels; landmarks and patches live there.
@@ -34,7 +34,7 @@ class Settings:
 
     square: Square = face_box
     stabilise: Callable[..., Grey] = without_head_motion
-    flow: Flow = tvl1
+    flow: Flow = field(default_factory=JaxTVL1)
     bound: Bound = field(default_factory=MotionBound)
     scaling: Scaling = field(default_factory=FixedRange)
     face_size: int = 128
