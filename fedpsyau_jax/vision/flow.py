@@ -7,7 +7,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from fedpsyau_jax.vision.tvl1.parameters import Parameters
 
@@ -31,13 +31,14 @@ class MissingTVL1Error(OSError):
 
 
 def tvl1(
-    onset: UInt8[np.ndarray, "height width"], apex: UInt8[np.ndarray, "height width"]
+    onset: UInt8[np.ndarray, "height width"] | Float32[np.ndarray, "height width"],
+    apex: UInt8[np.ndarray, "height width"] | Float32[np.ndarray, "height width"],
 ) -> Float[np.ndarray, "height width 2"]:
     """TV-L1 flow from onset to apex with OpenCV's defaults.
 
     Args:
-        onset: grey picture.
-        apex: grey picture of the same size.
+        onset: grey picture, 8 bits; or of floats, which OpenCV takes as 0 to 1.
+        apex: as many pixels of the same type.
 
     Returns:
         (u, v) in pixels: a point at x in the onset is at x + (u, v) in the apex. Bit-identical across runs and
