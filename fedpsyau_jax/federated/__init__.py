@@ -1,8 +1,9 @@
 """Federated learning as pure functions over a leading client axis, for any model.
 
 An algorithm is a mixing matrix and a proximal factor (``alias``), and where it must be more, functions that carry their
-numbers (``algorithms``); ``federated`` turns it and one client's ``local_training`` into ``init`` and ``step``; ``run``
-scans over rounds; ``sweep`` stacks algorithms and repeats.
+numbers (``algorithms``). A round has a server's part (``deliver``) and a client's (``client_round``); ``federated``
+makes ``init`` and ``step`` of them and of one client's ``local_training``; ``run`` scans over rounds; ``sweep`` stacks
+algorithms and repeats.
 """
 
 from fedpsyau_jax.federated import algorithms
@@ -24,6 +25,7 @@ from fedpsyau_jax.federated.client import (
     reset_state,
 )
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
+from fedpsyau_jax.federated.client_round import ClientRound, Received, Round, client_round
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
 from fedpsyau_jax.federated.groups import GROUPS, label_by_path
 from fedpsyau_jax.federated.loops import fori_batches, scan_batches
@@ -32,6 +34,7 @@ from fedpsyau_jax.federated.mixing import averaging, isolation, mix, personalise
 from fedpsyau_jax.federated.participation import with_participation
 from fedpsyau_jax.federated.problem import Problem, Representation
 from fedpsyau_jax.federated.regularizers import Regularizer, norm_prox, squared_prox
+from fedpsyau_jax.federated.server_round import Delivery, deliver, report_round
 from fedpsyau_jax.federated.sharding import client_mesh, client_sharding, sharded, state_sharding
 from fedpsyau_jax.federated.strategy import Reports, Strategy, keep_group, structure
 from fedpsyau_jax.federated.sweep import stacked, sweep
@@ -43,15 +46,19 @@ __all__ = [
     "Batch",
     "Broadcast",
     "ClientData",
+    "ClientRound",
     "ClientUpdate",
+    "Delivery",
     "FedState",
     "FederatedAlgorithm",
     "Identified",
     "LossFn",
     "Problem",
+    "Received",
     "Regularizer",
     "Reports",
     "Representation",
+    "Round",
     "Strategy",
     "TrainTest",
     "algorithms",
@@ -59,7 +66,9 @@ __all__ = [
     "averaging",
     "centralised",
     "client_mesh",
+    "client_round",
     "client_sharding",
+    "deliver",
     "equal_batches",
     "evaluated",
     "fedavg",
@@ -80,6 +89,7 @@ __all__ = [
     "p_fedprox",
     "personalised",
     "pooled",
+    "report_round",
     "reset_state",
     "run",
     "scan_batches",

@@ -2,26 +2,23 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fedpsyau_jax.federated.axes import AxisMap, OneStep, sequential
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, reported
+from fedpsyau_jax.federated.axes import AxisMap, sequential
+from fedpsyau_jax.federated.client import ClientUpdate
 from fedpsyau_jax.federated.client_data import Identified
-from fedpsyau_jax.federated.evaluation import evaluated
-from fedpsyau_jax.federated.exchange import Server, exchange, initial_server
-from fedpsyau_jax.federated.mixing import mix
-from fedpsyau_jax.federated.participation import by_those_who_take_part, sitting_out
+from fedpsyau_jax.federated.client_round import ClientRound, Evaluate, Round, client_round, tested_model
+from fedpsyau_jax.federated.exchange import Server, initial_server
 from fedpsyau_jax.federated.problem import Problem
+from fedpsyau_jax.federated.server_round import deliver, report_round
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import (
     Array,
-    Batch,
     ClientState,
-    Float,
     Int,
     Key,
     Metrics,
@@ -31,10 +28,6 @@ from fedpsyau_jax.types import (
 )
 
 __all__ = ["FedState", "FederatedAlgorithm", "federated", "run"]
-
-Evaluate: TypeAlias = Callable[[ClientState, Batch], PyTree]
-SAMPLING, RULE = 2**31 - 2, 2**31 - 3
-"""Folded into the key of a round for draws that are no client's."""
 
 
 class FedState(NamedTuple):
@@ -117,8 +110,10 @@ def federated(
         given.needed("labels", "a matrix for each group of weights, as in FedBN or FedPer,")
     return FederatedAlgorithm(
         init=partial(_initial_state, strategy, own),
-        step=partial(_round, strategy, own, given, over_clients, evaluate),
-        tested=lambda state: jax.vmap(partial(_model, strategy, own))(state.clients, state.memory),
+        step=partial(
+            _round, strategy, own, given, over_clients, client_round(strategy, client_update, given, evaluate)
+        ),
+        tested=lambda state: jax.vmap(partial(tested_model, strategy, own))(state.clients, state.memory),
     )
 
 
@@ -172,7 +167,7 @@ def _round(
     own: ClientUpdate,
     problem: Problem,
     over_clients: AxisMap,
-    evaluate: Evaluate | None,
+    of_client: ClientRound,
     state: FedState,
     data: Identified,
     key: PRNGKeyArray,
@@ -180,69 +175,12 @@ def _round(
     key = jax.random.fold_in(key, state.round)
     reports = None if state.reports is None else state.reports._replace(id=data.id.astype(jnp.int32))
     with jax.named_scope("mix"):
-        rule_key = jax.random.fold_in(key, RULE)
-        received, anchors, server = exchange(
-            strategy, state.clients, state.server, reports, problem, state.round > 0, rule_key
-        )
-        heard = None if strategy.messages is None else mix(strategy.messages, jax.vmap(own.message)(state.memory))
-    takes_part = None
-    if strategy.sampling is not None:
-        takes_part = strategy.sampling(jax.random.fold_in(key, SAMPLING), reports).astype(strategy.mu.dtype)
-        received = by_those_who_take_part(takes_part, received, state.clients)
+        messages = None if strategy.messages is None else jax.vmap(own.message)(state.memory)
+        sent = deliver(strategy, problem, state.clients, messages, state.server, reports, state.round, key)
     with jax.named_scope("clients"):
-        inputs = (strategy.mu, data, anchors, heard, takes_part)
-        shared = (strategy.anchored_at_start, state.start, state.round, key)
-        update = _one_client(own, partial(_model, strategy, own), evaluate)
-        (clients, memory), metrics = over_clients(update, (received, state.memory), inputs, shared)
+        now = Round(state.round, key, strategy.anchored_at_start, state.start)
+        (clients, memory), metrics = over_clients(of_client, (sent.clients, state.memory), (sent.received, data), now)
     if reports is not None:
-        reports = _reports(reports, takes_part, received.params, clients.params, metrics)
+        reports = report_round(reports, sent.received.takes_part, sent.clients.params, clients.params, metrics)
     metrics = {name: values for name, values in metrics.items() if name != "loss_before"}
-    return FedState(state.round + 1, clients, memory, state.start, server, reports), metrics
-
-
-def _model(strategy: Strategy, own: ClientUpdate, client: ClientState, memory: PyTree) -> ClientState:
-    """The model of a client that is evaluated."""
-    models = own.models(client, memory)
-    if strategy.tested is None or len(models) == 1:
-        return models[0]
-    chosen: ClientState = jax.tree.map(lambda *leaves: jnp.stack(leaves)[strategy.tested], *models)
-    return chosen
-
-
-def _one_client(
-    client_update: ClientUpdate,
-    model: Callable[[ClientState, PyTree], ClientState],
-    evaluate: Evaluate | None,
-) -> OneStep:
-    def update(
-        state: tuple[ClientState, PyTree], inputs: PyTree, shared: PyTree
-    ) -> tuple[tuple[ClientState, PyTree], Metrics]:
-        client, memory = state
-        mu, data, anchor, heard, takes_part = inputs
-        anchored_at_start, start, round_, key = shared
-        anchor = client.params if anchor is None else anchor
-        if anchored_at_start is not None:
-            anchor = jax.tree.map(lambda old, new: jnp.where(anchored_at_start, old, new), start, anchor)
-        broadcast = Broadcast(anchor, mu, round_, heard)
-        key = jax.random.fold_in(key, data.id)
-        own = client_update if takes_part is None else sitting_out(client_update, takes_part)
-        if evaluate is not None:
-            own = evaluated(own, evaluate, model)
-        client, memory, metrics = own.update(client, memory, broadcast, data, key)
-        return (client, memory), metrics
-
-    return update
-
-
-def _reports(
-    before: Reports, takes_part: Float[Array, "clients"] | None, received: Params, trained: Params, metrics: Metrics
-) -> Reports:
-    """What the clients of this round report to the rule of the next."""
-    dtype = before.moved.dtype
-    distances = jax.tree.map(lambda a, b: ((a - b) ** 2).reshape(len(a), -1).sum(axis=1), trained, received)
-    moved = jax.tree.reduce(jnp.add, distances).astype(dtype)
-    if (loss := metrics.get("loss_before")) is None:
-        total, steps = (reported(metrics, name, "participation or a rule") for name in ("batch_loss", "steps"))
-        loss = total / jnp.maximum(steps, 1)
-    took_part = jnp.ones_like(before.took_part) if takes_part is None else takes_part
-    return Reports(before.id, took_part, loss.astype(dtype), moved)
+    return FedState(state.round + 1, clients, memory, state.start, sent.server, reports), metrics
