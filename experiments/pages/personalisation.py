@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from experiments.pages.figures import PALETTE, titled_figure
 from experiments.pages.sweeps import family_name, label, ordered, scale_axis
 from experiments.pages.tables import title
+from experiments.results.differences import against
 from experiments.results.sweeps import LAB_SHIFT, swept_settings
 
 REFERENCES = ("local", "fedavg")
@@ -46,14 +47,12 @@ def gains(rows: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
     """
     by_title = rows.set_index("algorithm", drop=False)
     table: list[dict[str, Any]] = []
-    for pair in differences.to_dict("records"):
+    references = rows.loc[rows["name"].isin(REFERENCES), "algorithm"].tolist()
+    for pair in against(differences, references).to_dict("records"):
         one, other = (by_title.loc[pair[end]] for end in ("algorithm", "other_algorithm"))
-        value, low, high = (pair[name] for name in BOUNDS)
-        if one["name"] in REFERENCES:
-            one, other, value, low, high = other, one, -value, -high, -low
-        if other["name"] in REFERENCES and one["name"] not in NO_GAIN and _alike(one, other):
+        if one["name"] not in NO_GAIN and _alike(one, other):
             reference = family_name(other.to_frame().T, swept_settings(rows))
-            table.append({**one.to_dict(), "over": reference, **dict(zip(BOUNDS, (value, low, high), strict=True))})
+            table.append({**one.to_dict(), "over": reference, **{bound: pair[bound] for bound in BOUNDS}})
     return pd.DataFrame(table, columns=[*rows, "over", *BOUNDS])
 
 

@@ -1,6 +1,6 @@
 """Paired differences between the rows of one run: which rows are compared, and differences.csv."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from itertools import combinations
 from typing import Any
@@ -62,6 +62,28 @@ def difference_table(
             table.append({"algorithm": one, "other_algorithm": other} | cells)
     columns = [f"{metric}{bound}" for metric in metrics for bound in BOUNDS]
     return pd.DataFrame(table, columns=["algorithm", "other_algorithm", *columns])
+
+
+def against(differences: pd.DataFrame, references: Collection[str]) -> pd.DataFrame:
+    """The differences from some reference rows, always of the other row less the reference.
+
+    Args:
+        differences: as differences.csv.
+        references: titles of the references. Pairs without one are left out; those of two stay as they are.
+
+    >>> titles, values = ("algorithm", "other_algorithm"), ("uf1", "uf1_low", "uf1_high")
+    >>> pair = pd.DataFrame([("FedAvg", "FedBN", 0.1, 0.0, 0.3)], columns=[*titles, *values])
+    >>> against(pair, ["FedAvg"]).to_dict("records")
+    [{'algorithm': 'FedBN', 'other_algorithm': 'FedAvg', 'uf1': -0.1, 'uf1_low': -0.3, 'uf1_high': -0.0}]
+    """
+    first, second = (differences[name].isin(references) for name in ("algorithm", "other_algorithm"))
+    metrics = [column.removesuffix("_low") for column in differences if column.endswith("_low")]
+    turned = {"algorithm": "other_algorithm", "other_algorithm": "algorithm"}
+    turned |= {f"{metric}_low": f"{metric}_high" for metric in metrics}
+    turned |= {f"{metric}_high": f"{metric}_low" for metric in metrics}
+    swapped = differences[first & ~second].rename(columns=turned)[[*differences]]
+    values = [column for column in differences if column not in ("algorithm", "other_algorithm")]
+    return pd.concat([differences[second], swapped.assign(**-swapped[values])]).sort_index()
 
 
 def differences_of(first: Sequence[BootstrapScores], second: Sequence[BootstrapScores]) -> dict[str, Interval]:

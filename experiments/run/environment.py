@@ -28,8 +28,8 @@ def environment() -> dict[str, Any]:
     """What a result depends on besides its settings and data: versions, platform, devices, code.
 
     Returns:
-        ``python``, ``platform``, ``num_cpus``, ``devices`` (kind: number), ``packages`` (name: version, of
-        those installed), ``git_commit`` (None outside a checkout; "+ changes" if tracked files differ).
+        ``python``, ``platform``, ``processor``, ``num_cpus``, ``devices`` (kind: number), ``packages`` (name:
+        version, of those installed), ``git_commit`` (None outside a checkout; "+ changes" if tracked files differ).
     """
     import jax
 
@@ -37,11 +37,19 @@ def environment() -> dict[str, Any]:
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": _processor(),
         "num_cpus": os.cpu_count(),
         "devices": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "packages": {name: version for name in PACKAGES if (version := _version(name))},
         "git_commit": _git_commit(Path(__file__).parents[2]),
     }
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
 
 
 def _version(package: str) -> str | None:

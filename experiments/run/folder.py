@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-ENVIRONMENT = ("python", "platform", "num_cpus", "devices", "packages", "git_commit")
+ENVIRONMENT = ("python", "platform", "processor", "num_cpus", "devices", "packages", "git_commit")
 """Names in environment.json."""
 TEXT_COLUMNS = (
     *("algorithm", "name", "prior", "variant", "client", "fold", "scored"),
