@@ -1,5 +1,7 @@
 """The score tables of a run folder, from made-up predictions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from sklearn.metrics import f1_score, recall_score
 from test_intervals import au_rows, random_predictions
 
 from experiments.pages import report
+from experiments.pages.sentences import limits
 from experiments.results import baselines, conclude, intervals, measures
 from experiments.results import scores as results
 from experiments.results.conclude import au_scores, bootstrap_rows, class_scores, interval_table
@@ -83,6 +86,18 @@ def test_pooled_scores_have_the_intervals_of_each_algorithm(tables: tuple[pd.Dat
     alone = score_intervals(emotions) | score_intervals(aus, measures.ACTION_UNITS)
     last = rows[rows["algorithm"] == "scratch"].set_index("metric")
     assert last[["estimate", "low", "high"]].to_numpy().tolist() == [list(alone[metric]) for metric in last.index]
+
+
+def test_without_annotated_action_units_there_is_no_oracle_that_sees_them(federation: RunFolder):
+    run = read(federation)
+    unlabelled = run.au_predictions.assign(**{f"mask_{au}": 0.0 for au in AUS})
+    summary = conclude.summary_table(federation, run.predictions, unlabelled)
+    assert summary["algorithm"].tolist()[-2:] == [baselines.MAJORITY, baselines.CHANCE]
+    assert not [one for one in limits(replace(run, summary=summary)) if "oracle" in one]
+    assert [one for one in limits(run) if one.startswith("AU-set oracle: for each set")]
+    one_labelled = unlabelled.assign(**{f"mask_{AUS[0]}": run.au_predictions["clip"] == run.au_predictions["clip"][0]})
+    labelled = conclude.summary_table(federation, run.predictions, one_labelled)
+    assert labelled["algorithm"].iloc[-1] == baselines.AU_SET_ORACLE
 
 
 def test_a_federation_has_intervals_beside_every_score(federation: RunFolder):

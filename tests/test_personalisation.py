@@ -8,16 +8,17 @@ import pytest
 from made_up_runs import rows_table
 
 from experiments.pages import personalisation
-from experiments.pages.personalisation import gains
+from experiments.pages.tables import with_interval
 from experiments.results.differences import comparable_pairs
+from experiments.results.gains import gains
 
-SHIFTS, WEIGHTS = (0.0, 0.5, 1.0), (0.5, 0.9)
+SHIFTS, WEIGHTS, MUS = (0.0, 0.5, 1.0), (0.5, 0.9), (0.001, 0.01, 0.1, 1.0)
 
 
 def score(row: pd.Series) -> float:
-    """Local-only gains with the shift, FedAvg loses, P-FedProx is between them by its self weight."""
+    """Local-only gains with the shift, FedAvg loses, others are between them by their self weight, or mu."""
     local, fedavg = 0.3 + 0.1 * row["lab-shift"], 0.4 - 0.1 * row["lab-shift"]
-    weight = {"local": 1.0, "fedavg": 0.0}.get(row["name"], row["self-weight"])
+    weight = {"local": 1.0, "fedavg": 0.0}.get(row["name"], row.get("self-weight", row.get("mu")))
     return weight * local + (1 - weight) * fedavg
 
 
@@ -61,7 +62,7 @@ def test_a_gain_over_a_reference_with_other_settings_is_none():
 
 def test_a_panel_for_each_shift_shows_both_lines_over_the_self_weight():
     rows = swept_rows()
-    figure = personalisation.draw(rows, differences_of(rows), synthetic=True)["personalisation"]
+    figure = personalisation.draw(gains(rows, differences_of(rows)), synthetic=True)["personalisation"]
     assert [axes.get_title() for axes in figure.axes] == ["lab shift 0", "lab shift 0.5", "lab shift 1"]
     for axes, shift in zip(figure.axes, SHIFTS, strict=True):
         lines = {line.get_label(): line for line in axes.get_lines()}
@@ -72,19 +73,45 @@ def test_a_panel_for_each_shift_shows_both_lines_over_the_self_weight():
     assert "synthetic" in figure.get_suptitle()
 
 
+def test_mu_by_lab_shift_has_a_line_of_panels_for_each_algorithm_and_a_row_for_each_gain():
+    swept = [*product(["Local only", "FedAvg"], SHIFTS, [np.nan]), *product(["FedProx", "P-FedProx"], SHIFTS, MUS)]
+    titles = [f"{name}, lab-shift {shift:g}" + ("" if np.isnan(mu) else f", mu {mu:g}") for name, shift, mu in swept]
+    rows = rows_table(titles, **{"lab-shift": [s for _, s, _ in swept], "mu": [mu for *_, mu in swept]})
+    rows = rows.assign(name=rows["name"].replace("local only", "local"))
+    table = gains(rows, differences_of(rows))
+    assert len(table) == 2 * 2 * len(SHIFTS) * len(MUS)
+    figure = personalisation.draw(table, synthetic=True)["personalisation"]
+    assert [axes.get_ylabel().partition("\n")[0] for axes in figure.axes[::3]] == ["P-FedProx", "FedProx"]
+    assert len(figure.axes) == 2 * len(SHIFTS)
+    for axes in figure.axes:
+        assert (axes.get_xlabel(), axes.get_xscale()) == ("mu", "log")
+        for line in axes.get_lines()[:2]:
+            np.testing.assert_allclose(line.get_xdata(), MUS)
+    sheet = personalisation.sheet(table)
+    assert list(sheet) == ["algorithm", "UF1 minus Local only", "UF1 minus FedAvg"]
+    assert len(sheet) == 2 * len(SHIFTS) * len(MUS)
+    last = table[(table["algorithm"] == "P-FedProx, lab-shift 1, mu 1") & (table["over"] == "FedAvg")].iloc[0]
+    assert sheet.iloc[-1, -1] == with_interval(*last[["uf1", "uf1_low", "uf1_high"]])
+
+
 def test_without_another_setting_the_shift_is_the_axis():
     rows = swept_rows()
     rows = rows[rows["self-weight"].isna() | (rows["self-weight"] == 0.9)].drop(columns="self-weight")
     differences = differences_of(rows.assign(**{"self-weight": 0.9}))
-    (axes,) = personalisation.draw(rows, differences, synthetic=True)["personalisation"].axes
+    (axes,) = personalisation.draw(gains(rows, differences), synthetic=True)["personalisation"].axes
     line, *_ = axes.get_lines()
     np.testing.assert_allclose(line.get_xdata(), SHIFTS)
 
 
 def test_no_figure_without_a_swept_shift_or_anything_to_compare():
     rows = swept_rows()
-    assert personalisation.draw(rows.drop(columns="lab-shift"), differences_of(rows), synthetic=True) == {}
-    assert personalisation.draw(rows, differences_of(rows).iloc[:0], synthetic=True) == {}
+    for table in (
+        gains(rows.drop(columns="lab-shift"), differences_of(rows)),
+        gains(rows, differences_of(rows).iloc[:0]),
+    ):
+        assert table.empty
+        assert personalisation.draw(table, synthetic=True) == {}
+        assert personalisation.sheet(table).empty
 
 
 def test_each_value_of_a_third_setting_and_each_model_has_panels_of_its_own():
@@ -94,7 +121,7 @@ def test_each_value_of_a_third_setting_and_each_model_has_panels_of_its_own():
     parts += [_renamed(rows[personal], f", mu {mu}").assign(mu=mu) for mu in mus]
     parts += [_renamed(rows[personal & (rows["self-weight"] == 0.9)], " (global)", before=True).assign(name="ditto")]
     both = pd.concat(parts, ignore_index=True)
-    figure = personalisation.draw(both, differences_of(both), synthetic=True)["personalisation"]
+    figure = personalisation.draw(gains(both, differences_of(both)), synthetic=True)["personalisation"]
     labels = [axes.get_ylabel().partition("\n")[0] for axes in figure.axes if axes.get_ylabel()]
     assert labels == ["P-FedProx, mu 0", "P-FedProx, mu 0.1", "P-FedProx (global)"]
     assert len(figure.axes) == 3 + 3 + 1

@@ -87,6 +87,17 @@ def test_one_setting_is_a_line_and_rows_that_do_not_depend_on_it_are_reference_l
     assert (folder.path / "figures" / "sweep.png").exists()
 
 
+def test_the_two_models_of_an_algorithm_are_two_lines():
+    titles = [f"Ditto ({model}), ditto-pull {pull}" for model in ("personal", "global") for pull in MUS]
+    rows = rows_table(titles, **{"ditto-pull": [*MUS, *MUS]}).assign(name="ditto")
+    sweep = rows.assign(uf1=np.linspace(0.1, 0.6, 6), uf1_low=0.0, uf1_high=0.7)
+    (axes,) = pages.draw(sweep, synthetic=True)["sweep"].axes
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert list(lines) == ["Ditto (personal)", "Ditto (global)"]
+    np.testing.assert_allclose(lines["Ditto (global)"].get_xdata(), MUS)
+    np.testing.assert_allclose(lines["Ditto (global)"].get_ydata(), sweep["uf1"][3:])
+
+
 def test_two_settings_are_a_heat_map_for_each_algorithm(swept):
     sweep = swept.read_table("sweep.csv")
     figure = pages.draw(sweep, synthetic=False)["sweep"]

@@ -5,7 +5,7 @@ column for each lab shift.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,15 +13,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.pages.figures import PALETTE, titled_figure
-from experiments.pages.sweeps import family_name, label, ordered, scale_axis
-from experiments.pages.tables import title
-from experiments.results.differences import against
-from experiments.results.sweeps import LAB_SHIFT, swept_settings
+from experiments.pages.sweeps import label, ordered, scale_axis
+from experiments.pages.tables import interval_columns, title
+from experiments.results.gains import OVER
+from experiments.results.sweeps import LAB_SHIFT, family_name, swept_settings
 
-REFERENCES = ("local", "fedavg")
-"""Algorithms that a gain is over: no exchange, and one model for all."""
-NO_GAIN = (*REFERENCES, "centralised")
-BOUNDS = ("uf1", "uf1_low", "uf1_high")
 MOST_LINES = 5
 """Most lines of panels."""
 
@@ -34,54 +30,32 @@ class PanelLine(NamedTuple):
     gains: pd.DataFrame
 
 
-def gains(rows: pd.DataFrame, differences: pd.DataFrame) -> pd.DataFrame:
-    """UF1 of each row minus that of local-only and of FedAvg, on the same clips and with the same settings.
+def draw(gains: pd.DataFrame, *, synthetic: bool) -> dict[str, Figure]:
+    """The figure by file name; none where there is nothing to compare with.
 
     Args:
-        rows: as rows.csv.
-        differences: as differences.csv.
-
-    Returns:
-        The columns of rows.csv of the row; ``over``, the title of the reference; ``uf1``, ``uf1_low`` and ``uf1_high``
-        of the paired difference.
-    """
-    by_title = rows.set_index("algorithm", drop=False)
-    table: list[dict[str, Any]] = []
-    references = rows.loc[rows["name"].isin(REFERENCES), "algorithm"].tolist()
-    for pair in against(differences, references).to_dict("records"):
-        one, other = (by_title.loc[pair[end]] for end in ("algorithm", "other_algorithm"))
-        if one["name"] not in NO_GAIN and _alike(one, other):
-            reference = family_name(other.to_frame().T, swept_settings(rows))
-            table.append({**one.to_dict(), "over": reference, **{bound: pair[bound] for bound in BOUNDS}})
-    return pd.DataFrame(table, columns=[*rows, "over", *BOUNDS])
-
-
-def draw(rows: pd.DataFrame, differences: pd.DataFrame, *, synthetic: bool) -> dict[str, Figure]:
-    """The figure by file name; none where lab shifts are not swept, or there is nothing to compare with.
-
-    Args:
-        rows: as rows.csv.
-        differences: as differences.csv.
+        gains: as gains.csv.
         synthetic: whether the data are.
     """
-    if LAB_SHIFT not in swept_settings(rows):
-        return {}
-    lines = list(_panel_lines(gains(rows, differences)))[:MOST_LINES]
+    lines = list(_panel_lines(gains))[:MOST_LINES]
     return {"personalisation": _figure(lines, synthetic=synthetic)} if lines else {}
 
 
-def _alike(one: "pd.Series[Any]", other: "pd.Series[Any]") -> bool:
-    """Whether two rows have the same settings, as far as both depend on them."""
-    settings = [name for name in one.index if name not in ("algorithm", "name")]
-    return all(pd.isna(one[name]) or pd.isna(other[name]) or one[name] == other[name] for name in settings)
+def sheet(gains: pd.DataFrame) -> pd.DataFrame:
+    """gains.csv as text: a row of the run a line, its gain over each reference with its interval beside it."""
+    lines = gains[["algorithm"]].drop_duplicates().set_index("algorithm")
+    for over, own in gains.groupby(OVER, sort=False):
+        heading = f"UF1 minus {over}"
+        lines[heading] = pd.Series(interval_columns(own, {"uf1": heading})[heading], own["algorithm"])
+    return lines.fillna("").reset_index()
 
 
 def _panel_lines(table: pd.DataFrame) -> Iterator[PanelLine]:
     """P-FedProx first; without a further swept setting the lab shift itself is the axis."""
-    settings = swept_settings(table.drop(columns="over"))
+    settings = swept_settings(table.drop(columns=OVER))
     further = [name for name in settings if name != LAB_SHIFT]
-    families = [family_name(row.to_frame().T, settings) for _, row in table.iterrows()]
-    groups = list(table.groupby(np.array(families, dtype=object), sort=False))
+    families = table["algorithm"].map(lambda row: family_name(row, settings)).rename("family")
+    groups = list(table.groupby(families, sort=False))
     groups.sort(key=lambda group: (group[1]["name"].iloc[0] != "p-fedprox", -len(group[1])))
     for name, own in groups:
         depends = [setting for setting in further if own[setting].notna().all() and own[setting].nunique() > 1]
@@ -98,7 +72,7 @@ def _figure(lines: Sequence[PanelLine], *, synthetic: bool) -> Figure:
     heading = title("Gain in UF1 over local-only training and over FedAvg", synthetic=synthetic)
     figure = titled_figure(1.6 + 2.9 * len(shifts) if by_shift else 6, 0.8 + 2.6 * len(lines), heading)
     panels = figure.subplots(len(lines), len(shifts), squeeze=False, sharey=True)
-    colours = dict(zip(dict.fromkeys(everything["over"]), PALETTE, strict=False))
+    colours = dict(zip(dict.fromkeys(everything[OVER]), PALETTE, strict=False))
     for line, own_panels in zip(lines, panels, strict=True):
         if line.setting == LAB_SHIFT:
             parts = [(line.name, line.gains)]
@@ -117,7 +91,7 @@ def _figure(lines: Sequence[PanelLine], *, synthetic: bool) -> Figure:
 def _panel(axes: Axes, part: pd.DataFrame, setting: str, colours: dict[str, str]) -> None:
     values = ordered(part[setting])
     numeric = all(isinstance(value, (int, float)) for value in values)
-    for over, line in part.groupby("over", sort=False):
+    for over, line in part.groupby(OVER, sort=False):
         line = line.set_index(setting).loc[[value for value in values if value in set(line[setting])]]
         at = line.index.to_numpy(float) if numeric else np.array([values.index(value) for value in line.index])
         axes.plot(at, line["uf1"], color=colours[str(over)], marker="o", lw=1.8, label=f"minus {over}")

@@ -25,6 +25,7 @@ from experiments.pages import (
     sweeps,
     tables,
 )
+from experiments.results.gains import gains
 from experiments.results.read import FinishedRun, read
 from experiments.results.scores import METRICS, score_parts
 from experiments.run.folder import RunFolder
@@ -87,7 +88,7 @@ def draw(run: FinishedRun) -> dict[str, Figure]:
         heading = tables.title("Paired differences", synthetic=synthetic)
         plots["differences"] = interval_plots.difference_plot(run.differences, metrics, heading=heading)
     if run.sweep is not None:
-        plots |= personalisation.draw(run.rows, run.differences, synthetic=synthetic)
+        plots |= personalisation.draw(gains(run.rows, run.differences), synthetic=synthetic)
         plots |= sweeps.draw(run.sweep, synthetic=synthetic)
     plots["curves"] = figures.curves(_of(run.metrics, first), run.summary, run.part, run.unit, synthetic=synthetic)
     if run.predictions is not None and run.class_scores is not None:
@@ -145,6 +146,7 @@ def _tables(run: FinishedRun) -> dict[str, Any]:
         "differences": pairs.assign(**tables.interval_columns(run.differences, table_metrics(run))),
         "f1_by_au": _au_table(run),
         "sweep": None if run.sweep is None else sweeps.sheet(run.sweep),
+        "gains": personalisation.sheet(gains(run.rows, run.differences)),
         "part_sheets": part_scores.sheets(run),
     }
     names = ("f1_by_class", "recall_by_class", "scores_by_part")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from experiments.pages.figures import BASELINE_COLOUR, BASELINE_DASHES, coloured, titled_figure
 from experiments.pages.tables import interval_columns, number, title
 from experiments.results.scores import METRICS
-from experiments.results.sweeps import VALIDATION, swept_settings
+from experiments.results.sweeps import VALIDATION, family_name, swept_settings
 
 ANY = "any"
 """What stands for the value of a setting that a row does not depend on."""
@@ -105,33 +105,11 @@ def heat_maps(sweep: pd.DataFrame, heading: str) -> Figure:
 
 
 def families(sweep: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Rows that differ in swept settings alone, with what they are called without these."""
+    """Rows that differ in swept settings alone, with what they are called without these; each model is a family."""
     settings = swept_settings(sweep)
-    columns = [column for column in ("name", "prior", "variant") if column not in settings]
-    several = [column for column in columns[1:] if sweep[column].nunique() > 1]
-    for _, rows in sweep.groupby(columns, sort=False, dropna=False):
-        yield family_name(rows, settings, several), rows
-
-
-def family_name(rows: pd.DataFrame, settings: Sequence[str], several: Sequence[str] = ()) -> str:
-    """The title that rows share when the parts that name a swept setting are left out.
-
-    Args:
-        rows: of sweep.csv.
-        settings: names of the swept settings.
-        several: of "prior" and "variant", those of which a run has several.
-
-    >>> rows = pd.DataFrame({"algorithm": ["FedProx, mu 0.1", "FedProx, mu 1"], "name": "fedprox", "mu": [0.1, 1.0]})
-    >>> family_name(rows, ["mu"])
-    'FedProx'
-    """
-    titles = {
-        ", ".join(part for part in title_.split(", ") if part.partition(" ")[0] not in settings)
-        for title_ in rows["algorithm"]
-    }
-    if len(titles) == 1:
-        return titles.pop()
-    return ", ".join([str(rows["name"].iloc[0]), *(f"{rows[column].iloc[0]} {column}" for column in several)])
+    names = sweep["algorithm"].map(lambda row: family_name(row, settings)).rename("family")
+    for name, rows in sweep.groupby(names, sort=False):
+        yield str(name), rows
 
 
 def label(value: Any) -> str:

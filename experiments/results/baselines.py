@@ -91,6 +91,15 @@ def au_set_oracle(predictions: pd.DataFrame, au_predictions: pd.DataFrame, *, pa
     return score_repeats(guessed.assign(algorithm=AU_SET_ORACLE), part=part, kind="baseline")
 
 
+def any_au_annotated(au_predictions: pd.DataFrame) -> bool:
+    """Whether an action unit of any tested example is annotated; without, the AU-set oracle knows nothing.
+
+    Args:
+        au_predictions: as au_predictions.csv.
+    """
+    return bool((_au_columns(au_predictions, "mask") != 0).any())
+
+
 def all_present(au_predictions: pd.DataFrame) -> pd.DataFrame:
     """Rows as of au_predictions.csv that say of every action unit, everywhere, that it is there."""
     certain = {f"probability_{name}": 1.0 for name in au_names(au_predictions)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from experiments.results import baselines, parts, schema, scores, sweeps
+from experiments.results import baselines, gains, parts, schema, scores, sweeps
 from experiments.results.differences import comparable_pairs, difference_table, intervals_of
 from experiments.results.intervals import NUM_DRAWS, BootstrapScores, Interval, bootstrap, score_intervals
 from experiments.results.measures import ACTION_UNITS, CLASSES, EMOTIONS, class_score_name
@@ -41,7 +41,8 @@ def conclude(
     metrics = [metric for metric in scores.METRICS if emotions is not None or metric == "au_f1"]
     intervals = interval_table(models, metrics)
     folder.write_table("intervals.csv", intervals)
-    folder.write_table("differences.csv", difference_table(comparable_pairs(rows), models, metrics))
+    differences = difference_table(comparable_pairs(rows), models, metrics)
+    folder.write_table("differences.csv", differences)
     summary = summary_table(folder, emotions, aus)
     if emotions is not None:
         _write_part_scores(folder, emotions, aus, num_draws)
@@ -49,6 +50,8 @@ def conclude(
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
         folder.write_table("sweep.csv", table)
+        if len(by_shift := gains.gains(rows, differences)):
+            folder.write_table(gains.FILE, by_shift)
     folder.write_table("summary.csv", summary)
 
 
@@ -65,14 +68,13 @@ def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.Data
     if emotions is None:
         everywhere = scores.score_repeats(None, baselines.all_present(aus), part=part, kind="baseline")
         return scores.summarise([scores.score_repeats(None, aus, part=part), everywhere])
-    return scores.summarise(
-        [
-            scores.score_repeats(emotions, aus, part=part),
-            baselines.majority(emotions, folder.read_table("splits.csv"), part=part),
-            baselines.chance(emotions, aus, part=part),
-            baselines.au_set_oracle(emotions, aus, part=part),
-        ]
-    )
+    tables = [
+        scores.score_repeats(emotions, aus, part=part),
+        baselines.majority(emotions, folder.read_table("splits.csv"), part=part),
+        baselines.chance(emotions, aus, part=part),
+    ]
+    oracle = [baselines.au_set_oracle(emotions, aus, part=part)] if baselines.any_au_annotated(aus) else []
+    return scores.summarise([*tables, *oracle])
 
 
 def bootstrap_rows(

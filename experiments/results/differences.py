@@ -77,7 +77,7 @@ def against(differences: pd.DataFrame, references: Collection[str]) -> pd.DataFr
     [{'algorithm': 'FedBN', 'other_algorithm': 'FedAvg', 'uf1': -0.1, 'uf1_low': -0.3, 'uf1_high': -0.0}]
     """
     first, second = (differences[name].isin(references) for name in ("algorithm", "other_algorithm"))
-    metrics = [column.removesuffix("_low") for column in differences if column.endswith("_low")]
+    metrics = [column.removesuffix("_low") for column in differences.columns if column.endswith("_low")]
     turned = {"algorithm": "other_algorithm", "other_algorithm": "algorithm"}
     turned |= {f"{metric}_low": f"{metric}_high" for metric in metrics}
     turned |= {f"{metric}_high": f"{metric}_low" for metric in metrics}

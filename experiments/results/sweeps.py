@@ -1,5 +1,6 @@
 """Runs that vary settings: sweep.csv, and which of its rows is the best."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,19 @@ def swept_settings(rows: pd.DataFrame) -> list[str]:
     variants = rows.groupby("name")["variant"].nunique()
     swept = [*ROW[:-1], *SCORES] if (variants > 1).any() else [*ROW, *SCORES]
     return [str(column) for column in rows if column not in swept]
+
+
+def family_name(title: str, settings: Sequence[str]) -> str:
+    """The title of a row without the parts that name a swept setting.
+
+    Args:
+        title: of the row.
+        settings: names of the swept settings.
+
+    >>> family_name("Ditto (global), mu 0.1, published prior", ["mu"])
+    'Ditto (global), published prior'
+    """
+    return ", ".join(part for part in title.split(", ") if part.partition(" ")[0] not in settings)
 
 
 def sweep_table(

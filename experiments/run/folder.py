@@ -14,6 +14,7 @@
 | au_predictions.csv | algorithm, repeat, fold, client, clip, subject, label_, mask_ and probability_<AU>... |
 | summary.csv, intervals.csv, differences.csv | scores of each row, with intervals; paired differences between rows |
 | class_scores.csv, au_scores.csv, sweep.csv | scores of each class, of each AU, of each swept setting |
+| gains.csv | UF1 of each row minus that of local-only training and of FedAvg, if lab shifts are swept |
 | checkpoints/, finished/, priors.npz, networks/*.npz | arrays of the training; corrupt/ if some were damaged |
 | figures/*.png, report.html | the page |
 
