@@ -1,5 +1,6 @@
 """Trainings of the engine on random arrays of the network's shapes: for timing, and for looking at programs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,10 +38,14 @@ def random_dataset(count: int, num_classes: int, num_subjects: int) -> Dataset:
     return Dataset("random", examples, subject, clip, classes, au_names=(), **facts)
 
 
+def groups_of(settings: RecognitionSettings, repeats: Sequence[Sequence[Split]], dataset: Dataset) -> tuple[Group, ...]:
+    """The trainings of all rows on the splits of each repeat, in groups that one program can train."""
+    return table_of(settings, repeats, annotations_of(dataset), np.arange(len(dataset.clip))).groups
+
+
 def group_of(settings: RecognitionSettings, splits: list[Split], dataset: Dataset) -> Group:
     """The trainings of one row on some splits, without scores between rounds."""
-    whole = table_of(settings, [splits], annotations_of(dataset), np.arange(len(dataset.clip)))
-    (group,) = whole.groups
+    (group,) = groups_of(settings, [splits], dataset)
     return replace(group, recipe=replace(group.recipe, scored=""))
 
 
