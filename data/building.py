@@ -45,7 +45,10 @@ def builder_of(
 
 
 def built(
-    make_builder: "Callable[[], MicroExpressionBuilder]", demands: Mapping[str, Any] | None = None
+    make_builder: "Callable[[], MicroExpressionBuilder]",
+    demands: Mapping[str, Any] | None = None,
+    *,
+    only_read: bool = False,
 ) -> "MicroExpressionBuilder":
     """A tfds builder whose dataset is on disk: built if need be, a sample at a time.
 
@@ -54,13 +57,20 @@ def built(
     Args:
         make_builder: a builder class with its options.
         demands: further metadata without which a dataset on disk is made again.
+        only_read: whether to refuse rather than to build.
+
+    Raises:
+        ValueError: nothing is to be built, and the dataset is missing, or was made otherwise than now.
     """
     with quiet_tfds():
         builder = make_builder()
         folder, place = Path(builder.data_dir), builder.work_folder.with_name(f"{builder.builder_config.name}.replaced")
         if put_back(folder, place):
             builder = make_builder()
-        if builder.is_prepared() and _differs(builder, demands or {}):
+        changed = _changed(builder, demands or {}) if builder.is_prepared() else []
+        if only_read and (changed or not builder.is_prepared()):
+            raise ValueError(_not_to_be_read(builder, changed))
+        if changed:
             with aside(folder, place):
                 builder = make_builder()
                 builder.download_and_prepare()
@@ -85,12 +95,21 @@ def reading(builder: "MicroExpressionBuilder") -> Iterator[Sequence[Mapping[str,
         raise unreadable(builder.data_dir, error) from error
 
 
-def _differs(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> bool:
+def _changed(builder: "MicroExpressionBuilder", demands: Mapping[str, Any]) -> list[str]:
+    """Names of the metadata in which a dataset on disk differs from what is wanted."""
     wanted = {**builder.demands(), **demands}
     try:
-        return any(builder.info.metadata.get(name) != value for name, value in wanted.items())
+        return [name for name, value in wanted.items() if builder.info.metadata.get(name) != value]
     except json.JSONDecodeError as error:
         raise unreadable(builder.data_dir, error) from error
+
+
+def _not_to_be_read(builder: "MicroExpressionBuilder", changed: Sequence[str]) -> str:
+    what = f"is outdated: this version makes it with another {' and '.join(changed)}" if changed else "is not there"
+    return (
+        f"{builder.data_dir}: the dataset {what}, and a command that reads runs makes none; run the training again, "
+        f"which makes {builder.info.full_name} anew, or read it with the version of this package that made it"
+    )
 
 
 def unreadable(folder: str | Path, error: Exception) -> OSError:

@@ -64,6 +64,7 @@ def load(
     *,
     manual_dir: str | Path | None = None,
     classes: int | None = None,
+    only_read: bool = False,
     **options: Any,
 ) -> Dataset:
     """Load the samples of a database; build them first if they are not on disk, or come from another recipe or copy.
@@ -77,6 +78,7 @@ def load(
         manual_dir: the user's copy of a real database; needed to build, not to read. If it is named, it is looked
             through: a dataset of another copy, or of a table that was mended since, is made again.
         classes: 3, 4 or 7 to map emotions to these classes and drop all others; None for the database's own.
+        only_read: whether to refuse rather than to build what is missing or comes from another recipe.
         options: more of the builder's, e.g. ``choices`` and ``landmarker`` of ``CopyBuilder``.
 
     Returns:
@@ -84,18 +86,23 @@ def load(
 
     Raises:
         ValueError: no such database, configuration or copy, broken files (the message names file and row), or a
-            dataset on disk of another copy that a new build would not make in the same way.
+            dataset on disk of another copy that a new build would not make in the same way; or one that is only to be
+            read is missing or outdated.
         OSError: the data folder cannot be written or read, or OpenCV lacks TV-L1.
     """
-    dataset = from_builder(builder_of(name, config, data_dir, progress, num_workers, manual_dir, **options))
+    make_builder = builder_of(name, config, data_dir, progress, num_workers, manual_dir, **options)
+    dataset = from_builder(make_builder, only_read=only_read)
     return dataset if classes is None else with_classes(dataset, classes)
 
 
 def from_builder(
-    make_builder: "Callable[[], MicroExpressionBuilder]", demands: Mapping[str, Any] | None = None
+    make_builder: "Callable[[], MicroExpressionBuilder]",
+    demands: Mapping[str, Any] | None = None,
+    *,
+    only_read: bool = False,
 ) -> Dataset:
     """The dataset of a tfds builder, built if need be; see ``built``."""
-    return _read(built(make_builder, demands))
+    return _read(built(make_builder, demands, only_read=only_read))
 
 
 def _read(builder: "MicroExpressionBuilder") -> Dataset:

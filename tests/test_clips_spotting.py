@@ -11,7 +11,7 @@ import pytest
 
 from experiments.clips import windows
 from experiments.clips.motion import NONE, Motion
-from experiments.clips.parts import earlier_parts, join_parts, write_part
+from experiments.clips.parts import Earlier, earlier_parts, join_parts, remove_parts, write_part
 from experiments.clips.spotting import RATES, Strictness, lag_frames, rate_for, spot
 from experiments.clips.tracking import Seen
 from experiments.clips.windows import chunks, most_held
@@ -132,10 +132,11 @@ def test_parts_are_joined_into_one_table(tmp_path: Path):
     table = pd.DataFrame({"frame": range(1, 8), "strain": np.linspace(0, 1, 7)})
     write_part(folder, 0, table[:3], [{"event": 1}])
     write_part(folder, 3, table[3:], [])
-    assert earlier_parts(folder) == (7, [{"event": 1}])
+    assert earlier_parts(folder) == Earlier(7, [{"event": 1}])
     (tmp_path / "parts" / "000000003.json").write_text("{")
-    assert earlier_parts(folder) == (3, [{"event": 1}])
+    assert earlier_parts(folder) == Earlier(3, [{"event": 1}])
     write_part(folder, 3, table[3:], [])
     join_parts(folder)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "frames.csv"), table)
+    remove_parts(folder)
     assert not (tmp_path / "parts").exists()

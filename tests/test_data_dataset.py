@@ -113,6 +113,22 @@ def test_another_recipe_is_made_again_from_the_same_pictures(data_dir: Path, dat
     assert contents(tmp_path / "copy" / "pictures") == before
 
 
+def test_what_is_only_read_is_never_made_again(data_dir: Path, dataset: Dataset, tmp_path: Path):
+    assert from_builder(tiny_builder(data_dir), only_read=True).fingerprint == dataset.fingerprint
+    before = contents(data_dir)
+    other = tiny_builder(data_dir, settings=Settings(scaling=min_max))
+    with pytest.raises(
+        ValueError, match="is outdated: this version makes it with another pipeline, and a command that"
+    ):
+        from_builder(other, only_read=True)
+    assert contents(data_dir) == before
+    with pytest.raises(
+        ValueError, match=f"{tmp_path}.*: the dataset is not there, and a command that reads runs makes"
+    ):
+        from_builder(tiny_builder(tmp_path), only_read=True)
+    assert not list(tmp_path.iterdir())
+
+
 def test_interrupted_filming_goes_on_where_it_was(data_dir: Path, dataset: Dataset, tmp_path: Path):
     (done,) = (data_dir / "pictures" / "synthetic").iterdir()
     root = tmp_path / "half"

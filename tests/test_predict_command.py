@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from explained_runs import DATASET, finished_run, on_random_data, random_weights, the_error
+from filmed_clips import smile, write_clip
 
 from experiments import export, predict
 from experiments.clips import session
@@ -24,9 +25,6 @@ from experiments.inputs.settings import FedSettings
 from experiments.pages import clips as page
 from experiments.run import mistakes
 from fedpsyau_jax.interop import from_released
-from fedpsyau_jax.synthesis.filming import Conditions, Footage, film_sequence
-from fedpsyau_jax.synthesis.muscles import Action
-from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 from fedpsyau_jax.vision.sample import Sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
@@ -52,23 +50,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def film() -> Footage:
-    curve = (np.sin(np.pi * np.linspace(0, 1, 13)) ** 2).tolist()
-    actions = [Action(6, 0.3), Action(12, 0.35)]
-    return film_sequence(portrait(FEDERATED, 2), actions, curve, Conditions(), np.random.default_rng(4))
-
-
-@pytest.fixture(scope="module")
-def clip(folder: Path, film: Footage) -> Path:
+def clip(folder: Path) -> Path:
     """Frames 5 to 17 as pictures, beside landmarks as OpenFace writes them."""
-    place = folder / "clip"
-    place.mkdir()
-    for number, frame in enumerate(film.frames, 5):
-        cv2.imwrite(str(place / f"img{number:03d}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    header = ",".join(["frame", *(f"x_{i}" for i in range(68)), *(f"y_{i}" for i in range(68))])
-    rows = [",".join(map(str, [number, *points.T.ravel()])) for number, points in enumerate(film.landmarks, 5)]
-    (folder / "landmarks.csv").write_text("\n".join([header, *rows]))
-    return place
+    write_clip(folder / "clip", folder / "landmarks.csv", smile(), first=5)
+    return folder / "clip"
 
 
 @pytest.fixture
@@ -116,28 +101,6 @@ def test_json_is_printed_for_machines_and_apex_is_taken_as_given(command: Comman
     assert found["class_names"] == list(DATASET.class_names)
     assert found["clips"][0]["fps"] is None
     assert not (tmp_path / "out" / "annotated.mp4").exists()
-
-
-def test_a_long_video_goes_on_where_it_was_interrupted(
-    command: Command, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    """Every frame is in the table once, whether or not it was interrupted."""
-    monkeypatch.setattr(session, "PART_ROWS", 4)
-    monkeypatch.setattr(session, "WARM_SECONDS", 0.1)
-    options = (f"--clip={clip}", "--kind=video", "--fps=2", "--no-annotate")
-    assert command(*options, f"--output={tmp_path / 'whole'}") == 0
-    write = session.write_part
-
-    def stop_after_one(*arguments: object) -> None:
-        write(*arguments)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(session, "write_part", stop_after_one)
-    assert command(*options, f"--output={tmp_path / 'stopped'}") == 130
-    monkeypatch.setattr(session, "write_part", write)
-    assert mistakes.exit_status(lambda: predict.main([f"--resume={tmp_path / 'stopped'}"])) == 0
-    whole, resumed = (pd.read_csv(tmp_path / name / "frames.csv") for name in ("whole", "stopped"))
-    assert resumed["frame"].tolist() == whole["frame"].tolist() == list(range(5, 18))
 
 
 def test_a_broken_clip_of_several_does_not_stop_the_others(command: Command, clip: Path, folder: Path, tmp_path: Path):

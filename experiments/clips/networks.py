@@ -201,7 +201,7 @@ def _pretraining_data(run: FinishedRun, data_dir: Path | None, stages: Stages) -
     """The data of a pretraining; nothing is rendered or built that is not there."""
     for facts in run.data["databases"]:
         refuse_missing(run.path, facts["name"], data_dir)
-    datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages))
+    datasets = tuple(load_datasets(list(run.settings["databases"]), data_dir, {}, stages, only_read=True))
     consequence = "a clip cannot be compared with them; pretrain again"
     check_databases(run.folder, [facts_of(one) for one in datasets], consequence)
     return datasets

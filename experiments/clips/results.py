@@ -48,12 +48,12 @@ def au_columns(au_names: Sequence[str]) -> dict[str, str]:
     return {name: f"AU{int(name.removeprefix('AU')):02d}" for name in au_names}
 
 
-def frame_rows(entries: Sequence[Entry], marks: Mapping[int, Mark], au_names: Sequence[str]) -> pd.DataFrame:
+def frame_rows(entries: Sequence[Entry], marks: Mapping[int, Mark], au_names: Sequence[str]) -> list[dict[str, Any]]:
     """Rows of frames.csv: one for each frame.
 
     Outside events no AU is looked for: ``_c`` is 0 and ``_p`` empty. Without a face everything measured is empty.
     """
-    return pd.DataFrame([_row(entry, marks.get(entry.seen.number), au_names) for entry in entries])
+    return [_row(entry, marks.get(entry.seen.number), au_names) for entry in entries]
 
 
 def _row(entry: Entry, mark: Mark | None, au_names: Sequence[str]) -> dict[str, Any]:

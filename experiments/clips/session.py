@@ -3,8 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 
 from experiments.clips.annotated import write_annotated
@@ -13,13 +15,12 @@ from experiments.clips.domain import distances, trained_on
 from experiments.clips.faces import FaceFinder, found_by, from_files
 from experiments.clips.footage import Footage, clips_at, two_pictures
 from experiments.clips.options import Options
-from experiments.clips.parts import earlier_parts, write_part
+from experiments.clips.parts import Earlier, earlier_parts, paused, remove_parts, write_part
 from experiments.clips.pictures import event_picture, png
 from experiments.clips.predictor import Predictor
 from experiments.clips.reading import NothingToRead, Part, Reader, read_clip, read_video
-from experiments.clips.results import Event, Mark, event_record, frame_rows
+from experiments.clips.results import Event, event_record, frame_rows
 from experiments.clips.spotting import rate_for
-from experiments.clips.windows import Entry
 from experiments.pages import clips as page
 from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
@@ -30,8 +31,7 @@ from fedpsyau_jax.vision.detection import dlib_landmarker, landmarker_named
 LONGEST_CLIP, MOST_FRAMES = 4.0, 150
 """Seconds, or frames if their rate is unknown, up to which something is a short clip."""
 PART_ROWS = 4000
-WARM_SECONDS = 4.0
-"""How much of a video is read again where an interrupted reading goes on."""
+"""Rows that are held before they are written."""
 
 
 def check(options: Options) -> None:
@@ -71,6 +71,7 @@ def predict(options: Options, folder: RunFolder) -> int:
                 if not own.has("result.json"):
                     reader = Reader(predictor, find, options.false_events)
                     _read(reader, clip, kind, own, options, trained, stages, alone=len(clips) == 1)
+                remove_parts(own)
                 _record(folder, predictor, options)
                 if options.annotate and own.has("frames.csv") and not own.has("annotated.mp4"):
                     _annotate(clip, own, stages)
@@ -137,19 +138,20 @@ def _read(
     alone: bool,
 ) -> None:
     """Read a clip, or what is left of it, into its folder; one of several that is broken does not stop the others."""
-    earlier = earlier_parts(folder)
+    earlier = paused(folder, reader.predictor.settings.square) if kind == "video" else earlier_parts(folder)
     notes, abstained = list(clip.notes), list[str]()
     with stages.stage(f"reading {clip.name}", clip.stated or None, done=earlier.frames, unit="frame") as stage:
         try:
             if kind == "video":
-                _read_parts(reader, clip, folder, trained, stage)
+                _read_parts(reader, clip, folder, earlier, trained, stage)
             elif not earlier.frames:
                 onset, apex = (
                     None if options.pictures or one is None else int(one) for one in (options.onset, options.apex)
                 )
                 part = read_clip(reader, clip, onset, 2 if options.pictures else apex)
-                _write(reader, clip, folder, part, 0, trained)
-                stage.advance(len(part.entries))
+                rows, records = _written(reader, clip, folder, part, trained)
+                write_part(folder, 0, pd.DataFrame(rows), records)
+                stage.advance(len(rows))
         except (ValueError, OSError) as error:
             if alone and not isinstance(error, NothingToRead):
                 raise
@@ -173,38 +175,35 @@ def kind_of(clip: Footage, options: Options) -> str:
     return kind
 
 
-def _read_parts(reader: Reader, clip: Footage, folder: RunFolder, trained: np.ndarray, stage: Stage) -> None:
+def _read_parts(
+    reader: Reader, clip: Footage, folder: RunFolder, earlier: Earlier, trained: np.ndarray, stage: Stage
+) -> None:
     """Read a video, and write it part by part, each ending between two events."""
-    assert clip.fps
-    earlier = earlier_parts(folder)
-    warm = min(earlier.frames, round(WARM_SECONDS * clip.fps))
-    done, last = earlier.frames, max((event["offset"] for event in earlier.events), default=0)
-    entries, marks, events = list[Entry](), dict[int, Mark](), list[Event]()
-    for part in read_video(reader, clip, clip.fps, earlier.frames - warm, len(earlier.events) + 1):
-        fresh = part.entries[warm:] if warm else part.entries
-        warm = max(0, warm - len(part.entries))
-        entries += fresh
-        marks |= part.marks
-        events += [event for event in part.events if event.entries[0].seen.number > last]
-        stage.advance(len(fresh))
-        ends = max((event.entries[2].seen.number for event in events), default=0)
-        if len(entries) >= PART_ROWS and entries[-1].seen.number >= ends:
-            _write(reader, clip, folder, Part(entries, marks, events), done, trained)
-            done, entries, marks, events = done + len(entries), [], {}, []
-    if entries:
-        _write(reader, clip, folder, Part(entries, marks, events), done, trained)
+    done, rows, records = earlier.frames, list[dict[str, Any]](), list[dict[str, Any]]()
+    for part in read_video(reader, clip, done, len(earlier.events) + 1, earlier.pause):
+        new, found = _written(reader, clip, folder, part, trained)
+        rows, records = [*rows, *new], [*records, *found]
+        stage.advance(len(new))
+        ends = max((event["offset"] for event in records), default=0)
+        if len(rows) >= PART_ROWS and rows[-1]["frame"] >= ends:
+            write_part(folder, done, pd.DataFrame(rows), records, part.pause)
+            done, rows, records = done + len(rows), [], []
+    if rows:
+        write_part(folder, done, pd.DataFrame(rows), records, part.pause)
 
 
-def _write(reader: Reader, clip: Footage, folder: RunFolder, part: Part, start: int, trained: np.ndarray) -> None:
-    names = reader.predictor.ensemble.au_names
-    records = []
+def _written(
+    reader: Reader, clip: Footage, folder: RunFolder, part: Part, trained: np.ndarray
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the frames and records of the events of a part; the events are drawn, so that no picture is held on."""
+    ensemble, records = reader.predictor.ensemble, []
     for event in part.events:
         first, _, _ = event.entries
         side = first.seen.box.side if first.seen.box else None
-        datasets = reader.predictor.ensemble.datasets
-        records.append(event_record(event, distances(datasets, trained, event.reading.sample, clip.fps, side)))
+        measures = distances(ensemble.datasets, trained, event.reading.sample, clip.fps, side)
+        records.append(event_record(event, measures))
         _draw(reader, folder, event)
-    write_part(folder, start, frame_rows(part.entries, part.marks, names), records)
+    return frame_rows(part.entries, part.marks, ensemble.au_names), records
 
 
 def _draw(reader: Reader, folder: RunFolder, event: Event) -> None:

@@ -65,17 +65,36 @@ class Anchor(NamedTuple):
     placed: Points
 
 
+class Tracker(NamedTuple):
+    """What is known of the followed face between two frames: from here, following goes on as if it had not stopped.
+
+    Attributes:
+      anchor: the face where it was last found; None while there is none.
+      last: its landmarks in the frame before; None if it was lost.
+      faces: how many faces there were when they were last looked for.
+      segment: number of the anchor.
+      unlooked: frames since faces were looked for; None if they never were.
+    """
+
+    anchor: Anchor | None = None
+    last: Points | None = None
+    faces: int = 0
+    segment: int = 0
+    unlooked: int | None = None
+
+
 class Seen(NamedTuple):
     """What is known of the followed face in a frame.
 
     Attributes:
       number, timestamp: of the frame.
-      picture: the part of the frame round the face; None without a face.
-      points: the 68 landmarks in that part; None without a face.
+      picture: the part of the frame round the face; None without a face, or if it is no longer held.
+      points: the 68 landmarks in that part; None as ``picture``.
       box: square of the face in the frame; None without a face.
       confidence: correlation with the face at its last detection, 0 to 1; 0 without a face.
       faces: how many faces there were when they were last looked for.
       segment: frames of one segment show the same part of the frame.
+      before: what was known before the frame.
     """
 
     number: int
@@ -86,64 +105,67 @@ class Seen(NamedTuple):
     confidence: float
     faces: int
     segment: int
+    before: Tracker = Tracker()
 
     @property
     def success(self) -> bool:
         """Whether the face is seen."""
-        return self.points is not None
+        return self.box is not None
+
+    def without_picture(self) -> "Seen":
+        """What the tables need of it."""
+        return self._replace(picture=None, points=None, before=Tracker())
 
 
 def follow(
-    frames: Iterable[Frame],
-    find: FaceFinder,
-    square: Square,
-    fps: float | None,
-    start: tuple[Anchor, int] | None = None,
+    frames: Iterable[Frame], find: FaceFinder | None, square: Square, fps: float | None, tracker: Tracker | None = None
 ) -> Iterator[Seen]:
     """Follow the largest face through frames; one frame is held at a time.
 
     Args:
       frames: one after another.
-      find: says where faces are, or that it does not know.
+      find: says where faces are, or that it does not know; None to look for the tracker's face alone, in every frame.
       square: 68 landmarks -> square of the face.
       fps: frames a second.
-      start: a face to be found in every frame, and the number of faces beside it; by default faces are looked for
-        again and again.
+      tracker: what is known before the first frame.
     """
-    rate = fps or UNKNOWN_FPS
-    looks, searches = (max(1, round(seconds * rate)) for seconds in (LOOK_SECONDS, LOST_SECONDS))
-    anchor, faces = start or (None, 0)
-    last, segment, looked = None, 0, -searches
-    for place, frame in enumerate(frames):
+    rate, tracker = fps or UNKNOWN_FPS, tracker or Tracker()
+    for frame in frames:
         picture = np.asarray(cv2.cvtColor(frame.picture, cv2.COLOR_BGR2GRAY), np.uint8)
-        seen = tracked(anchor, picture) if anchor else None
-        due = place - looked >= (looks if seen and not moved_away(anchor, seen[0], square) else searches)
-        if start is None and due and (found := find(frame.number, picture)) is not None:
-            looked, faces = place, len(found.points)
-            anchor, seen, segment = _anchored(found, last, anchor, seen, picture, square, segment)
-        last = seen[0] if seen else None
-        yield _seen(frame, picture, anchor, seen, faces, segment, square)
+        before = tracker
+        tracker, found = _followed(before, frame.number, picture, find, square, rate)
+        yield _seen(frame, picture, before, tracker, found, square)
 
 
 Tracked = tuple[Points, float]
 """Landmarks in the frame, and the correlation with the face where it was last found."""
 
 
+def _followed(
+    tracker: Tracker, number: int, picture: Grey, find: FaceFinder | None, square: Square, rate: float
+) -> tuple[Tracker, Tracked | None]:
+    """What is known after a frame, and where its face is."""
+    seen = tracked(tracker.anchor, picture) if tracker.anchor else None
+    steady = seen is not None and not moved_away(tracker.anchor, seen[0], square)
+    wait = max(1, round((LOOK_SECONDS if steady else LOST_SECONDS) * rate))
+    due = tracker.unlooked is None or tracker.unlooked >= wait
+    faces = find(number, picture) if find and due else None
+    if faces is not None:
+        tracker, seen = _anchored(faces, tracker, seen, picture, square)
+    unlooked = None if tracker.unlooked is None else tracker.unlooked + 1
+    return tracker._replace(last=seen[0] if seen else None, unlooked=unlooked), seen
+
+
 def _anchored(
-    found: Faces,
-    last: Points | None,
-    anchor: Anchor | None,
-    seen: Tracked | None,
-    picture: Grey,
-    square: Square,
-    segment: int,
-) -> tuple[Anchor | None, Tracked | None, int]:
-    points = found.followed(last)
+    found: Faces, tracker: Tracker, seen: Tracked | None, picture: Grey, square: Square
+) -> tuple[Tracker, Tracked | None]:
+    points, looked = found.followed(tracker.last), tracker._replace(faces=len(found.points), unlooked=0)
     if points is None:
-        return None, None, segment
-    if anchor and seen and not moved_away(anchor, points, square):
-        return anchor, seen, segment
-    return anchor_at(points, picture, square), (points, 1.0), segment + 1
+        return looked._replace(anchor=None), None
+    if tracker.anchor and seen and not moved_away(tracker.anchor, points, square):
+        return looked, seen
+    anchor = anchor_at(points, picture, square)
+    return looked._replace(anchor=anchor, segment=tracker.segment + 1), (points, 1.0)
 
 
 def anchor_at(points: Points, picture: Grey, square: Square) -> Anchor:
@@ -159,9 +181,13 @@ def anchor_at(points: Points, picture: Grey, square: Square) -> Anchor:
     low, high = np.clip(low, 0, bounds - 1), np.clip(high, 1, bounds)
     scale = min(1.0, LARGEST_PATCH / float(max(high - low)))
     patch = Patch(int(low[0]), int(low[1]), int(high[0]), int(high[1]), scale)
-    own, placed = patch.cut(picture), patch.inside(points)
-    box = square(placed)
-    return Anchor(patch, own, placed, box, crop(own, box, SIZE), crop_points(placed, box, SIZE))
+    return anchor_of(patch, patch.cut(picture), patch.inside(points), square)
+
+
+def anchor_of(patch: Patch, picture: Grey, points: Points, square: Square) -> Anchor:
+    """The face with these landmarks of a patch."""
+    box = square(points)
+    return Anchor(patch, picture, points, box, crop(picture, box, SIZE), crop_points(points, box, SIZE))
 
 
 def tracked(anchor: Anchor, picture: Grey) -> Tracked | None:
@@ -188,17 +214,10 @@ def moved_away(anchor: Anchor | None, points: Points, square: Square) -> bool:
     return bool(shift > DRIFT or not 1 / GROWTH < growth < GROWTH)
 
 
-def _seen(
-    frame: Frame,
-    picture: Grey,
-    anchor: Anchor | None,
-    seen: Tracked | None,
-    faces: int,
-    segment: int,
-    square: Square,
-) -> Seen:
-    if anchor is None or seen is None:
-        return Seen(frame.number, frame.timestamp, None, None, None, 0.0, faces, segment)
-    points, confidence = seen
+def _seen(frame: Frame, picture: Grey, before: Tracker, after: Tracker, found: Tracked | None, square: Square) -> Seen:
+    anchor, (faces, segment) = after.anchor, (after.faces, after.segment)
+    if anchor is None or found is None:
+        return Seen(frame.number, frame.timestamp, None, None, None, 0.0, faces, segment, before)
+    points, confidence = found
     inside, part, box = anchor.patch.inside(points), anchor.patch.cut(picture), square(points)
-    return Seen(frame.number, frame.timestamp, part, inside, box, max(0.0, confidence), faces, segment)
+    return Seen(frame.number, frame.timestamp, part, inside, box, max(0.0, confidence), faces, segment, before)

@@ -29,13 +29,6 @@ class Spotted(NamedTuple):
     strength: float
 
 
-class Chunk(NamedTuple):
-    """Frames that are done with, and the events decided meanwhile, some of whose frames come in a later chunk."""
-
-    entries: tuple[Entry, ...]
-    events: tuple[Spotted, ...]
-
-
 class Held(NamedTuple):
     """Frames in memory.
 
@@ -46,10 +39,18 @@ class Held(NamedTuple):
       free: from which on no event is yet.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Entry, ...] = ()
     written: int = 0
     decided: int = 0
     free: int = 0
+
+
+class Chunk(NamedTuple):
+    """Frames that are done with, the events decided meanwhile, some of whose frames come later, and what is held on."""
+
+    entries: tuple[Entry, ...]
+    events: tuple[Spotted, ...]
+    held: Held
 
 
 def most_held(fps: float) -> int:
@@ -57,7 +58,9 @@ def most_held(fps: float) -> int:
     return round(2 * CONTEXT_SECONDS * fps) + round(STRIDE_SECONDS * fps) + lag_frames(fps) + 1
 
 
-def chunks(seen: Iterable[Seen], fps: float, strictness: Strictness, settings: Settings) -> Iterator[Chunk]:
+def chunks(
+    seen: Iterable[Seen], fps: float, strictness: Strictness, settings: Settings, held: Held | None = None
+) -> Iterator[Chunk]:
     """Spot events in the frames of a video.
 
     Args:
@@ -65,23 +68,24 @@ def chunks(seen: Iterable[Seen], fps: float, strictness: Strictness, settings: S
       fps: frames a second.
       strictness: what an event must be.
       settings: how faces are aligned and head motion is taken out.
+      held: the frames before these, as an earlier chunk left them.
 
     Yields:
       Every frame once, in order.
     """
     context, stride, lag = round(CONTEXT_SECONDS * fps), max(1, round(STRIDE_SECONDS * fps)), lag_frames(fps)
-    held, new = Held(()), list[Entry]()
+    held, new = held or Held(), list[Entry]()
     for one in seen:
         recent = [*held.entries[-lag:], *new][-lag:]
         new.append(Entry(one, _motion(recent, one, settings)))
         if len(held.entries) + len(new) - held.decided >= context + stride:
             held, new = held._replace(entries=(*held.entries, *new)), []
             end = len(held.entries) - context
-            chunk, held = _decide(held, end, end - 2 * lag, fps, strictness)
+            chunk = _decide(held, end, end - 2 * lag, fps, strictness)
+            held = chunk.held
             yield chunk
-            held = _forgotten(held, end - context)
     held = held._replace(entries=(*held.entries, *new))
-    yield _decide(held, len(held.entries), len(held.entries), fps, strictness)[0]
+    yield _decide(held, len(held.entries), len(held.entries), fps, strictness)
 
 
 def _motion(recent: list[Entry], one: Seen, settings: Settings) -> Motion:
@@ -92,7 +96,7 @@ def _motion(recent: list[Entry], one: Seen, settings: Settings) -> Motion:
     return motion_between(before.picture, one.picture, before.points, settings)
 
 
-def _decide(held: Held, end: int, done: int, fps: float, strictness: Strictness) -> tuple[Chunk, Held]:
+def _decide(held: Held, end: int, done: int, fps: float, strictness: Strictness) -> Chunk:
     events, free = [], held.free
     for span in spot([entry.motion for entry in held.entries], fps, strictness):
         if held.decided <= span.apex < end and span.onset >= free and _whole(held, span):
@@ -100,8 +104,8 @@ def _decide(held: Held, end: int, done: int, fps: float, strictness: Strictness)
             events.append(Spotted(own, span.apex - span.onset, span.strength))
             free = span.offset + 1
     done = max(held.written, done)
-    chunk = Chunk(held.entries[held.written : done], tuple(events))
-    return chunk, held._replace(written=done, decided=end, free=free)
+    left = held._replace(written=done, decided=end, free=free)
+    return Chunk(held.entries[held.written : done], tuple(events), _forgotten(left, end - round(CONTEXT_SECONDS * fps)))
 
 
 def _whole(held: Held, span: Span) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from os import environ
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,12 @@ def refuse_missing(run: Path, name: str, data_dir: Path | None) -> None:
 
 
 def load_databases(
-    settings: RecognitionSettings, data_dir: Path | None, copies: Sequence[str], stages: Stages
+    settings: RecognitionSettings,
+    data_dir: Path | None,
+    copies: Sequence[str],
+    stages: Stages,
+    *,
+    only_read: bool = False,
 ) -> list[Dataset]:
     """The databases of the settings, with the same classes; see ``data.dataset.load`` and ``own_database``.
 
@@ -52,18 +58,20 @@ def load_databases(
         data_dir: folder of the databases.
         copies: values of ``--manual-dir``.
         stages: progress.
+        only_read: whether to refuse what is missing or outdated rather than to build it.
 
     Raises:
         ValueError, OSError: one cannot be loaded, or their classes cannot be made the same.
     """
     folders = folders_by_name(copies, settings.database, OPTION)
     chosen = configurations_by_name(settings.config, settings.database)
+    loaded = partial(load, data_dir=data_dir, progress=stages.track, only_read=only_read)
     datasets: list[Dataset] = []
     names: list[str] = []
     for name in settings.database:
         if not plugins.is_plugin(name):
             for part in configurations(settings) if name == "synthetic" else [chosen.get(name)]:
-                datasets.append(load(name, part, data_dir, progress=stages.track, manual_dir=folders.get(name)))
+                datasets.append(loaded(name, part, manual_dir=folders.get(name)))
         elif name in folders:
             raise ValueError(f"--manual-dir={folders[name]}: {name} knows where its data are; leave it out")
         else:
@@ -76,13 +84,18 @@ def load_databases(
     return with_common_classes(names, datasets, settings.classes)
 
 
-def load_pretraining_dataset(data_dir: Path | None, stages: Stages) -> Dataset:
-    """The AU clips of the synthetic subjects for pretraining, who are in no experiment."""
-    return load("synthetic", PRETRAINING, data_dir, progress=stages.track)
+def load_pretraining_dataset(data_dir: Path | None, stages: Stages, *, only_read: bool = False) -> Dataset:
+    """The AU clips of the synthetic subjects for pretraining, who are in no experiment; see ``load_databases``."""
+    return load("synthetic", PRETRAINING, data_dir, progress=stages.track, only_read=only_read)
 
 
 def load_datasets(
-    names: Sequence[str], data_dir: Path | None, manual_dirs: Mapping[str, Path], stages: Stages
+    names: Sequence[str],
+    data_dir: Path | None,
+    manual_dirs: Mapping[str, Path],
+    stages: Stages,
+    *,
+    only_read: bool = False,
 ) -> list[Dataset]:
     """Load several databases to pretrain a detector on; ``synthetic`` is its ``pretraining`` part.
 
@@ -91,14 +104,14 @@ def load_datasets(
         data_dir: folder of the databases.
         manual_dirs: by name, the user's copy; see ``folders_by_name``.
         stages: progress.
+        only_read: see ``load_databases``.
 
     Raises:
         ValueError, OSError: one of them cannot be loaded.
     """
     parts = {"synthetic": PRETRAINING}
-    return [
-        load(name, parts.get(name), data_dir, progress=stages.track, manual_dir=manual_dirs.get(name)) for name in names
-    ]
+    loaded = partial(load, data_dir=data_dir, progress=stages.track, only_read=only_read)
+    return [loaded(name, parts.get(name), manual_dir=manual_dirs.get(name)) for name in names]
 
 
 def folders_by_name(values: Sequence[str], databases: Sequence[str], option: str = "--databases") -> dict[str, Path]:

@@ -65,6 +65,8 @@ def detector_source(
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     stages: Stages,
+    *,
+    only_read: bool = False,
 ) -> DetectorSource:
     """The detectors of ``--au-init``, if given; else detectors that are pretrained when requested.
 
@@ -74,6 +76,7 @@ def detector_source(
       au_init: detectors that the user gives.
       data_dir: folder of the databases.
       stages: where progress is shown.
+      only_read: whether to refuse missing or outdated data rather than to build them.
 
     Raises:
       ValueError, OSError: the pretraining data cannot be had.
@@ -87,7 +90,7 @@ def detector_source(
             lambda networks, meanwhile: {network: weights[network.prior[0]] for network in networks},
             lambda network: weights[network.prior[0]],
         )
-    dataset = load_pretraining_dataset(data_dir, stages)
+    dataset = load_pretraining_dataset(data_dir, stages, only_read=only_read)
 
     def pretrained(networks: Sequence[NetworkSettings], meanwhile: Meanwhile) -> Clients:
         return pretrained_detectors(networks, settings, dataset, data_dir, stages, meanwhile)

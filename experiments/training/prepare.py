@@ -97,8 +97,10 @@ def prepare_on(
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
     stages: Stages,
+    *,
+    only_read: bool = False,
 ) -> Prepared:
-    """As ``prepare``, with databases that are already loaded."""
+    """As ``prepare``, with databases that are already loaded; ``only_read``: see ``load_databases``."""
     of_labs = isinstance(settings, FedSettings) and settings.labs is not None
     dataset = shifted(datasets) if of_labs and len(datasets) > 1 else joined(datasets)
     names = list(dict.fromkeys(one.database for one in datasets))
@@ -109,7 +111,7 @@ def prepare_on(
             rows, dataset.class_names, jax.random.fold_in(jax.random.key(settings.seed), ROTATED_COPIES)
         )
     table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, names, au_init, data_dir, stages)
+    source = detector_source(settings, names, au_init, data_dir, stages, only_read=only_read)
     by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
     _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
     return Prepared(settings, datasets, dataset, repeats, rows, table, source)

@@ -135,7 +135,7 @@ def refuse_unfinished(folder: RunFolder) -> None:
 
 
 def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restored:
-    """Read a run back. Nothing is trained, and nothing in its folder changes.
+    """Read a run back. Nothing is trained or built, and nothing in its folder changes.
 
     Args:
       folder: of the run.
@@ -153,7 +153,7 @@ def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restore
     given = au_init.read_au_init(settings)
     if folder.has(au_init.USED):
         au_init.refuse_replaced(folder, settings.au_init, given)
-    prepared = prepare_on(datasets, settings, given, data_dir, stages)
+    prepared = prepare_on(datasets, settings, given, data_dir, stages, only_read=True)
     _refuse_partly_trained(run, prepared)
     priors = [(f"{one.row}, repeat {one.repeat}", one.priors) for one in prepared.table.trainings]
     check_priors_unchanged(folder, priors)
@@ -194,7 +194,7 @@ def _same_data(
     for name, facts in zip(cycle(settings.database), databases, strict=False):
         if not is_plugin(name):
             refuse_missing(folder.path, facts["name"], data_dir)
-    datasets = load_databases(settings, data_dir, (), stages)
+    datasets = load_databases(settings, data_dir, (), stages, only_read=True)
     check_databases(folder, [facts_of(one) for one in datasets], "its networks cannot be tested on them; run it again")
     return datasets
 
