@@ -28,6 +28,8 @@ LICENCES = {
     "dfme": "DFME: academic research only, by agreement with its authors; ask them before passing weights on",
     "casme2": "CASME II: academic research only, by agreement with its authors; ask them before passing weights on",
     "samm": "SAMM: research only, by agreement with its authors; ask them before passing weights on",
+    "smic": "SMIC: by a signed licence agreement with its authors; ask them before passing weights on",
+    "mmew": "MMEW: by a signed licence agreement with its authors; ask them before passing weights on",
     "disfa": "DISFA: research only, by agreement with its authors; ask them before passing weights on",
     "ckplus": "CK+: research only, by agreement with its authors; ask them before passing weights on",
 }
