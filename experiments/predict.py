@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     new = options.resume is None
     if options.resume is not None:
         folder = lifecycle.resume(options.resume, with_settings=options != Options(resume=options.resume))
-        options = from_stored(folder.read_facts("config.json", "settings")["settings"])
+        options = from_stored(folder)
     from experiments.clips import session
 
     session.check(options)

@@ -69,6 +69,14 @@ def test_a_lost_face_is_told_and_found_again(take: Take):
     assert seen[6].box.left - seen[0].box.left == pytest.approx(100, abs=1)
 
 
+def test_landmarks_that_are_no_face_are_named_with_their_frame(take: Take):
+    nothing = Faces(np.zeros((1, 68, 2)))
+    with pytest.raises(
+        ValueError, match=r"the landmarks of frame 1: the two inner eye corners .* coincide: not a face"
+    ):
+        next(follow(frames(take, [(0, 0)]), lambda *_: nothing, landmark_square, 10.0))
+
+
 def test_landmarks_of_the_patch_are_those_of_the_frame(take: Take):
     picture = cv2.cvtColor(wide(take, (100, 20)), cv2.COLOR_BGR2GRAY)
     points = take.onset_landmarks + np.array([100, 20])

@@ -136,11 +136,30 @@ def test_without_a_face_every_frame_says_so(folder: Path, clip: Path, tmp_path: 
     assert found.clips[0].result["abstained"] == ["no face is found in the onset, frame 5"]
 
 
+def failing(picture: np.ndarray) -> None:
+    """A landmarker with a mistake."""
+    raise RuntimeError(f"no room for {picture.shape}")
+
+
+def test_a_landmarker_that_fails_is_named_with_the_frame(
+    folder: Path, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    arguments = [str(folder / "run"), f"--data-dir={folder / 'data'}", f"--clip={clip}", f"--output={tmp_path / 'out'}"]
+    landmarker = f"{__name__}:failing"
+    assert mistakes.exit_status(lambda: predict.main([*arguments, f"--landmarker={landmarker}"])) == 2
+    assert f"--landmarker={landmarker}: it failed on frame 5 (RuntimeError: no room for (256, 256))" in the_error(
+        capsys
+    )
+
+
 WRONG = {
     "nothing": ((), "say what to read: --clip PATH, or the two pictures --onset A --apex B"),
     "no clip": (("--clip=nowhere.mp4",), "--clip=nowhere.mp4: there is no such video or folder"),
     "two finders": (("--clip=.", "--landmarker=a:b"), "give --landmarks or --landmarker, not both"),
     "frame": (("--clip=CLIP", "--onset=a.png"), "--onset=a.png: with --clip it is the number of a frame"),
+    "camera": (("--clip=CLIP", "--fps=1e9"), "--fps=1e+09: no more than 2000 frames a second can be read"),
+    "square": (("--clip=CLIP", "--apex=²"), "--apex=²: with --clip it is the number of a frame"),
+    "video": (("--clip=CLIP", "--kind=video", "--onset=6"), "--onset=6: it is of a short clip; leave it out, or"),
     "no frame": (("--clip=CLIP", "--onset=3"), "--onset=3: CLIP has no frame of this number"),
     "apex": (("--clip=CLIP", "--apex=5"), "--apex=5: CLIP has no frame of this number after the onset 5"),
     "fps": (("--clip=CLIP", "--kind=video"), "CLIP: give --fps, as nothing says how many frames a second it has"),
@@ -161,6 +180,11 @@ def test_a_mistake_is_one_sentence(
     assert command(*own, f"--output={tmp_path / 'out'}") == 2
     assert said.replace("CLIP", str(clip)) in the_error(capsys)
     assert not (tmp_path / "out").exists()
+
+
+def test_another_command_s_run_is_not_resumed(folder: Path, capsys: pytest.CaptureFixture[str]):
+    assert mistakes.exit_status(lambda: predict.main([f"--resume={folder / 'run'}"])) == 2
+    assert f"{folder / 'run'} is a run of experiments.fed, not of experiments.predict" in the_error(capsys)
 
 
 READ_ALONE = """

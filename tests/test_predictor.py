@@ -88,8 +88,8 @@ def restored(data: Path, name: str) -> Restored:
 def test_probabilities_are_those_of_the_networks_one_by_one(both: Predictor, data: Path):
     """Frozen detectors and whole networks, each by the model's own functions on the whole batch."""
     examples = jax.tree.map(lambda leaf: jnp.asarray(leaf[:3]), DATASET.examples)
-    program = jax.jit(ensemble_program(both.ensemble.members, 7))
-    emotion, au = program(examples.flow, examples.patches)
+    program, weights = ensemble_program(both.ensemble.members, 7)
+    emotion, au = jax.jit(program)(weights, examples.flow, examples.patches)
     expected_emotion, expected_au = [], []
     fed, mer = restored(data, "fed"), restored(data, "mer")
     for kept in fed.networks:

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from experiments.clips.footage import Colour, Footage
+from experiments.clips.lettering import lines_of, write
 from experiments.run.progress import Stage
 
 WIDEST = 640
 FALLBACK_FPS = 10.0
 ROWS = 2000
+LETTERS, LINE, EDGE = 0.45, 18, 6
 SEEN, LOST, EVENT = (0, 158, 115), (120, 120, 120), (0, 94, 213)
 
 
@@ -62,15 +64,10 @@ def annotated(picture: Colour, row: Any, labels: dict[int, str]) -> Colour:
     time = "" if np.isnan(row.timestamp) else f"{row.timestamp:.3f} s  "
     lines = [f"{row.frame}  {time}{'' if row.success else 'no face'}"]
     if row.event:
-        lines.append(labels.get(row.event, f"event {row.event}"))
+        lines += lines_of(labels.get(row.event, f"event {row.event}"), width - 2 * EDGE, LETTERS)
     for number, line in enumerate(lines):
-        _write(drawn, line, 18 + 20 * number, colour)
+        write(drawn, line, (EDGE, LINE * (number + 1)), LETTERS, colour)
     return np.asarray(drawn, np.uint8)
-
-
-def _write(picture: Colour, text: str, y: int, colour: tuple[int, int, int]) -> None:
-    for ink, width in (((255, 255, 255), 4), (colour, 1)):
-        cv2.putText(picture, text, (6, y), cv2.FONT_HERSHEY_SIMPLEX, 0.5, ink, width, cv2.LINE_AA)
 
 
 def _rows(table: Path) -> Iterator[Any]:

@@ -84,10 +84,10 @@ def program_of(ensemble: Ensemble) -> bytes:
 
 def named_outputs(ensemble: Ensemble) -> Callable[[Array, Array], dict[str, Array]]:
     """The function that is exported; its outputs have no type of this package."""
-    program = ensemble_program(ensemble.members, len(ensemble.class_names))
+    program, weights = ensemble_program(ensemble.members, len(ensemble.class_names))
 
     def named(flow: Array, patches: Array) -> dict[str, Array]:
-        found = program(flow, patches)
+        found = program(weights, flow, patches)
         return found._asdict() if ensemble.class_names else {"au": found.au}
 
     return named

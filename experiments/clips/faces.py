@@ -1,6 +1,7 @@
 """The faces of a frame: from landmark files, or by a function that finds them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +10,7 @@ from jaxtyping import Float, UInt8
 
 from data.frames import numbered
 from data.landmark_files import LANDMARK_SUFFIXES, Marks, faces_in, faces_of
+from experiments.inputs.plugins import error_line
 from fedpsyau_jax.vision.detection import Landmarker, faces_found
 from fedpsyau_jax.vision.landmark_formats import largest, to_68
 
@@ -35,9 +37,30 @@ class Faces(NamedTuple):
         return self.points[largest(list(self.points))]
 
 
-def found_by(landmarker: Landmarker) -> FaceFinder:
-    """Faces by a function from a grey picture to 68 points."""
-    return lambda number, picture: Faces(faces_found(landmarker, picture))
+def found_by(landmarker: Landmarker, name: str) -> FaceFinder:
+    """Faces by a function from a grey picture to 68 points.
+
+    Args:
+      landmarker: the function; where it fails, a ValueError says so.
+      name: of it, for that message.
+    """
+
+    def find(number: int, picture: Grey) -> Faces:
+        try:
+            return Faces(faces_found(landmarker, picture))
+        except Exception as error:
+            raise ValueError(f"--landmarker={name}: it failed on frame {number} ({error_line(error)})") from error
+
+    return find
+
+
+@contextmanager
+def named_frame(number: int) -> Iterator[None]:
+    """Say in which frame landmarks are no face."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"the landmarks of frame {number}: {error}") from error
 
 
 def from_files(path: Path, name: str) -> FaceFinder:

@@ -15,7 +15,7 @@ from data.picture_types import PICTURE_SUFFIXES, VIDEO_SUFFIXES, why_no_pictures
 from data.pictures import PictureError, read_colour
 
 Colour = UInt8[np.ndarray, "rows columns 3"]
-_MOST_FPS = 2000.0
+MOST_FPS = 2000.0
 
 
 class Frame(NamedTuple):
@@ -149,7 +149,7 @@ def video(path: Path, fps: float | None) -> Footage:
     capture.release()
     if not seen:
         raise PictureError(f"{path}: not one of its frames can be decoded; copy it again, or convert it")
-    usable = 0 < own_fps <= _MOST_FPS
+    usable = 0 < own_fps <= MOST_FPS
     notes = () if usable or fps else (f"its container states {own_fps:g} frames a second: give --fps",)
     return Footage(path.stem, path, fps or (own_fps if usable else None), max(stated, 0), _decoder(path, fps), notes)
 

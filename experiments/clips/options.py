@@ -1,6 +1,5 @@
 """Options of experiments.predict; their docstring is the text of ``--help``."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,6 +7,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from experiments.inputs.ranges import AMOUNT, RATE
+from experiments.run.folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,16 @@ class Options:
 PATHS = ("clip", "landmarks", "data_dir")
 
 
-def from_stored(stored: Mapping[str, Any]) -> Options:
+def from_stored(folder: RunFolder) -> Options:
     """The options of an earlier reading.
 
     Raises:
-      ValueError: they are those of another version.
-
-    >>> from_stored(Options((Path("run"),), clip=Path("a.mp4")).stored()).clip.name
-    'a.mp4'
+      ValueError: the folder is of another command, or of another version.
     """
+    config = folder.read_facts("config.json", "experiment", "settings")
+    if config["experiment"] != "predict":
+        raise ValueError(f"{folder.path} is a run of experiments.{config['experiment']}, not of experiments.predict")
+    stored = config["settings"]
     if unknown := stored.keys() - {field.name for field in fields(Options)}:
         raise ValueError(
             f"its config.json has {', '.join(sorted(unknown))}, which this version does not know; start anew"

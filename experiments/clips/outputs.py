@@ -39,29 +39,32 @@ class Probabilities(NamedTuple):
     au: Float[Array, "members batch aus"]
 
 
-Program = Callable[[Flow, Patches], Probabilities]
+Program = Callable[[Sequence[Weights], Flow, Patches], Probabilities]
 
 
-def ensemble_program(members: Sequence[Member], num_classes: int) -> Program:
-    """A function from samples to the probabilities of all members, with their weights as constants.
+def ensemble_program(members: Sequence[Member], num_classes: int) -> tuple[Program, Sequence[Weights]]:
+    """A function from samples to the probabilities of all members, and the weights that it takes.
 
-    Each example is read on its own, so a result does not depend on the other examples of its batch.
+    Each example is read on its own, so a result does not depend on the other examples of its batch. Compiled with its
+    weights as constants, it takes several times their memory.
 
     Args:
       members: networks, of one architecture or several.
       num_classes: number of emotion classes; 0 if the members only detect action units.
 
     Returns:
-      A function of flow images [batch, 28, 28, 3] and patches [batch, 65, 5, 5, 3] in [0, 1].
+      A function of weights, flow images [batch, 28, 28, 3] and patches [batch, 65, 5, 5, 3] in [0, 1]; its weights, of
+      each architecture.
     """
     groups = weights_by_network(members)
+    order = np.argsort([place for places, _ in groups.values() for place in places])
 
-    def probabilities(flow: Flow, patches: Patches) -> Probabilities:
-        parts = [_read_all(network, num_classes, own, flow, patches) for network, (_, own) in groups.items()]
-        order = np.argsort([place for places, _ in groups.values() for place in places])
+    def probabilities(weights: Sequence[Weights], flow: Flow, patches: Patches) -> Probabilities:
+        together = zip(groups, weights, strict=True)
+        parts = [_read_all(network, num_classes, own, flow, patches) for network, own in together]
         return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[order], *parts)
 
-    return probabilities
+    return probabilities, [own for _, own in groups.values()]
 
 
 def weights_by_network(members: Sequence[Member]) -> Mapping[NetworkSettings, tuple[list[int], Weights]]:

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from experiments.clips.lettering import lines_of, write
 from experiments.clips.tracking import Seen
 from fedpsyau_jax.synthesis.muscles import MOTION, NUM_CONTROL_POINTS, Action, control_points, displacement
 from fedpsyau_jax.vision.crop import crop, crop_points
@@ -15,7 +16,9 @@ Colour = UInt8[np.ndarray, "height width 3"]
 SIDE = 320
 FULL_COLOUR = 2.0
 """Motion of full colour, pixels of a face of 128."""
-CAPTION = 26
+CAPTION, EDGE, LETTERS, ELLIPSIS = 26, 4, 0.45, 24
+KEY = 45
+"""Side of the key to the colours of directions."""
 REGION = 0.055
 """Radius of the region of a point that an action unit moves, as a share of the picture's side."""
 STRONG, WEAK = (0, 94, 213), (178, 114, 0)
@@ -41,11 +44,11 @@ def event_picture(
     motion = flow_image(onset.picture, apex.picture, onset.points, settings)[..., :2]
     placed = crop_points(onset.points, box, SIDE)
     strong = {name: value for name, value in aus.items() if value >= 0.5}
-    named = ", ".join(f"{name} {value:.2f}" for name, value in sorted(strong.items(), key=lambda one: -one[1])[:4])
+    named = ", ".join(f"{name} {value:.2f}" for name, value in sorted(strong.items(), key=lambda one: -one[1]))
     panels = {
         labels[0]: before,
         labels[1]: after,
-        "flow: hue is direction": flow_over_face(before, motion),
+        "flow: colour is direction": with_key(flow_over_face(before, motion)),
         named or "no AU above 0.5": au_regions(before, placed, strong),
     }
     return np.hstack([_captioned(picture, caption) for caption, picture in panels.items()])
@@ -60,6 +63,17 @@ def flow_over_face(face: Colour, motion: Float[np.ndarray, "height width 2"]) ->
     colour = cv2.cvtColor(hue, cv2.COLOR_HSV2BGR).astype(np.float32)
     opacity = 0.85 * share[..., None]
     return np.asarray(face * (1 - opacity) + colour * opacity, np.uint8)
+
+
+def with_key(picture: Colour) -> Colour:
+    """A picture with the colours of all directions in a corner: those of motion from its middle outwards."""
+    places = np.linspace(-FULL_COLOUR, FULL_COLOUR, KEY, dtype=np.float32)
+    outwards = np.dstack(np.meshgrid(places, places))
+    inside = np.hypot(outwards[..., 0], outwards[..., 1]) <= FULL_COLOUR
+    drawn = picture.copy()
+    corner = drawn[-KEY - EDGE : -EDGE, -KEY - EDGE : -EDGE]
+    corner[inside] = flow_over_face(np.full_like(corner, 255), outwards)[inside]
+    return drawn
 
 
 def au_regions(face: Colour, points: Float[np.ndarray, "68 2"], aus: Mapping[str, float]) -> Colour:
@@ -96,7 +110,8 @@ def moved_by(au: int) -> list[int]:
 
 def _captioned(picture: Colour, caption: str) -> Colour:
     strip = np.full((CAPTION, picture.shape[1], 3), 255, np.uint8)
-    cv2.putText(strip, caption, (4, CAPTION - 8), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (30, 30, 30), 1, cv2.LINE_AA)
+    first, *more = lines_of(caption, picture.shape[1] - 2 * EDGE - ELLIPSIS, LETTERS)
+    write(strip, f"{first} ..." if more else first, (EDGE, CAPTION - 8), LETTERS, (30, 30, 30))
     return np.vstack([strip, picture])
 
 

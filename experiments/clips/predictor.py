@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,8 +110,8 @@ class Predictor:
 
     @cached_property
     def _program(self) -> Callable[[np.ndarray, np.ndarray], Probabilities]:
-        function = ensemble_program(self.ensemble.members, len(self.ensemble.class_names))
-        return jax.jit(function, compiler_options=short_run_options())
+        function, weights = ensemble_program(self.ensemble.members, len(self.ensemble.class_names))
+        return partial(jax.jit(function, compiler_options=short_run_options()), weights)
 
     def probabilities(self, samples: Sequence[Sample]) -> Probabilities:
         """The probabilities of every network, leaves [networks, samples, ...]."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
-from experiments.clips.faces import FaceFinder
+from experiments.clips.faces import FaceFinder, named_frame
 from experiments.clips.footage import Footage, Frame
 from experiments.clips.motion import NONE, Motion, motion_between
 from experiments.clips.pauses import Pause, held_again, pause_of
@@ -137,7 +137,8 @@ def _face_of(reader: Reader, frame: Frame) -> Tracker:
     points = faces.followed(None)
     if points is None:
         raise NothingToRead(f"no face is found in the onset, frame {frame.number}")
-    return Tracker(anchor_at(points, picture, reader.predictor.settings.square), faces=len(faces.points))
+    with named_frame(frame.number):
+        return Tracker(anchor_at(points, picture, reader.predictor.settings.square), faces=len(faces.points))
 
 
 def _seen_in(reader: Reader, frame: Frame, tracker: Tracker) -> Seen:

@@ -13,7 +13,7 @@ from experiments.clips.annotated import write_annotated
 from experiments.clips.conclusion import conclude
 from experiments.clips.domain import distances, trained_on
 from experiments.clips.faces import FaceFinder, found_by, from_files
-from experiments.clips.footage import Footage, clips_at, two_pictures
+from experiments.clips.footage import MOST_FPS, Footage, clips_at, two_pictures
 from experiments.clips.options import Options
 from experiments.clips.parts import Earlier, earlier_parts, paused, remove_parts, write_part
 from experiments.clips.pictures import event_picture, png
@@ -44,11 +44,15 @@ def check(options: Options) -> None:
         raise ValueError("name a finished run: python -m experiments.predict RUN --clip PATH")
     if options.clip is None and not options.pictures:
         raise ValueError("say what to read: --clip PATH, or the two pictures --onset A --apex B")
+    if options.fps and options.fps > MOST_FPS:
+        raise ValueError(f"--fps={options.fps:g}: no more than {MOST_FPS:g} frames a second can be read")
     if options.landmarks and options.landmarker:
         raise ValueError("give --landmarks or --landmarker, not both")
     for name in ("onset", "apex"):
         value = getattr(options, name)
-        if options.clip is not None and value is not None and not value.isdigit():
+        if value is not None and options.kind == "video":
+            raise ValueError(f"--{name}={value}: it is of a short clip; leave it out, or --kind=video")
+        if options.clip is not None and value is not None and not value.isdecimal():
             raise ValueError(f"--{name}={value}: with --clip it is the number of a frame")
 
 
@@ -102,7 +106,9 @@ def _clips(options: Options) -> list[Footage]:
 def _finder(options: Options, clip: Footage) -> FaceFinder:
     if options.landmarks:
         return from_files(options.landmarks, clip.name)
-    return found_by(landmarker_named(options.landmarker) if options.landmarker else dlib_landmarker())
+    if options.landmarker:
+        return found_by(landmarker_named(options.landmarker), options.landmarker)
+    return found_by(dlib_landmarker(), "dlib")
 
 
 def _folders(folder: RunFolder, clips: Sequence[Footage]) -> list[RunFolder]:

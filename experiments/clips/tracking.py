@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from experiments.clips.faces import FaceFinder, Faces
+from experiments.clips.faces import FaceFinder, Faces, named_frame
 from experiments.clips.footage import Frame
 from experiments.clips.motion import agreement_of
 from fedpsyau_jax.vision.crop import FaceBox, Square, crop, crop_points
@@ -151,7 +151,8 @@ def _followed(
     due = tracker.unlooked is None or tracker.unlooked >= wait
     faces = find(number, picture) if find and due else None
     if faces is not None:
-        tracker, seen = _anchored(faces, tracker, seen, picture, square)
+        with named_frame(number):
+            tracker, seen = _anchored(faces, tracker, seen, picture, square)
     unlooked = None if tracker.unlooked is None else tracker.unlooked + 1
     return tracker._replace(last=seen[0] if seen else None, unlooked=unlooked), seen
 

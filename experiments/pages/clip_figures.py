@@ -9,6 +9,8 @@ from experiments.pages.figures import PALETTE, titled_figure
 WIDEST = 2000
 """Points of a curve: of a longer clip, each is the largest of several frames."""
 AU_ENDING = "_p"
+LEGEND_ROOM = 1.5
+"""Height of the axes of head motion and confidence, in units of the highest point."""
 
 
 def timeline(rows: pd.DataFrame, heading: str) -> Figure:
@@ -30,8 +32,8 @@ def timeline(rows: pd.DataFrame, heading: str) -> Figure:
         upper.axvspan(times[first], times[last], color=PALETTE[1], alpha=0.2, lw=0)
     middle.plot(times, rows["head_motion"], color=PALETTE[2], lw=1, label="head motion, pixels of 128")
     middle.plot(times, rows["confidence"], color=PALETTE[6], lw=1, label="confidence")
-    middle.set_ylim(bottom=0)
-    middle.legend(fontsize=8, frameon=False, loc="upper right")
+    middle.set_ylim(bottom=0, top=LEGEND_ROOM * max(1.0, float(rows["head_motion"].max())))
+    middle.legend(fontsize=8, frameon=False, loc="upper right", ncols=2)
     values = rows[aus].to_numpy(float).T
     step = (times[-1] - times[0]) / max(1, len(times) - 1) / 2 if len(times) > 1 else 0.5
     extent = (times[0] - step, times[-1] + step, len(aus) - 0.5, -0.5)

@@ -16,6 +16,15 @@ from experiments.run.folder import RunFolder
 SHOWN_CLIPS, SHOWN_EVENTS = 40, 24
 """How many clips, and events of each, the page shows in full; the tables have all."""
 PRESENT = 0.5
+HEADINGS = {
+    "name": "clip",
+    "fps": "frames a second",
+    "num_frames": "frames",
+    "num_seen": "with the face",
+    "most_faces": "faces at most",
+    "read": "events read",
+}
+"""What the page calls columns of clips.csv."""
 ROWS = 20_000
 
 
@@ -125,7 +134,7 @@ def render(found: Found, images: Mapping[str, bytes]) -> str:
         title="Clips read by trained networks",
         found=found,
         cautions=cautions(found),
-        overview=overview(found).fillna("").map(_short),
+        overview=overview(found).fillna("").map(_short).rename(columns=HEADINGS),
         shown=list(enumerate(found.clips[:SHOWN_CLIPS])),
         shown_events=SHOWN_EVENTS,
         scores=score_table,
