@@ -16,8 +16,10 @@ from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.mistakes import warn
 from experiments.run.progress import progress
+from experiments.trackers.named import trackers_of
+from experiments.trackers.tracking import tracking
 from experiments.training.budget import budget_of
-from experiments.training.experiment import run_trainings
+from experiments.training.experiment import Results, run_trainings
 from experiments.training.prepare import Prepared, prepare_pretraining, record_inputs
 from experiments.training.records import prediction_tables
 from fedpsyau_jax.types import ClientState
@@ -32,32 +34,43 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     Raises:
       ValueError, OSError: the user's mistake, or training that diverged.
     """
-    with progress() as stages:
-        copies = folders_by_name(run.manual_dir, settings.databases)
-        datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
-        prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
-        run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
-        record_inputs(run.folder, prepared, {"action_units.csv": action_units(prepared)})
-        discard_damaged(prepared, run)
-        results = run_trainings(prepared, run.folder, stages)
-    if results.problem:
-        raise ValueError(results.problem)
-    if not results.ended:
-        num_rounds = prepared.table.groups[0].recipe.rounds
-        run.console.print(
-            f"{results.rounds} of {num_rounds} epochs are trained; continue with --resume={run.folder.path}",
-            soft_wrap=True,
-            highlight=False,
-        )
-        return INTERRUPTED
+    with tracking(run.folder, trackers_of(run.folder, run.trackers)) as tracked:
+        with progress() as stages:
+            copies = folders_by_name(run.manual_dir, settings.databases)
+            datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
+            prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
+            run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+            record_inputs(run.folder, prepared, {"action_units.csv": action_units(prepared)})
+            discard_damaged(prepared, run)
+            results = run_trainings(prepared, run.folder, stages, tracked)
+        if results.problem:
+            raise ValueError(results.problem)
+        if results.ended:
+            finish(prepared, results, run)
+        else:
+            _say_how_far(prepared, results, run)
+        tracked.finish("finished" if results.ended else "interrupted")
+    return 0 if results.ended else INTERRUPTED
+
+
+def finish(prepared: Prepared, results: Results, run: Run) -> None:
+    """Save the detectors; write and show their scores."""
     keep_detectors(prepared, run)
     emotions, aus = prediction_tables(prepared, results.trained, {})
     conclude(run.folder, emotions, aus)
     report.write(run.folder)
     report.show(run.folder, run.console)
-    if not settings.sweep:
+    if not prepared.settings.sweep:
         run.console.print(f"Use it with --au-init={run.folder.path}", soft_wrap=True, highlight=False)
-    return 0
+
+
+def _say_how_far(prepared: Prepared, results: Results, run: Run) -> None:
+    num_rounds = prepared.table.groups[0].recipe.rounds
+    run.console.print(
+        f"{results.rounds} of {num_rounds} epochs are trained; continue with --resume={run.folder.path}",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 def action_units(prepared: Prepared) -> pd.DataFrame:

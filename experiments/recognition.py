@@ -12,6 +12,8 @@ from experiments.results.conclude import conclude
 from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.progress import progress
+from experiments.trackers.named import trackers_of
+from experiments.trackers.tracking import tracking
 from experiments.training.budget import budget_of
 from experiments.training.experiment import Results, run_trainings
 from experiments.training.prepare import Prepared, prepare, record_inputs
@@ -30,16 +32,18 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
     """
     detectors = read_au_init(settings)
     refuse_replaced(run.folder, settings.au_init, detectors)
-    with progress() as stages:
-        prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
-        for sentence in split_warnings(prepared):
-            run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
-        run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
-        record_inputs(run.folder, prepared)
-        results = run_trainings(prepared, run.folder, stages)
-    finish(prepared, results, run)
-    if results.problem:
-        raise ValueError(results.problem)
+    with tracking(run.folder, trackers_of(run.folder, run.trackers)) as tracked:
+        with progress() as stages:
+            prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
+            for sentence in split_warnings(prepared):
+                run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
+            run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+            record_inputs(run.folder, prepared)
+            results = run_trainings(prepared, run.folder, stages, tracked)
+        finish(prepared, results, run)
+        if results.problem:
+            raise ValueError(results.problem)
+        tracked.finish("finished" if results.ended else "interrupted")
     return 0 if results.ended else INTERRUPTED
 
 

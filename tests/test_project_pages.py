@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
 from fedpsyau_jax.__main__ import COMMANDS
@@ -68,8 +69,9 @@ def test_the_container_installs_what_there_is_and_runs_the_main_command() -> Non
     assert options == ["--clients=5"]
 
 
-def floors() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("floors", ROOT / "docs" / "floors.py")
+def module(name: str) -> ModuleType:
+    """A script of the docs."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -78,12 +80,12 @@ def floors() -> ModuleType:
 
 
 def test_the_figure_is_of_these_sources() -> None:
-    drawing = floors()
+    drawing = module("floors")
     assert drawing.picture(drawing.edges()) == drawing.PICTURE.read_text(), "run python docs/floors.py"
 
 
 def test_the_figure_has_every_room_above_what_it_imports() -> None:
-    drawing = floors()
+    drawing = module("floors")
     below = drawing.edges()
     heights = {room: drawing.height(room, below) for room in below}
     assert heights["fedpsyau_jax.types"] == 0
@@ -91,3 +93,13 @@ def test_the_figure_has_every_room_above_what_it_imports() -> None:
     assert all(heights[room] > heights[one] for room, own in below.items() for one in own)
     for room, own in drawing.direct(below).items():
         assert drawing.reaches(room, below) == own.union(*(drawing.reaches(one, below) for one in own))
+
+
+def test_the_readme_shows_the_table_of_its_picture() -> None:
+    text = (ROOT / "README.md").read_text()
+    result = module("result")
+    table = pd.read_csv(result.TABLE)
+    assert "\n".join(result.lines(table)) in text
+    assert (ROOT / "docs" / "result.png").stat().st_size < 150_000
+    assert "](docs/result.png)" in "\n".join(text.splitlines()[:12])
+    assert len(text.splitlines()) < 120

@@ -17,6 +17,7 @@
 | gains.csv | UF1 of each row minus that of local-only training and of FedAvg, if lab shifts are swept |
 | checkpoints/, finished/, priors.npz, networks/*.npz | arrays of the training; corrupt/ if some were damaged |
 | figures/*.png, report.html | the page |
+| trackers.json, tensorboard/, mlflow.json | of a run with trackers |
 
 In rows of metrics.csv, fold and client "pooled" mean all parts of a repeat together. A federation has the fold "all", a
 cross-validation the client "all".

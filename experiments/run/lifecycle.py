@@ -89,6 +89,7 @@ class Run(NamedTuple):
       manual_dir: The user's copies of real databases: a folder, or each as name=FOLDER.
       console: For the results, on standard output.
       new: False if an interrupted run goes on.
+      trackers: Names of its trackers, besides those that an interrupted run started with.
     """
 
     folder: RunFolder
@@ -96,6 +97,7 @@ class Run(NamedTuple):
     manual_dir: tuple[str, ...]
     console: Console
     new: bool
+    trackers: tuple[str, ...] = ()
 
 
 def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Settings, Run], int]) -> int:
@@ -131,7 +133,12 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
     if new:
         folder = start(command.name, arguments, asdict(settings), options.output)
     with remove_if_not_started(folder, new=new):
-        return run(settings, Run(folder, options.data_dir, options.manual_dir, Console(), new))
+        return run(settings, Run(folder, options.data_dir, options.manual_dir, Console(), new, trackers_in(options)))
+
+
+def trackers_in(options: Any) -> tuple[str, ...]:
+    """The names of the trackers that the options ask for."""
+    return (*(["tensorboard"] if options.tensorboard else []), *options.tracker)
 
 
 def options_of(command: Command[Any]) -> type[Any]:

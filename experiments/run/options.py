@@ -18,8 +18,8 @@ def options_type(name: str, description: str, presets: Mapping[str, Any], preset
       preset_help: what the presets are.
 
     Returns:
-      A class with ``settings``, ``preset`` (if there are several), ``output``, ``resume``, ``data_dir`` and
-      ``manual_dir``.
+      A class with ``settings``, ``preset`` (if there are several), ``output``, ``resume``, ``data_dir``,
+      ``manual_dir``, ``tensorboard`` and ``tracker``.
     """
     first, settings = next(iter(presets.items()))
     fields = [
@@ -36,6 +36,13 @@ def options_type(name: str, description: str, presets: Mapping[str, Any], preset
             "manual_dir",
             tuple[str, ...],
             "Your copy of a real database, or of several, each as name=FOLDER; needed the first time only.",
+            (),
+        ),
+        _option("tensorboard", bool, "Write event files for TensorBoard into the run folder.", False),
+        _option(
+            "tracker",
+            tuple[str, ...],
+            "Report metrics, scores and figures to tensorboard, mlflow, or your own three functions as module:name.",
             (),
         ),
     ]

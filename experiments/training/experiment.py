@@ -15,11 +15,13 @@ from experiments.inputs.settings import RecognitionSettings
 from experiments.run import networks as stored_networks
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
+from experiments.trackers.tracking import Tracking
 from experiments.training import chunks
 from experiments.training.chunks import TrainingResult
 from experiments.training.detectors import Clients
 from experiments.training.loop import Job, Outcome, train
 from experiments.training.plan import Group
+from experiments.training.points import RoundPoints
 from experiments.training.prepare import Prepared
 from experiments.training.program import Program, compile_program, initial_state, num_bytes
 from experiments.training.records import MetricsFile
@@ -59,12 +61,20 @@ class Results:
         return [one for one in self.trained if (one.training.row, one.training.repeat) in keys]
 
 
-def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages) -> Results:
+def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages, tracking: Tracking) -> Results:
     """Train all remaining groups, until the end, a divergence, or the user's request to stop.
 
-    The first program compiles while the detectors are pretrained.
+    The first program compiles while the detectors are pretrained. The trackers get each round as it ends.
     """
     results, metrics = Results(), MetricsFile(folder, prepared)
+    points = RoundPoints(prepared)
+    tracking.start()
+
+    def report(current: Sequence[TrainingResult]) -> None:
+        metrics.write(current)
+        if tracking.trackers:
+            tracking.log(points.new([*metrics.finished, *current]))
+
     wanted = networks_to_keep(prepared)
     with ThreadPoolExecutor(1) as thread:
         programs = _Programs(prepared, folder, thread)
@@ -74,9 +84,11 @@ def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages) -> Resu
             if probabilities is not None:
                 results.au_probabilities[group.name] = probabilities
             job = _job(prepared, group, store, folder, programs, wanted, stages)
-            outcome = train(job, stages, metrics.write)
+            outcome = train(job, stages, report)
             _add(results, outcome)
             metrics.add(outcome.trained)
+            if tracking.trackers:
+                tracking.log(points.new(metrics.finished))
             if not outcome.ended:
                 break
     order = {id(training): place for place, training in enumerate(prepared.table.trainings)}

@@ -1,0 +1,1 @@
+"""Trackers: where a run reports its metrics, scores and figures while and after it trains."""
