@@ -82,6 +82,16 @@ def test_the_page_indexes_every_name_once() -> None:
     assert Counter(indexed) == Counter(fedpsyau_jax.__all__)
 
 
+def test_the_reference_has_every_name_in_the_section_of_the_index() -> None:
+    sections = re.split(r"^### ", PAGE.read_text().partition("\n## Index\n")[2], flags=re.MULTILINE)[2:]
+    pages = {path.read_text() for path in (ROOT / "docs" / "reference").glob("*.md")}
+    wanted = set()
+    for section in sections:
+        members = ", ".join(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE))
+        wanted.add(f"# {section.splitlines()[0]}\n\n::: fedpsyau_jax\n    options:\n      members: [{members}]\n")
+    assert pages == wanted
+
+
 @pytest.mark.usefixtures("quick_compilation")
 def test_examples_of_the_page_run() -> None:
     result = doctest.testfile(str(PAGE), module_relative=False)

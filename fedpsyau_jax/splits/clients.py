@@ -150,7 +150,12 @@ def split_groups(
         groups: [examples] group of each example.
         names: of the groups, in the order of their clients.
         clients_each: clients of a group.
-        train_share, generator, divide, partition, labels, least: as of ``split_clients``, within each group.
+        train_share: as of ``split_clients``, like all that follow, within each group.
+        generator: source of all randomness.
+        divide: how a client's examples are divided.
+        partition: how subjects are assigned to the clients of a group.
+        labels: [examples] class indices, for partitions by class.
+        least: least examples of a client.
 
     Returns:
         The clients of the first group, then those of the second, ...; named after their group, with a number if it has

@@ -93,7 +93,7 @@ def pad_indices(
     """Stack example indices of clients of unequal size.
 
     Args:
-        indices: [splits][clients] arrays of indices.
+        indices: for each split, for each client an array of indices.
         length: to pad to; by default the longest.
 
     Returns:
