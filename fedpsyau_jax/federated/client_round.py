@@ -102,8 +102,8 @@ def client_round(
         client, memory = state
         received, data = inputs
         anchor = client.params if received.anchor is None else received.anchor
-        if now.anchored_at_start is not None:
-            anchor = jax.tree.map(lambda old, new: jnp.where(now.anchored_at_start, old, new), now.start, anchor)
+        if (at_start := now.anchored_at_start) is not None:
+            anchor = jax.tree.map(lambda old, new: jnp.where(at_start, old, new), now.start, anchor)
         broadcast = Broadcast(anchor, received.mu, now.number, received.heard)
         update = own if received.takes_part is None else sitting_out(own, received.takes_part)
         if evaluate is not None:
