@@ -1,8 +1,9 @@
 """Whether the memory of experiments.predict grows with a video: ``python -m benchmarks.video_memory RUN``.
 
 A rendered face shows an expression every few seconds (synthetic). Videos of several lengths are written by OpenCV and
-read by the whole command, each in a process of its own: tables, pictures, annotated video and page. Largest resident
-memory of each, growth per frame from the shortest to the longest, and what that would be for an hour.
+read by the whole command, each in a process of its own: tables, pictures, annotated video and page. For each: largest
+resident memory, most of which compiling takes; growth per frame while the video is read, once its first part is
+written; and what both would be for an hour.
 """
 
 import os
@@ -14,11 +15,12 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import cycle, islice
 from pathlib import Path
-from time import perf_counter
+from time import sleep
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import psutil
 import tyro
 
 from benchmarks.timing import machine
@@ -27,7 +29,7 @@ from fedpsyau_jax.synthesis.filming import FRAME_SIZE, Conditions, film_sequence
 from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 
-HOUR = 3600.0
+HOUR, POLL = 3600.0, 0.5
 EXPRESSION, REST = 0.4, 3.6
 """Seconds of an expression, and of the still face after it."""
 
@@ -52,11 +54,19 @@ class Options:
 
 
 class Measured(NamedTuple):
-    """Of one reading: frames, events, largest resident memory, seconds."""
+    """Of one reading.
+
+    Attributes:
+      frames, events: how many.
+      peak: largest resident memory, MB.
+      growth: of the resident memory per frame, bytes; NaN if the video is too short to say.
+      seconds: of the processor.
+    """
 
     frames: int
     events: int
-    megabytes: float
+    peak: float
+    growth: float
     seconds: float
 
 
@@ -110,9 +120,9 @@ def measured(options: Options, minutes: float, folder: Path) -> Measured:
     command = [sys.executable, "-m", "experiments.predict", str(options.run), f"--clip={folder / 'video.mp4'}"]
     command += ["--kind=video", "--landmarker=benchmarks.video_memory:landmarks", f"--output={folder / 'read'}"]
     command += [f"--data-dir={options.data_dir}"] if options.data_dir else []
-    start = perf_counter()
     with (folder / "said.txt").open("w") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)
+        held = dict(resident(process.pid, folder / "read" / "parts"))
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -122,7 +132,17 @@ def measured(options: Options, minutes: float, folder: Path) -> Measured:
         raise ValueError(f"{frames} frames were written, and {read} read")
     events = len((folder / "read" / "events.csv").read_text().splitlines()) - 1
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return Measured(frames, events, usage.ru_maxrss / unit, perf_counter() - start)
+    growth = float(np.polyfit(list(held), list(held.values()), 1)[0]) if len(held) > 2 else float("nan")
+    return Measured(frames, events, usage.ru_maxrss / unit, growth, usage.ru_utime + usage.ru_stime)
+
+
+def resident(pid: int, parts: Path) -> Iterator[tuple[int, int]]:
+    """Frames that are written, and resident memory then, until the video is read; bytes."""
+    process = psutil.Process(pid)
+    while process.status() != psutil.STATUS_ZOMBIE:
+        if written := [int(path.stem) for path in parts.glob("*.npz")]:
+            yield max(written), process.memory_info().rss
+        sleep(POLL)
 
 
 def show(options: Options) -> int:
@@ -133,17 +153,15 @@ def show(options: Options) -> int:
     for minutes in sorted(options.minutes):
         with tempfile.TemporaryDirectory() as folder:
             found.append(measured(options, minutes, Path(folder)))
-        frames, events, megabytes, seconds = found[-1]
+        frames, events, peak, growth, seconds = found[-1]
         print(
-            f"{minutes:5g} minutes, {frames:7} frames, {events:4} events: peak {megabytes:5.0f} MB, "
-            f"{1000 * seconds / frames:.1f} ms a frame",
+            f"{minutes:5g} minutes, {frames:7} frames, {events:4} events: peak {peak:5.0f} MB, grows by {growth:.0f} "
+            f"bytes a frame, {1000 * seconds / frames:.1f} CPU ms a frame",
             flush=True,
         )
-    if len(found) > 1:
-        first, last = found[0], found[-1]
-        growth = (last.megabytes - first.megabytes) / (last.frames - first.frames)
-        hour = last.megabytes + growth * (HOUR * options.fps - last.frames)
-        print(f"growth {1e6 * growth:.0f} bytes a frame; an hour would take {hour:.0f} MB at its peak")
+    longest = found[-1]
+    hour = longest.peak + longest.growth * (HOUR * options.fps - longest.frames) / 1e6
+    print(f"an hour would take at most {hour:.0f} MB, if it grew on like the longest of these")
     return 0
 
 

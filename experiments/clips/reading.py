@@ -178,12 +178,17 @@ def _reading(reader: Reader, onset: Seen, apex: Seen) -> Reading:
     return reader.predictor(onset.picture, apex.picture, onset.points)
 
 
+def fast_settings(settings: Settings) -> Settings:
+    """How frames other than the apex become samples: by fast flow, however far it goes."""
+    return replace(settings, flow=dense_inverse_search, bound=unbounded)
+
+
 def fast_aus(reader: Reader, onset: Seen, seen: Sequence[Seen]) -> list[Float[np.ndarray, "aus"]]:
     """Mean probability of every AU in frames, by fast flow from the onset; NaN where the face is not seen."""
     found = [np.full(len(reader.predictor.ensemble.au_names), np.nan)] * len(seen)
     if onset.picture is None or onset.points is None:
         return found
-    settings = replace(reader.predictor.settings, flow=dense_inverse_search, bound=unbounded)
+    settings = fast_settings(reader.predictor.settings)
     pictures = {place: one.picture for place, one in enumerate(seen) if one.picture is not None}
     samples = [make_sample(onset.picture, picture, onset.points, settings) for picture in pictures.values()]
     if samples:
