@@ -131,6 +131,10 @@ def picture(faces: AlignedFaces, weight: np.ndarray, aus: np.ndarray) -> np.ndar
     return cv2.resize(np.hstack(tiles), None, fx=_ZOOM, fy=_ZOOM, interpolation=cv2.INTER_NEAREST)
 
 
+def _rounded(values: np.ndarray) -> list[float]:
+    return values.astype(float).round(2).tolist()
+
+
 def show(options: Options) -> None:
     """Attribute one decision to pixels and draw it.
 
@@ -156,10 +160,10 @@ def show(options: Options) -> None:
     share = np.asarray((apex - onset) * sum(on_the_way) / options.steps)
     gain = float(found.emotions[emotion] - program(onset)[0])
     weight = np.abs(share)
-    emotions = dict(zip(restored.dataset.class_names, np.exp(found.emotions).round(3).tolist(), strict=True))
+    emotions = dict(zip(restored.dataset.class_names, _rounded(np.exp(found.emotions)), strict=True))
     print(f"{name} (synthetic), {network.training.row}, client {network.client}: {emotions}")
     print(f"the expression adds {gain:+.2f} to its log probability; the shares add up to {share.sum():+.2f}")
-    print("AUs:", dict(zip(restored.dataset.au_names, np.asarray(found.aus).round(2).tolist(), strict=True)))
+    print("AUs:", dict(zip(restored.dataset.au_names, _rounded(np.asarray(found.aus)), strict=True)))
     areas = {region: float(_hull(network_landmarks(faces.points), region, weight.shape).mean()) for region in REGIONS}
     for region, part in within(weight, network_landmarks(faces.points)).items():
         print(f"  {region:6} {part:5.0%} of the shares on {areas[region]:4.0%} of the pixels")
