@@ -1,17 +1,20 @@
 """How much the clients of a federation differ, in words and as a table."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from experiments.pages.tables import number
 from experiments.results.clients import MEASURES
 from experiments.results.schema import POOLED
+from experiments.results.sweeps import TESTED_ON
 
 CHANCE = 0.5
 """Area under the ROC curve of a classifier that tells nothing."""
 
 
 def sentences(clients: pd.DataFrame | None) -> list[str]:
-    """How much clients differ, in a sentence for each federation of a repeat (one, unless labs are swept).
+    """How much clients differ, in a sentence for each federation of a repeat (one, unless its data are swept).
 
     Args:
         clients: as clients.csv; None where there are no clients.
@@ -19,12 +22,16 @@ def sentences(clients: pd.DataFrame | None) -> list[str]:
     if clients is None:
         return []
     pooled, each = clients[clients["client"] == POOLED], clients[clients["client"] != POOLED]
+    settings = [name for name in TESTED_ON if name in clients]
     several = clients["fold"].nunique() > 1
     repeats = " (means over repeats)" if clients["repeat"].nunique() > 1 else ""
-    return [
-        f"Clients differ{f' with {fold}' if several else ''}{repeats}: {_measures(own, each[each['fold'] == fold])}."
-        for fold, own in pooled.groupby("fold", sort=False)
-    ]
+    by_federation = dict(iter(each.groupby([*settings, "fold"], sort=False)))
+    found = []
+    for key, own in pooled.groupby([*settings, "fold"], sort=False):
+        *values, fold = key
+        names = [f"{name} {value}" for name, value in zip(settings, values, strict=True)] + [str(fold)] * several
+        found.append(f"Clients differ{_with(names)}{repeats}: {_measures(own, by_federation[key])}.")
+    return found
 
 
 def sheet(clients: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -35,6 +42,10 @@ def sheet(clients: pd.DataFrame | None) -> pd.DataFrame | None:
     text = shown.assign(**{name: [number(value) for value in shown[name]] for name in MEASURES}).astype(str)
     headings = {name: name.replace("num_", "").replace("_", " ").replace("auc", "AUC") for name in map(str, shown)}
     return text.rename(columns=headings)
+
+
+def _with(names: Sequence[str]) -> str:
+    return f" with {', '.join(names)}" if names else ""
 
 
 def _measures(pooled: pd.DataFrame, each: pd.DataFrame) -> str:

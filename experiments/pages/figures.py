@@ -71,12 +71,12 @@ def confusion_matrices(predictions: pd.DataFrame, *, synthetic: bool) -> Figure:
     groups = list(predictions.groupby("algorithm", sort=False))
     num_rows = 1 if len(groups) <= 3 else 2
     num_columns = -(-len(groups) // num_rows)
-    names = class_names(predictions)
-    side = 1.4 + 0.35 * len(names)
+    names = {algorithm: class_names(rows) for algorithm, rows in groups}
+    side = 1.4 + 0.35 * max(map(len, names.values()))
     figure = titled_figure(num_columns * side, num_rows * side + 0.4, title("Confusion", synthetic=synthetic))
     panels = figure.subplots(num_rows, num_columns, squeeze=False, gridspec_kw={"hspace": 0.06}).ravel()
     for axes, (algorithm, rows) in zip(panels, groups, strict=False):
-        _confusion_matrix(axes, confusion(rows), names)
+        _confusion_matrix(axes, confusion(rows), names[algorithm])
         axes.set_title(algorithm, fontsize=11)
     for unused in panels[len(groups) :]:
         unused.remove()
@@ -125,7 +125,7 @@ def class_scores(scores: pd.DataFrame, by: str, *, synthetic: bool, split: str =
     width = 0.8 / len(groups)
     for index, (colour, (algorithm, rows)) in enumerate(coloured(groups)):
         centres = np.arange(len(names)) + (index - (len(groups) - 1) / 2) * width
-        f1 = rows.set_index(by).loc[names]
+        f1 = rows.set_index(by).reindex(names)
         axes.bar(centres, f1["f1"], width * 0.92, color=colour, label=algorithm)
         axes.vlines(centres, f1["f1_low"], f1["f1_high"], colors="#222222", lw=1)
     axes.set_xticks(range(len(names)), names)

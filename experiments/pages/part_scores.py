@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.pages.tables import Cell, interval_text, number, terminal_cell, title
+from experiments.pages.tables import UNDEFINED, Cell, interval_text, number, terminal_cell, title
 from experiments.results.parts import FILE
 from experiments.results.read import FinishedRun
 from experiments.results.scores import METRICS
@@ -51,12 +51,13 @@ def _terminal_table(scores: pd.DataFrame, part: str, metric: str, run: FinishedR
         padding=0,
     )
     table.add_column("algorithm", overflow="fold")
-    for name in scores["name"].unique():
+    names = scores["name"].unique()
+    for name in names:
         table.add_column("\n".join(wrap(str(name), len("[.000,.000]"))), justify="right", no_wrap=True)
     for kind, style in (("trained", None), ("baseline", "dim")):
         of_kind = scores[scores["kind"] == kind]
         for algorithm, rows in of_kind.groupby("algorithm", sort=False):
-            cells = [_cell(row, metric) for _, row in rows.iterrows()]
+            cells = [_cell(row, metric) for _, row in rows.set_index("name").reindex(names).iterrows()]
             table.add_row(str(algorithm), *(terminal_cell(cell, run.num_repeats) for cell in cells), style=style)
         table.add_section()
     return table
@@ -65,8 +66,12 @@ def _terminal_table(scores: pd.DataFrame, part: str, metric: str, run: FinishedR
 def _wide(scores: pd.DataFrame, part: str, metric: str, repeats: int) -> pd.DataFrame:
     cells = [_cell(row, metric) for _, row in scores.iterrows()]
     text = [f"{cell if repeats > 1 else cell.mean} {cell.interval}".strip() for cell in cells]
-    by_name = scores.assign(text=text).set_index(["name", "algorithm"])["text"].unstack(sort=False)
-    sizes = scores.drop_duplicates("name").set_index("name")["num_test"].map("{:g}".format)
+    by_name = (
+        scores.assign(text=text).set_index(["name", "algorithm"])["text"].unstack(sort=False, fill_value=UNDEFINED)
+    )
+    sizes = scores.groupby("name", sort=False)["num_test"].agg(
+        lambda own: " or ".join(map("{:g}".format, own.unique()))
+    )
     by_name.insert(0, "examples", sizes.reindex(by_name.index))
     return by_name.reset_index(names=part)
 

@@ -27,7 +27,9 @@ from experiments.pages import (
 )
 from experiments.results.gains import gains
 from experiments.results.read import FinishedRun, read
+from experiments.results.schema import merged
 from experiments.results.scores import METRICS, score_parts
+from experiments.results.sweeps import TESTED_ON
 from experiments.run.folder import RunFolder
 
 MOST_ROWS, MOST_DIFFERENCES = 8, 40
@@ -132,6 +134,7 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         num_left_out=max(0, len(run.algorithms) - MOST_ROWS),
         scored=" and ".join(sorted(run.metrics["scored"].dropna().unique())),
         class_counts=_class_counts(run.data["databases"]),
+        splits=_splits(run),
         databases=pd.DataFrame([_database(one) for one in run.data["databases"]]),
         drops=Counter(drop["reason"] for one in run.data["databases"] for drop in one["drops"]).most_common(),
         titled=lambda what: tables.title(what, synthetic=run.synthetic),
@@ -178,11 +181,28 @@ def _of(table: pd.DataFrame, algorithms: list[str]) -> pd.DataFrame:
 
 
 def _class_counts(databases: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Samples of each class, a column for each database."""
-    names = [one["name"].partition("/")[0] for one in databases]
-    names = names if len(set(names)) == len(names) else [one["name"] for one in databases]
+    """Samples of each class, a column for each database, or for each set of its classes."""
+    spellings = (
+        [one["name"].partition("/")[0] for one in databases],
+        [one["name"] for one in databases],
+        [f"{one['name']}, {len(one['class_counts'])} classes" for one in databases],
+    )
+    names = next((names for names in spellings if len(set(names)) == len(names)), spellings[-1])
     counts = {name: one["class_counts"] for name, one in zip(names, databases, strict=True)}
-    return pd.DataFrame(counts).rename_axis("class").reset_index()
+    classes = merged(one["class_counts"] for one in databases)
+    return pd.DataFrame(counts, classes, dtype=object).fillna("-").rename_axis("class").reset_index()
+
+
+def _splits(run: FinishedRun) -> pd.DataFrame:
+    """Who is in which client or fold, and its training and test examples of each class, those of others empty."""
+    splits = run.splits
+    names = [str(name).removeprefix("train_") for name in splits if str(name).startswith("train_")]
+    keys = [name for name in (*TESTED_ON, "repeat", run.part) if name in splits]
+    sizes = [f"num_{part}" for part in ("train", "validation", "test")]
+    text = splits[[*keys, *sizes]].rename(columns=lambda name: name.removeprefix("num_"))
+    both = {name: zip(splits[f"train_{name}"], splits[f"test_{name}"], strict=True) for name in names}
+    counts = {name: ["" if pd.isna(train) else f"{train:g} / {test:g}" for train, test in both[name]] for name in names}
+    return text.assign(**counts, subjects=splits["subjects"])
 
 
 def _database(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from experiments.pages.tables import INTERVAL, number, with_interval
 from experiments.results import baselines
 from experiments.results.intervals import LEVEL, NUM_DRAWS, SEED, Interval
 from experiments.results.read import FinishedRun
-from experiments.results.sweeps import LAB_SHIFT, best_row, swept_settings
+from experiments.results.sweeps import TESTED_ON, best_row
 
 MOST_ROWS, MOST_CLAUSES = 6, 4
 """Of at most so many rows, at most so many differences are named one by one; otherwise they are counted."""
@@ -86,8 +86,9 @@ def best_of_sweep(run: FinishedRun) -> str:
     """Which row of a sweep is the best, and by which score; nothing where nothing was swept or no row has a score."""
     if run.sweep is None or (best := best_row(run.sweep)) is None:
         return ""
-    if LAB_SHIFT in swept_settings(run.sweep):
-        return "Rows of different lab shifts were tested on different data: compare rows of one shift."
+    if settings := [name for name in TESTED_ON if name in run.sweep and run.sweep[name].nunique() > 1]:
+        several, one = (" and ".join(names) for names in zip(*(TESTED_ON[name] for name in settings), strict=True))
+        return f"Rows of different {several} were tested on different data: compare rows of one {one}."
     if best.by_validation:
         return f"Best row by validation UF1: {best.algorithm} ({number(best.score)})."
     return (

@@ -220,7 +220,8 @@ def wide(scores: pd.DataFrame, score: str, rows: Sequence[str]) -> pd.DataFrame:
     """One column per algorithm, in the order of appearance; scores as text, with their intervals if they have them."""
     bounds = [scores.get(f"{score}{end}", scores[score] * np.nan) for end in ("_low", "_high")]
     text = [with_interval(*values) for values in zip(scores[score], *bounds, strict=True)]
-    return scores.assign(text=text).set_index([*rows, "algorithm"])["text"].unstack(sort=False).reset_index()
+    by_algorithm = scores.assign(text=text).set_index([*rows, "algorithm"])["text"]
+    return by_algorithm.unstack(sort=False, fill_value=UNDEFINED).reset_index()
 
 
 def _fitting_table(text: pd.DataFrame, heading: str) -> Table:

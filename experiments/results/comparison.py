@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from experiments.results.damage import check_scores
@@ -179,4 +178,4 @@ def _same_predictions(one: pd.DataFrame, other: pd.DataFrame) -> bool:
     if set(one) != set(other) or len(one) != len(other):
         return False
     tables = [table.sort_values(keys, ignore_index=True) for table in (one, other[one.columns])]
-    return bool(np.all((tables[0] == tables[1]).to_numpy()))
+    return tables[0].equals(tables[1])

@@ -8,6 +8,7 @@ from experiments.results import baselines, gains, parts, schema, scores, sweeps
 from experiments.results.differences import comparable_pairs, difference_table, intervals_of
 from experiments.results.intervals import NUM_DRAWS, BootstrapScores, Interval, bootstrap, score_intervals
 from experiments.results.measures import ACTION_UNITS, CLASSES, EMOTIONS, class_score_name
+from experiments.results.sweeps import TestedRows
 from experiments.run.folder import RunFolder
 
 CLASS_SCORES = ("f1", "recall")
@@ -43,9 +44,10 @@ def conclude(
     folder.write_table("intervals.csv", intervals)
     differences = difference_table(comparable_pairs(rows), models, metrics)
     folder.write_table("differences.csv", differences)
-    summary = summary_table(folder, emotions, aus)
+    tested = sweeps.tested_rows(rows)
+    summary = summary_table(folder, emotions, aus, tested)
     if emotions is not None:
-        _write_part_scores(folder, emotions, aus, num_draws)
+        _write_part_scores(folder, emotions, aus, tested, num_draws)
     if sweeps.swept_settings(all_rows):
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
@@ -55,26 +57,42 @@ def conclude(
     folder.write_table("summary.csv", summary)
 
 
-def _write_part_scores(folder: RunFolder, emotions: pd.DataFrame, aus: pd.DataFrame, num_draws: int) -> None:
+def _write_part_scores(
+    folder: RunFolder, emotions: pd.DataFrame, aus: pd.DataFrame, tested: Sequence[TestedRows], num_draws: int
+) -> None:
     part = folder.read_facts("data.json", *schema.RUN_FACTS)["part"]
     if columns := parts.parts_of(emotions, part):
-        table = parts.part_table(emotions, aus, folder.read_table("splits.csv"), columns, num_draws)
-        folder.write_table(parts.FILE, table)
+        splits = folder.read_table("splits.csv")
+        tables = []
+        for own in tested:
+            both = own.predictions(emotions), own.predictions(aus)
+            tables.append(_with_ending(parts.part_table(*both, own.splits(splits), columns, num_draws), own))
+        folder.write_table(parts.FILE, pd.concat(tables, ignore_index=True))
 
 
-def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame) -> pd.DataFrame:
-    """Content of summary.csv: each row of the table, then the baselines."""
+def summary_table(
+    folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame, tested: Sequence[TestedRows]
+) -> pd.DataFrame:
+    """Content of summary.csv: each row of the table, then the baselines of those that were tested on the same."""
     part = folder.read_facts("data.json", *schema.RUN_FACTS)["part"]
     if emotions is None:
         everywhere = scores.score_repeats(None, baselines.all_present(aus), part=part, kind="baseline")
         return scores.summarise([scores.score_repeats(None, aus, part=part), everywhere])
-    tables = [
-        scores.score_repeats(emotions, aus, part=part),
-        baselines.majority(emotions, folder.read_table("splits.csv"), part=part),
-        baselines.chance(emotions, aus, part=part),
-    ]
-    oracle = [baselines.au_set_oracle(emotions, aus, part=part)] if baselines.any_au_annotated(aus) else []
-    return scores.summarise([*tables, *oracle])
+    splits = folder.read_table("splits.csv")
+    tables = [scores.score_repeats(emotions, aus, part=part)]
+    for own in tested:
+        both = own.predictions(emotions), own.predictions(aus)
+        beaten = [baselines.majority(both[0], own.splits(splits), part=part), baselines.chance(*both, part=part)]
+        if baselines.any_au_annotated(both[1]):
+            beaten.append(baselines.au_set_oracle(*both, part=part))
+        tables += [_with_ending(table, own) for table in beaten]
+    return scores.summarise(tables)
+
+
+def _with_ending(table: pd.DataFrame, tested: TestedRows) -> pd.DataFrame:
+    """A table whose baselines say what they were tested on, as rows of the run do."""
+    baseline = table["kind"] == "baseline"
+    return table.assign(algorithm=table["algorithm"].where(~baseline, table["algorithm"] + tested.ending))
 
 
 def bootstrap_rows(

@@ -45,7 +45,9 @@ def check_columns(folder: RunFolder, tables: Mapping[str, pd.DataFrame | None]) 
                 raise ValueError(f"{folder.path / name}.csv has no column {column}; {MEND}")
 
 
-def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes: Sequence[str] = ()) -> None:
+def check_predictions(
+    folder: RunFolder, name: str, table: pd.DataFrame, classes: Sequence[str] = (), *, own_classes: bool = False
+) -> None:
     """See that predictions have their columns, no empty cell, numbers where there must be, and each clip once.
 
     Args:
@@ -53,6 +55,7 @@ def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes
       name: of the file.
       table: its content.
       classes: names of the emotions, where these are predicted.
+      own_classes: whether an algorithm may have some of them only; the probabilities of the others are empty.
 
     Raises:
       ValueError: what is wrong, and where.
@@ -63,16 +66,23 @@ def check_predictions(folder: RunFolder, name: str, table: pd.DataFrame, classes
     if not len(table):
         raise ValueError(f"{place} has no rows; {MEND}")
     for column in map(str, table):
-        if (empty := np.flatnonzero(table[column].isna())).size:
+        needed = _has(table, column) if own_classes and column.startswith("p_") else True
+        if (empty := np.flatnonzero(table[column].isna() & needed)).size:
             raise ValueError(f"{place}, line {empty[0] + 2}: column {column} is empty; {MEND}")
         if column.startswith(NUMBERS) and not is_numeric_dtype(table[column]):
             raise ValueError(f"{place}: column {column} is not all numbers; {MEND}")
     for column in CLASSES if classes else ():
-        if (strange := np.flatnonzero(~table[column].isin(classes))).size:
+        known = pd.concat([(table[column] == one) & _has(table, f"p_{one}") for one in classes], axis=1).any(axis=1)
+        if (strange := np.flatnonzero(~known)).size:
             message = f"'{table[column].iloc[strange[0]]}' in column {column} is none of {', '.join(classes)}"
             raise ValueError(f"{place}, line {strange[0] + 2}: {message}; {MEND}")
     if (twice := np.flatnonzero(table.duplicated(["algorithm", "repeat", "clip"]))).size:
         raise ValueError(f"{place}, line {twice[0] + 2}: a clip that was predicted before in this repeat; {MEND}")
+
+
+def _has(table: pd.DataFrame, column: str) -> "pd.Series[bool]":
+    """Whether the algorithm of each row has a value of a column."""
+    return table[column].notna().groupby(table["algorithm"]).transform("any")
 
 
 def _of_each_au(table: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.results.intervals import BootstrapScores, Interval, intervals, paired_differences
+from experiments.results.sweeps import tested_rows
 
 TITLES = ("algorithm",)
 """Columns of rows.csv that name a row; all others say what it is."""
@@ -16,7 +17,7 @@ BOUNDS = ("", "_low", "_high")
 
 
 def comparable_pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
-    """Pairs of rows that differ in one thing, and every row with the first.
+    """Pairs of rows that differ in one thing, and every row with the first of those that were tested on the same data.
 
     Args:
         rows: as rows.csv. Two rows differ in one thing if they have different values in at most one of the columns
@@ -31,13 +32,15 @@ def comparable_pairs(rows: pd.DataFrame) -> list[tuple[str, str]]:
     [('FedProx, mu 0.1', 'FedProx, mu 1')]
     """
     titles = rows["algorithm"].tolist()
+    with_first = {(own.algorithms[0], other) for own in tested_rows(rows) for other in own.algorithms}
     values = rows.drop(columns=list(TITLES)).astype(object)
     values = values.loc[:, ~values.T.duplicated()]
     cells, defined = values.to_numpy(), values.notna().to_numpy()
     return [
         (titles[one], titles[other])
         for one, other in combinations(range(len(titles)), 2)
-        if one == 0 or np.sum((cells[one] != cells[other]) & defined[one] & defined[other]) <= 1
+        if (titles[one], titles[other]) in with_first
+        or np.sum((cells[one] != cells[other]) & defined[one] & defined[other]) <= 1
     ]
 
 

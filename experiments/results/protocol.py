@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.results.measures import ACTION_UNITS
 from experiments.results.read import KINDS, FinishedRun, experiment_of
+from experiments.results.schema import merged
 from experiments.run import folder as run_folder
 from experiments.run.folder import RunFolder
 
@@ -67,7 +68,7 @@ def protocol(run: FinishedRun) -> dict[str, Any]:
         return facts | chosen | {"the set of validated clips": _fingerprint(run.au_predictions, columns)}
     facts |= {
         POOLING: f"over {run.part}s",
-        "the list of classes": " ".join(run.data["databases"][0]["class_counts"]),
+        "the list of classes": " ".join(merged(one["class_counts"] for one in run.data["databases"])),
     }
     return facts | chosen | {"the set of tested clips": _fingerprint(run.predictions, ["label"])}
 

@@ -220,7 +220,10 @@ def _read_data(folder: RunFolder) -> dict[str, Any]:
 def _check_damage(run: FinishedRun) -> None:
     """See that the tables of a run are whole and fit together."""
     if run.predictions is not None:
-        check_predictions(run.folder, "predictions.csv", run.predictions, class_names(run.predictions))
+        names = class_names(run.predictions)
+        check_predictions(
+            run.folder, "predictions.csv", run.predictions, names, own_classes="classes" in swept_settings(run.rows)
+        )
     check_predictions(run.folder, "au_predictions.csv", run.au_predictions)
     for _, table in run.tests:
         check_summary(run.folder, run.summary, table["algorithm"].unique().tolist(), list(METRICS))

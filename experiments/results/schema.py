@@ -4,7 +4,7 @@
 federation has clients and the one fold ``ALL``; a cross-validation has folds and the one client ``ALL``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def round_rows(
     train_loss_sum: Float[np.ndarray, "trainings"],
     num_train: Int[np.ndarray, "trainings"],
     loss_sum: Float[np.ndarray, "trainings"],
-    confusion: Int[np.ndarray, "trainings classes classes"],
+    confusion: Sequence[Int[np.ndarray, "classes classes"]],
     scored: str,
 ) -> pd.DataFrame:
     """Rows of metrics.csv of one round (or epoch): each training, then all of a repeat pooled.
@@ -97,7 +97,8 @@ def round_rows(
         keys: [trainings] algorithm, repeat, fold and client of each.
         train_loss_sum, num_train: sum of the losses over the examples of the round, and their number.
         loss_sum: sum of the losses of the scored examples, after the round.
-        confusion: counts of the scored examples after the round, row = true class; all zero where none were scored.
+        confusion: [trainings] counts of the scored examples after the round, row = true class; all zero where none were
+            scored. Other algorithms may have other classes.
         scored: which examples these are: "validation", "test", or "" for none.
 
     Returns:
@@ -110,9 +111,25 @@ def round_rows(
     for (algorithm, repeat), rows in trainings.groupby(["algorithm", "repeat"], sort=False):
         members = rows.index.to_numpy()
         pooled = pd.DataFrame([dict(zip(KEYS, (algorithm, repeat, POOLED, POOLED), strict=True))])
-        counts = [_with_sum(np.asarray(values)[members]) for values in sums]
+        counts = [_with_sum(np.stack([values[member] for member in members])) for values in sums]
         tables.append(_round_table(round_, pd.concat([rows, pooled], ignore_index=True), *counts, scored=scored))
     return pd.concat(tables, ignore_index=True)
+
+
+def merged(names: Iterable[Sequence[str]]) -> list[str]:
+    """All names once, in the order of each sequence as far as these agree.
+
+    >>> merged([("negative", "positive", "surprise"), ("anger", "surprise", "others")])
+    ['anger', 'negative', 'positive', 'surprise', 'others']
+    """
+    together: list[str] = []
+    for own in names:
+        place = 0
+        for name in own:
+            if name not in together:
+                together.insert(place, name)
+            place = together.index(name) + 1
+    return together
 
 
 def split_row(

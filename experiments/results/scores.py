@@ -28,8 +28,12 @@ class Counts(NamedTuple):
 
 
 def class_names(predictions: pd.DataFrame) -> list[str]:
-    """Class names in order, read off the columns ``p_<class>``."""
-    return [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    """Class names in order, read off the columns ``p_<class>`` that are not empty.
+
+    Rows of a sweep over classes have their own: give those of one algorithm, or of several with the same classes.
+    """
+    probabilities = [name for name in predictions.columns if name.startswith("p_")]
+    return [name.removeprefix("p_") for name in probabilities if not predictions[name].isna().all()]
 
 
 def au_names(au_predictions: pd.DataFrame) -> list[str]:
@@ -161,9 +165,9 @@ def score_parts(
 
 def score_classes(predictions: pd.DataFrame) -> pd.DataFrame:
     """F1 and recall of each class, pooled within a repeat, as mean and sd over repeats."""
-    names = class_names(predictions)
     tables = []
     for (algorithm, _), group in predictions.groupby(["algorithm", "repeat"], sort=False):
+        names = class_names(group)
         counts = confusion(group)
         f1, recall = metrics.f1_per_class(counts), metrics.recall_per_class(counts)
         tables.append(pd.DataFrame({"algorithm": algorithm, "class": names, "f1": f1, "recall": recall}))

@@ -1,7 +1,7 @@
 """Runs that vary settings: sweep.csv, and which of its rows is the best."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,12 @@ ROW = ("algorithm", "name", "prior", "variant")
 """Columns of rows.csv that every run has; each further one is a swept setting."""
 VALIDATION = "validation_uf1"
 LAB_SHIFT = "lab-shift"
-"""The swept setting that changes the data: rows of different shifts are tested on different clips."""
+TESTED_ON = {
+    LAB_SHIFT: ("lab shifts", "shift"),
+    "classes": ("numbers of classes", "number of classes"),
+    "clients": ("numbers of clients", "number of clients"),
+}
+"""The swept settings that change which examples are tested, or their classes: what several and one value are called."""
 SCORES = (*(f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high", "_sd")), VALIDATION)
 """Columns that sweep.csv may have beside those of rows.csv."""
 
@@ -24,6 +29,49 @@ class Best(NamedTuple):
     algorithm: str
     by_validation: bool
     score: float
+
+
+class TestedRows(NamedTuple):
+    """Rows of the table that were tested on the same examples in the same classes.
+
+    ``values``: of the swept settings of ``TESTED_ON``; ``algorithms``: titles of the rows.
+    """
+
+    values: Mapping[str, Any]
+    algorithms: list[str]
+
+    @property
+    def ending(self) -> str:
+        """What their baselines are called by: ``, classes 3``; nothing where all rows were tested on the same."""
+        texts = {name: f"{value:g}" if isinstance(value, float) else value for name, value in self.values.items()}
+        return "".join(f", {setting} {text}" for setting, text in texts.items())
+
+    def predictions(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Their rows of predictions.csv or au_predictions.csv."""
+        return table[table["algorithm"].isin(self.algorithms)]
+
+    def splits(self, splits: pd.DataFrame) -> pd.DataFrame:
+        """Their rows of splits.csv, which names the values unless they have splits of other names."""
+        own = [splits[setting] == value for setting, value in self.values.items() if setting in splits]
+        return splits[np.all(own, axis=0)] if own else splits
+
+
+def tested_rows(rows: pd.DataFrame) -> list[TestedRows]:
+    """The rows of a run by what they were tested on.
+
+    Args:
+        rows: as rows.csv.
+
+    >>> [one.ending for one in tested_rows(pd.DataFrame({"algorithm": ["a", "b"], "classes": [3, 7]}))]
+    [', classes 3', ', classes 7']
+    """
+    settings = [setting for setting in TESTED_ON if setting in rows]
+    if not settings:
+        return [TestedRows({}, rows["algorithm"].tolist())]
+    return [
+        TestedRows(dict(zip(settings, values, strict=True)), own["algorithm"].tolist())
+        for values, own in rows.groupby(settings, sort=False, dropna=False)
+    ]
 
 
 def swept_settings(rows: pd.DataFrame) -> list[str]:
