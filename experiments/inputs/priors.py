@@ -15,10 +15,12 @@ from fedpsyau_jax.priors import (
     Priors,
     as_priors,
     from_annotations,
+    from_pair_counts,
     published,
     shuffle_edges,
     uniform,
 )
+from fedpsyau_jax.types import Int
 
 OPTION = "--prior"
 PriorsOfTable = Callable[[AnnotationTable], Priors]
@@ -27,8 +29,17 @@ ROUNDING = 1e-4
 
 def cooccurrence(table: AnnotationTable) -> Priors:
     """The published topologies with statistics of these annotations, every clip with the same weight."""
-    statistics = as_priors(from_annotations(table.aus, table.mask))
-    return Priors(*(ours._replace(topology=p.topology) for ours, p in zip(statistics, published(), strict=True)))
+    return _with_published_topologies(from_annotations(table.aus, table.mask))
+
+
+def cooccurrence_of_counts(together: Int[np.ndarray, "aus aus"], labelled: Int[np.ndarray, "aus aus"]) -> Priors:
+    """The same priors from sums of ``pair_counts``, so that nobody has to show annotations."""
+    return _with_published_topologies(from_pair_counts(together, labelled))
+
+
+def _with_published_topologies(statistics: Prior) -> Priors:
+    pairs = zip(as_priors(statistics), published(), strict=True)
+    return Priors(*(ours._replace(topology=theirs.topology) for ours, theirs in pairs))
 
 
 def shuffled(table: AnnotationTable, seed: int = 0) -> Priors:

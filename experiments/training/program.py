@@ -18,6 +18,8 @@ from experiments.training.task import Context, Task
 from fedpsyau_jax import metrics
 from fedpsyau_jax.federated import (
     AxisMap,
+    ClientUpdate,
+    Evaluate,
     FederatedAlgorithm,
     FedState,
     Problem,
@@ -79,20 +81,32 @@ def algorithm(
     recipe: Recipe, task: Task, context: Context, arrays: Arrays, over_clients: AxisMap
 ) -> FederatedAlgorithm:
     """One training as a federated algorithm, with scores of held-out examples; a fold has a single client."""
-    num_train, num_scored = arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
+    update, problem, evaluate = client_of(
+        recipe, task, context, arrays.train.mask.shape[-1], arrays.scored.mask.shape[-1]
+    )
+    return federated(arrays.strategy, update, over_clients=over_clients, problem=problem, evaluate=evaluate)
+
+
+def client_of(
+    recipe: Recipe, task: Task, context: Context, num_train: int, num_scored: int
+) -> tuple[ClientUpdate, Problem, Evaluate]:
+    """What one client does in a round, what an algorithm may know of it, and how its model is scored.
+
+    Args:
+      recipe: how to train.
+      task: what to train.
+      context: of the training, in this round.
+      num_train: rows that training data are padded to; it decides the size of batches and the learning rates.
+      num_scored: held-out examples that are scored, padded; 0 for none.
+    """
     problem = Problem(
         task.labels,
         task.loss(context),
         task.representation(context) if task.representation else None,
         equal_batches(num_train, recipe.batch),
     )
-    return federated(
-        arrays.strategy,
-        client_update(recipe, task, context, num_train),
-        over_clients=over_clients,
-        problem=problem,
-        evaluate=partial(_scores, task, context) if num_scored else lambda client, batch: {},
-    )
+    evaluate: Evaluate = partial(_scores, task, context) if num_scored else lambda client, batch: {}
+    return client_update(recipe, task, context, num_train), problem, evaluate
 
 
 def tests_other_networks(recipe: Recipe, strategy: Strategy) -> bool:

@@ -25,7 +25,7 @@ from fedpsyau_jax.federated.client import (
     reset_state,
 )
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
-from fedpsyau_jax.federated.client_round import ClientRound, Received, Round, client_round
+from fedpsyau_jax.federated.client_round import ClientRound, Evaluate, Received, Round, client_round
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
 from fedpsyau_jax.federated.groups import GROUPS, label_by_path
 from fedpsyau_jax.federated.loops import fori_batches, scan_batches
@@ -49,6 +49,7 @@ __all__ = [
     "ClientRound",
     "ClientUpdate",
     "Delivery",
+    "Evaluate",
     "FedState",
     "FederatedAlgorithm",
     "Identified",

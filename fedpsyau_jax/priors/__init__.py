@@ -6,7 +6,15 @@
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.priors.annotation_table import AnnotationTable, PriorFunction
 from fedpsyau_jax.priors.combinators import as_priors, blend, grouped, permute, restrict, subset, symmetrise
-from fedpsyau_jax.priors.constructors import from_annotations, identity, learned, start_logits, uniform
+from fedpsyau_jax.priors.constructors import (
+    from_annotations,
+    from_pair_counts,
+    identity,
+    learned,
+    pair_counts,
+    start_logits,
+    uniform,
+)
 from fedpsyau_jax.priors.graphs import Masking, PriorEdges, from_graph, neighbours, released, to_graph
 from fedpsyau_jax.priors.prior import Prior, Priors, from_counts, published
 from fedpsyau_jax.priors.schedules import released_decay
@@ -25,10 +33,12 @@ __all__ = [
     "from_annotations",
     "from_counts",
     "from_graph",
+    "from_pair_counts",
     "grouped",
     "identity",
     "learned",
     "neighbours",
+    "pair_counts",
     "permute",
     "published",
     "released",

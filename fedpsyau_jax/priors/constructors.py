@@ -9,7 +9,7 @@ from fedpsyau_jax.priors.annotation_table import check_annotations
 from fedpsyau_jax.priors.combinators import restrict
 from fedpsyau_jax.priors.cooccurrence import row_stochastic
 from fedpsyau_jax.priors.prior import Prior
-from fedpsyau_jax.types import Array, Bool, Float
+from fedpsyau_jax.types import Array, Bool, Float, Int
 
 SMALLEST_SHARE = 1e-6  # initial share of a learned prior for AUs that never occur together
 
@@ -41,6 +41,7 @@ def from_annotations(
         ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
 
     Source: without masks and subjects, the statistics of FED-PsyAU (ICCV 2025); masks and subjects are ours.
+    ``from_pair_counts`` makes the same prior, without subjects, of counts that several sites add up.
 
     >>> aus = np.array([[1, 1], [1, 0], [1, 0], [0, 1]])
     >>> from_annotations(aus).statistics.tolist()
@@ -62,6 +63,56 @@ def from_annotations(
     together, labelled = (_pair_sums(members, marks) for marks in (present, mask))
     shares = np.divide(together, labelled, out=np.zeros_like(together), where=labelled > 0)
     rate = shares.sum(axis=0) / np.maximum((labelled > 0).sum(axis=0), 1)
+    complete = np.ones(rate.shape, bool)
+    return Prior(complete if topology is None else topology, row_stochastic(rate))
+
+
+def pair_counts(
+    aus: Shaped[np.ndarray, "clips aus"], mask: Shaped[np.ndarray, "clips aus"]
+) -> tuple[Int[np.ndarray, "aus aus"], Int[np.ndarray, "aus aus"]]:
+    """Numbers of clips that show both AUs, and of clips in which both are labelled; those of several sites add up.
+
+    Args:
+        aus: 1 where an AU is present, 0 where not; anything where it is not labelled.
+        mask: 1 where it is labelled.
+
+    Raises:
+        ValueError: a labelled entry is neither 0 nor 1, shapes differ, or there is no clip.
+
+    >>> together, labelled = pair_counts(np.array([[1, 1], [1, 0]]), np.ones((2, 2)))
+    >>> together.tolist(), labelled.tolist()
+    ([[2, 1], [1, 1]], [[2, 2], [2, 2]])
+    """
+    aus, mask = np.asarray(aus, float), np.asarray(mask, float)
+    check_annotations(aus, mask, np.zeros(len(aus), int))
+    present = np.where(mask == 1, aus, 0).astype(int)
+    known = mask.astype(int)
+    return present.T @ present, known.T @ known
+
+
+def from_pair_counts(
+    together: Int[np.ndarray, "aus aus"],
+    labelled: Int[np.ndarray, "aus aus"],
+    *,
+    topology: Bool[np.ndarray, "aus aus"] | None = None,
+) -> Prior:
+    """The prior of ``from_annotations`` without subjects, from sums of ``pair_counts``: nobody shows annotations.
+
+    Args:
+        together: clips that show both AUs.
+        labelled: clips in which both are labelled.
+        topology: who may attend to whom; by default every AU to every AU.
+
+    Raises:
+        ValueError: counts that no clips have.
+
+    >>> site_a, site_b = (pair_counts(np.array(aus), np.ones((2, 2))) for aus in ([[1, 1], [1, 0]], [[1, 0], [0, 1]]))
+    >>> from_pair_counts(*(one + other for one, other in zip(site_a, site_b))).statistics.tolist()
+    [[0.75, 0.25], [0.3333333333333333, 0.6666666666666666]]
+    """
+    if together.shape != labelled.shape or not ((together >= 0) & (together <= labelled)).all():
+        raise ValueError("counts of pairs of AUs: each must be between 0 and the number of clips that label both")
+    rate = np.divide(together, labelled, out=np.zeros(together.shape), where=labelled > 0)
     complete = np.ones(rate.shape, bool)
     return Prior(complete if topology is None else topology, row_stochastic(rate))
 
