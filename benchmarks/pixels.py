@@ -73,7 +73,7 @@ def decide(restored: Restored, network: KeptNetwork, points: np.ndarray) -> Call
     detector = restored.detectors[training.network]
     choices = training.network
     detect = au_detector(choices.architecture(), training.priors, choices.prior_ratio).apply
-    classify = emotion_classifier(len(restored.dataset.class_names)).apply
+    classify = emotion_classifier(len(restored.prepared.data_of(training).class_names)).apply
 
     def decision(onset: jax.Array, apex: jax.Array) -> Decision:
         flow, patches = network_inputs(onset, apex, points, FLOW)
@@ -144,9 +144,9 @@ def show(options: Options) -> None:
     with progress() as stages:
         restored = restore(RunFolder(options.run), options.data_dir, stages)
     network = next((network for network in restored.networks if network.group.au == "frozen"), None)
-    if network is None or not restored.dataset.synthetic:
+    if network is None or not (dataset := restored.prepared.data_of(network.training).dataset).synthetic:
         raise ValueError(f"{options.run}: give a run on the synthetic database whose AU detector is frozen")
-    name = options.clip or str(restored.dataset.clip[network.test[0]])
+    name = options.clip or str(dataset.clip[network.test[0]])
     faces = aligned_clip(name)
     decision = decide(restored, network, faces.points)
     onset, apex = (jnp.asarray(face, jnp.float32) for face in (faces.onset, faces.apex))
@@ -160,10 +160,10 @@ def show(options: Options) -> None:
     share = np.asarray((apex - onset) * sum(on_the_way) / options.steps)
     gain = float(found.emotions[emotion] - program(onset)[0])
     weight = np.abs(share)
-    emotions = dict(zip(restored.dataset.class_names, _rounded(np.exp(found.emotions)), strict=True))
+    emotions = dict(zip(dataset.class_names, _rounded(np.exp(found.emotions)), strict=True))
     print(f"{name} (synthetic), {network.training.row}, client {network.client}: {emotions}")
     print(f"the expression adds {gain:+.2f} to its log probability; the shares add up to {share.sum():+.2f}")
-    print("AUs:", dict(zip(restored.dataset.au_names, _rounded(np.asarray(found.aus)), strict=True)))
+    print("AUs:", dict(zip(dataset.au_names, _rounded(np.asarray(found.aus)), strict=True)))
     areas = {region: float(_hull(network_landmarks(faces.points), region, weight.shape).mean()) for region in REGIONS}
     for region, part in within(weight, network_landmarks(faces.points)).items():
         print(f"  {region:6} {part:5.0%} of the shares on {areas[region]:4.0%} of the pixels")

@@ -75,14 +75,15 @@ def _say_how_far(prepared: Prepared, results: Results, run: Run) -> None:
 
 def action_units(prepared: Prepared) -> pd.DataFrame:
     """Content of action_units.csv: in how many examples each AU is labelled, and in how many of these it occurs."""
-    examples = prepared.corpus.examples
+    (data,) = prepared.data
+    examples = data.corpus.examples
     shown, labelled = (np.asarray(table).astype(bool) for table in (examples.au, examples.au_mask))
     return pd.DataFrame(
         [
             {"repeat": repeat, "au": name}
             | {f"{side}_labelled": int(labelled[rows, place].sum()) for side, rows in sides.items()}
             | {f"{side}_shown": int((shown & labelled)[rows, place].sum()) for side, rows in sides.items()}
-            for repeat, (split,) in enumerate(prepared.repeats)
+            for repeat, (split,) in enumerate(data.repeats)
             for sides in [{"train": split.train, "validation": split.test}]
             for place, name in enumerate(prepared.au_names)
         ]
@@ -108,8 +109,9 @@ def keep_detectors(prepared: Prepared, run: Run) -> None:
     if not (run.folder.path / networks.FOLDER).is_dir():
         return
     if not prepared.settings.sweep:
-        subjects = np.unique(prepared.corpus.subject).tolist()
-        databases = [one.database for one in prepared.datasets]
+        (data,) = prepared.data
+        subjects = np.unique(data.corpus.subject).tolist()
+        databases = [one.database for one in data.datasets]
         save_detectors(run.folder, trained_detectors(prepared, run), prepared.settings.network, subjects, databases)
     shutil.rmtree(run.folder.path / networks.FOLDER)
 

@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 from scipy.special import expit as sigmoid
 
+from data.dataset import Dataset
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.settings import AblateSettings
 from experiments.inputs.sweep import points
@@ -20,7 +21,7 @@ from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages, progress
 from experiments.training.attending import Shape, has_attention, last_ratio, shapes_of
-from experiments.training.records import au_rows, emotion_rows, tests_of
+from experiments.training.records import au_rows, emotion_rows, emotion_table, tests_of
 from experiments.training.reevaluation import Reevaluated, reevaluation
 from experiments.training.restore import KeptNetwork, Restored, refuse_unfinished, restore, settings_of
 from fedpsyau_jax.types import Int
@@ -126,11 +127,12 @@ def predictions(restored: Restored, again: Again) -> Predictions:
     parts: list[tuple[str, pd.DataFrame, pd.DataFrame]] = []
     for network, logits in _logits(again):
         for keys, test, part_logits in tests_of(prepared, network.training, network.client, logits):
-            of_emotions = emotion_rows(prepared, keys, test, part_logits["emotion"])
-            parts.append((keys["algorithm"], of_emotions, au_rows(prepared, keys, test, sigmoid(part_logits["au"]))))
+            data = prepared.data_of(network.training)
+            of_emotions = emotion_rows(data, keys, test, part_logits["emotion"])
+            parts.append((keys["algorithm"], of_emotions, au_rows(data, keys, test, sigmoid(part_logits["au"]))))
     parts.sort(key=lambda part: order[part[0]])
     return (
-        pd.concat([emotions for _, emotions, _ in parts], ignore_index=True),
+        emotion_table(prepared, [emotions for _, emotions, _ in parts]),
         pd.concat([aus for _, _, aus in parts], ignore_index=True),
     )
 
@@ -151,8 +153,10 @@ def check_reproduced(restored: Restored, again: Predictions) -> float:
         raise ValueError(
             f"{path / 'predictions.csv'} is not about the rows and clips of its config.json; restore it, or run again"
         )
-    columns = [f"p_{name}" for name in restored.dataset.class_names]
-    difference = float(np.abs(now[columns].to_numpy() - before[columns].to_numpy()[places]).max())
+    columns = [name for name in now if str(name).startswith("p_")]
+    probabilities, earlier = now[columns].to_numpy(), before[columns].to_numpy()[places]
+    without_class = np.isnan(probabilities) & np.isnan(earlier)
+    difference = float(np.abs(np.where(without_class, 0, probabilities - earlier)).max())
     if not difference <= MOST_DIFFERENT:
         how = "some are undefined" if np.isnan(difference) else f"a probability differs by {difference:.2g}"
         raise ValueError(
@@ -169,12 +173,12 @@ def attention(restored: Restored, again: Again) -> pd.DataFrame:
       Columns as ``results.attention.attention_rows`` has them. A frozen detector is the same for all algorithms, so
       its rows are listed once, for all test examples. Otherwise rows cover the test examples of the kept networks.
     """
-    dataset = restored.dataset
     rows = []
     for shape, one in again:
+        dataset = shape.data.dataset
         for title in dict.fromkeys(part.title for part in shape.parts):
             places = [place for place, part in enumerate(shape.parts) if part.title == title]
-            counts = _num_examples(restored, [shape.parts[place].examples for place in places])
+            counts = _num_examples(dataset, [shape.parts[place].examples for place in places])
             for graph, layers in one.attention.items():
                 for number, layer in enumerate(layers, 1):
                     sums = {kind: np.asarray(getattr(layer, kind))[places] for kind in KINDS}
@@ -203,7 +207,7 @@ def networks_table(restored: Restored) -> pd.DataFrame:
 def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference: float) -> dict[str, Any]:
     """Content of data.json: which run, and how closely its predictions were reproduced."""
     run, prepared = restored.run, restored.prepared
-    first = prepared.repeats[0]
+    first = prepared.data[0].repeats[0]
     about: Mapping[str, Any] = {
         "command": run.config["command"],
         "part": prepared.part,
@@ -218,12 +222,12 @@ def facts(restored: Restored, shapes: Sequence[Shape], ratio: float, difference:
         "without_attention": [row.title for row in prepared.table.rows if not has_attention(row.settings.network)],
     }
     return {
-        "name": " + ".join(one["name"] for one in run.data["databases"]),
+        "name": " + ".join(dict.fromkeys(one["name"] for one in run.data["databases"])),
         "synthetic": run.synthetic,
-        "fingerprint": restored.dataset.fingerprint,
+        "fingerprint": " + ".join(dict.fromkeys(data.dataset.fingerprint for data in prepared.data)),
         "run": about,
-        "class_names": list(restored.dataset.class_names),
-        "au_names": list(restored.dataset.au_names),
+        "class_names": prepared.class_names,
+        "au_names": list(prepared.au_names),
         "largest_difference": difference,
     }
 
@@ -247,7 +251,7 @@ def _logits(again: Again) -> list[tuple[KeptNetwork, dict[str, np.ndarray]]]:
     ]
 
 
-def _num_examples(restored: Restored, parts: Sequence[np.ndarray]) -> Int[np.ndarray, "parts classes"]:
+def _num_examples(dataset: Dataset, parts: Sequence[np.ndarray]) -> Int[np.ndarray, "parts classes"]:
     """Examples of each emotion in each part."""
-    labels, num_classes = np.asarray(restored.dataset.examples.emotion), len(restored.dataset.class_names)
+    labels, num_classes = np.asarray(dataset.examples.emotion), len(dataset.class_names)
     return np.array([np.bincount(labels[own], minlength=num_classes) for own in parts])

@@ -1,8 +1,8 @@
 """A run that recognises emotions, for fed, mer and ablate: prepare, train, score, report."""
 
 import numpy as np
+import pandas as pd
 
-from data.dataset import Dataset
 from experiments.inputs.detectors import read_au_init, refuse_replaced
 from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, FedSettings, RecognitionSettings
 from experiments.inputs.splits import cautions_of_clients
@@ -15,6 +15,7 @@ from experiments.run.progress import progress
 from experiments.trackers.named import trackers_of
 from experiments.trackers.tracking import tracking
 from experiments.training.budget import budget_of
+from experiments.training.data import RunData
 from experiments.training.experiment import Results, run_trainings
 from experiments.training.prepare import Prepared, prepare, record_inputs
 from experiments.training.records import prediction_tables
@@ -49,13 +50,18 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
 
 def split_warnings(prepared: Prepared) -> list[str]:
     """Warnings about splits from which some class cannot be learned."""
-    dataset = prepared.corpus
-    assert isinstance(dataset, Dataset)
-    if isinstance(prepared.settings, FedSettings):
-        return cautions_of_clients(prepared.repeats, dataset)
+    where = [(data, f"{data.title}: " if data.title else "") for data in prepared.data]
+    found = [f"{title}{sentence}" for data, title in where for sentence in _split_warnings(data)]
+    return [*protocol_warnings(prepared), *found]
+
+
+def _split_warnings(data: RunData) -> list[str]:
+    dataset = data.dataset
+    if isinstance(data.settings, FedSettings):
+        return cautions_of_clients(data.repeats, dataset)
     labels = np.asarray(dataset.examples.emotion)
-    each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in prepared.repeats)
-    return [*protocol_warnings(prepared), *dict.fromkeys(sentence for own in each for sentence in own)]
+    each = (cautions(one, dataset.subject, labels, dataset.class_names) for one in data.repeats)
+    return list(dict.fromkeys(sentence for own in each for sentence in own))
 
 
 def protocol_warnings(prepared: Prepared) -> list[str]:
@@ -73,12 +79,18 @@ def write_clients(prepared: Prepared, results: Results, run: Run) -> None:
     """Write how much the clients of a federation differ, their features by the first frozen detector."""
     if not isinstance(prepared.settings, FedSettings):
         return
-    data = prepared.corpus
-    detected = next(iter(results.au_probabilities.values()), None)
-    features = None if detected is None else detected[0][: len(data.subject)]
-    labels = np.asarray(data.examples.emotion)
-    table = client_table(prepared.repeats, data.subject, labels, len(prepared.class_names), features)
-    run.folder.write_table(FILE, table)
+    tables = [_clients(prepared, data, results) for data in prepared.data]
+    run.folder.write_table(FILE, pd.concat(tables, ignore_index=True))
+
+
+def _clients(prepared: Prepared, data: RunData, results: Results) -> pd.DataFrame:
+    groups = [group.name for group in prepared.table.groups if prepared.data_of(group) is data]
+    detected = next((results.au_probabilities[name] for name in groups if name in results.au_probabilities), None)
+    corpus = data.corpus
+    features = None if detected is None else detected[0][: len(corpus.subject)]
+    labels = np.asarray(corpus.examples.emotion)
+    table = client_table(data.repeats, corpus.subject, labels, len(data.class_names), features)
+    return pd.concat([pd.DataFrame(dict(data.values), index=table.index), table], axis=1)
 
 
 def finish(prepared: Prepared, results: Results, run: Run) -> None:

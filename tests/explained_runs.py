@@ -28,7 +28,7 @@ from experiments.run.progress import progress
 from experiments.training import detectors
 from experiments.training.experiment import keep_network, network_like
 from experiments.training.prepare import Prepared, prepare, record_inputs
-from experiments.training.records import au_rows, emotion_rows, keys_of, tests_of
+from experiments.training.records import au_rows, emotion_rows, emotion_table, keys_of, tests_of
 from experiments.training.restore import KeptNetwork, kept_networks
 from fedpsyau_jax.types import ClientState
 
@@ -60,7 +60,8 @@ def always(number: int, like: ClientState) -> ClientState:
     client = random_weights(number, like)
     classifier = client.params.get("dsi", client.params)["classify"]
     classifier["kernel"][:] = 0
-    classifier["bias"][:] = 5 * np.eye(7)[number % 7]
+    num_classes = len(classifier["bias"])
+    classifier["bias"][:] = 5 * np.eye(num_classes)[number % num_classes]
     return client
 
 
@@ -97,18 +98,20 @@ def finished_run(
         kept[id(network.training), network.client] = logits(network, client)
     draw, emotions, aus, keys = np.random.default_rng(9), [], [], []
     for training in prepared.table.trainings:
+        data = prepared.data_of(training)
         for number, client in enumerate(training.split.clients):
             keys.append(keys_of(training, number))
-            own = kept.get((id(training), number), draw.normal(size=(len(client.test), 7)))
+            at_random = draw.normal(size=(len(client.test), len(data.class_names)))
+            own = kept.get((id(training), number), at_random)
             for one, test, found in tests_of(prepared, training, number, {"emotion": own}):
-                emotions.append(emotion_rows(prepared, one, test, found["emotion"]))
-                aus.append(au_rows(prepared, one, test, draw.random((len(test), 12))))
+                emotions.append(emotion_rows(data, one, test, found["emotion"]))
+                aus.append(au_rows(data, one, test, draw.random((len(test), 12))))
     ones, none = np.ones(len(keys)), np.zeros((len(keys), 7, 7), int)
     sums = {"train_loss_sum": ones, "num_train": ones, "loss_sum": ones, "confusion": none, "scored": ""}
     rounds = prepared.table.groups[0].recipe.rounds
     metrics = pd.concat(schema.round_rows(number, keys, **sums) for number in range(1, rounds + 1))
     folder.write_table("metrics.csv", metrics)
-    conclude(folder, pd.concat(emotions, ignore_index=True), pd.concat(aus, ignore_index=True))
+    conclude(folder, emotion_table(prepared, emotions), pd.concat(aus, ignore_index=True))
     return prepared
 
 

@@ -46,7 +46,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> list[Dataset]:
     settings = complete_cross_validation(MerSettings(protocol="composite2019"))
     check_mer(settings)
     with progress(Console(quiet=True)) as stages:
-        return databases.load_databases(settings, None, (), stages)
+        (datasets,) = databases.load_databases(settings, None, (), stages)
+    return datasets
 
 
 def table_of(data: Dataset, folds: list[Split]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

@@ -31,7 +31,8 @@ def _noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(settings: RecognitionSettings, copies: Sequence[str] = ()) -> list[Dataset]:
     with progress(Console(quiet=True)) as stages:
-        return load_databases(settings, None, copies, stages)
+        (datasets,) = load_databases(settings, None, copies, stages)
+    return datasets
 
 
 def together(*names: str, **choices: Any) -> Dataset:
@@ -95,7 +96,7 @@ def test_two_databases_of_one_name_are_refused():
         pytest.raises(ValueError, match="two databases are called samm, so that nobody could tell their subjects"),
         progress(Console(quiet=True)) as stages,
     ):
-        prepare_on([random_copy("samm")] * 2, settings, None, None, stages)
+        prepare_on([[random_copy("samm")] * 2], settings, None, None, stages)
 
 
 def clients(*names: str, **choices: Any) -> dict[str, tuple[str, ...]]:

@@ -64,7 +64,8 @@ def _noise(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def loaded(settings: FedSettings) -> list[Dataset]:
     with progress(Console(quiet=True)) as stages:
-        return load_databases(settings, None, (), stages)
+        (datasets,) = load_databases(settings, None, (), stages)
+    return datasets
 
 
 def data_of(settings: FedSettings) -> Dataset:

@@ -30,7 +30,7 @@ def nothing() -> None:
 
 def asked(database: str, **choices: Any) -> Dataset:
     with progress(Console(quiet=True)) as stages:
-        (dataset,) = load_databases(FedSettings(database=(database,), **choices), None, (), stages)
+        ((dataset,),) = load_databases(FedSettings(database=(database,), **choices), None, (), stages)
         return dataset
 
 

@@ -14,6 +14,7 @@ from experiments.inputs.settings import FedSettings, MerSettings, PretrainSettin
 from experiments.inputs.splits import pretraining_splits, splits_of
 from experiments.run.folder import RunFolder
 from experiments.training.chunks import TrainingResult
+from experiments.training.data import RunData
 from experiments.training.detectors import DetectorSource
 from experiments.training.experiment import Results, network_bytes, networks_to_keep
 from experiments.training.prepare import Prepared, prepare_pretraining, record_inputs, splits_table
@@ -28,10 +29,9 @@ SEVERAL = replace(FED, network=NetworkSettings(prior=PRIORS))
 
 
 def prepared(settings: RunSettings) -> Prepared:
-    rows = rows_of(DATA.examples)
-    repeats = splits_of(settings, DATA)
-    table = table_of(settings, repeats, annotations_of(DATA), rows.shown)
-    return Prepared(settings, [DATA], DATA, repeats, rows, table, DetectorSource((), lambda *_: {}))
+    data = RunData(settings, {}, [DATA], DATA, splits_of(settings, DATA), rows_of(DATA.examples))
+    table = table_of(settings, data.repeats, annotations_of(DATA), data.rows.shown)
+    return Prepared(settings, (data,), table, DetectorSource((), lambda *_: {}))
 
 
 def trained(one: Prepared, rounds: int = 2) -> list[TrainingResult]:
@@ -118,7 +118,8 @@ def test_a_run_goes_on_with_the_same_data_only(tmp_path: Path):
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     record_inputs(folder, one)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-    other = replace(one, datasets=[replace(DATA, fingerprint="f" * 64)])
+    (data,) = one.data
+    other = replace(one, data=(replace(data, datasets=[replace(DATA, fingerprint="f" * 64)]),))
     with pytest.raises(ValueError, match=r"has ffffffffffff now: the run cannot go on"):
         record_inputs(folder, other)
     (tmp_path / "splits.csv").write_text("repeat,fold\n0,all\n")
@@ -131,14 +132,15 @@ def test_a_pretraining_is_tested_on_subjects_kept_apart():
     data[1] = replace(data[1], examples=data[1].examples._replace(flow=1 - np.asarray(data[1].examples.flow)))
     settings = PretrainSettings(databases=("disfa", "ckplus"), validation_share=0.25, repeats=2)
     one = prepare_pretraining(settings, data, lambda corpus: pretraining_splits(settings, corpus))
-    for repeat in one.repeats:
+    (own,) = one.data
+    for repeat in own.repeats:
         (split,) = repeat
-        held_out = set(one.corpus.subject[split.test])
-        assert not held_out & set(one.corpus.subject[split.train])
+        held_out = set(own.corpus.subject[split.test])
+        assert not held_out & set(own.corpus.subject[split.train])
         assert {name.partition("/")[0] for name in held_out} == {"disfa", "ckplus"}
     table = splits_table(one)
     assert table["num_train"].tolist() == [48, 48]
-    assert one.repeats[0][0].test.tolist() != one.repeats[1][0].test.tolist()
+    assert own.repeats[0][0].test.tolist() != own.repeats[1][0].test.tolist()
     alone = replace(data[0], subject=np.full(len(data[0].subject), "S1"))
     with pytest.raises(ValueError, match=r"disfa has labelled action units of the single subject S1"):
         prepare_pretraining(settings, [alone], lambda corpus: pretraining_splits(settings, corpus))

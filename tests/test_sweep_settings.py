@@ -1,5 +1,6 @@
 """``--sweep name=value,value``: every combination once, and one sentence for what cannot be varied."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -48,6 +49,8 @@ def test_all_that_can_be_varied_takes_its_own_value(settings: RunSettings, name:
     for part in sweepable(settings)[name]:
         owner = getattr(owner, part)
     value = owner[0] if isinstance(owner, tuple) else owner
+    if value is None:  # left to the data
+        value, settings = 3, replace(settings, **{sweepable(settings)[name][0]: 3})
     ((text, point),) = points(type(settings)(sweep=(f"{name}={value}",)))
     assert text == {name: str(value)}
     assert point == settings
@@ -71,7 +74,20 @@ MISTAKES: dict[str, tuple[RunSettings, str]] = {
         FedSettings(sweep=("learning-rat=1",)),
         r"did you mean learning-rate\? " + CHANGEABLE + " mu, self",
     ),
-    "what makes other splits": (FedSettings(sweep=("clients=2,5",)), r"--sweep clients=2,5: " + CHANGEABLE),
+    "seeds": (MerSettings(sweep=("seed=0,1",)), r"--sweep seed=0,1: seed cannot be varied; --repeats=N trains with"),
+    "clients of a cross-validation": (MerSettings(sweep=("clients=2,5",)), r"--sweep clients=2,5: .*" + CHANGEABLE),
+    "no such classes": (FedSettings(sweep=("classes=3,5",)), r"--sweep classes=3,5: 5: choose one of 3, 4, 7$"),
+    "no clients": (FedSettings(sweep=("clients=0,2",)), r"--sweep clients=0,2: clients=0: it must be at least 1$"),
+    "factors of other clients": (FedSettings(sweep=("clients=2,3",), clients=2, mu=(0.1, 0.2)), r"each of the 3, none"),
+    "clients of labs": (FedSettings(sweep=("clients=3,4",), clients=3, labs=3), r"^--clients=4: .* a multiple of 3"),
+    "classes without a recipe": (
+        MerSettings(sweep=("classes=3,4",), augment=True),
+        r"--classes=4 of synthetic are oth",
+    ),
+    "classes of a protocol": (
+        MerSettings(sweep=("classes=3,7",), protocol="composite2019", database=("smic", "casme2", "samm")),
+        r"^--classes=7: composite2019 has 3 classes; leave it out$",
+    ),
     "what another command has": (MerSettings(sweep=("mu=1",)), r"--sweep mu=1: .*" + CHANGEABLE + " learning-rate"),
     "the networks of an ablation": (AblateSettings(sweep=("variant=full",)), r"--sweep variant=full: " + CHANGEABLE),
     "text": (FedSettings(sweep=("mu=0.1,x",)), r"--sweep mu=0.1,x: x is not a number$"),

@@ -20,6 +20,7 @@ from experiments.run.facts import check_databases
 from experiments.run.folder import RunFolder, existing
 from experiments.run.progress import Stages
 from experiments.training.attending import last_ratio
+from experiments.training.data import RunData
 from experiments.training.prepare import facts_of
 from experiments.training.restore import KeptNetwork, Restored, restore
 from experiments.training.store import Detector
@@ -117,15 +118,29 @@ def _read(folder: RunFolder, data_dir: Path | None, row: str | None, stages: Sta
     with stages.stage(f"reading {folder.path}"):
         restored = restore(folder, data_dir, stages)
         chosen = _of_row(restored, row)
+        data = _data_of(restored, chosen)
         members = tuple(_members(restored, chosen))
-    datasets = tuple(restored.prepared.datasets)
+    datasets = tuple(data.datasets)
     return Ensemble(
         members,
-        restored.dataset.class_names,
+        data.class_names,
         datasets,
         settings_of_data(datasets),
         (_facts(folder, _databases_of_detectors(restored)),),
     )
+
+
+def _data_of(restored: Restored, chosen: Sequence[KeptNetwork]) -> RunData:
+    """What the networks were trained on, or the first of several that have the same classes."""
+    data = {id(one): one for one in (restored.prepared.data_of(kept.group) for kept in chosen)}
+    first, *others = data.values()
+    if any(one.class_names != first.class_names for one in others):
+        titles = " and ".join(one.title for one in data.values())
+        raise ValueError(
+            f"the rows of {restored.folder.path} have other classes ({titles}), and networks that read a clip together "
+            "need the same: choose a row with --row"
+        )
+    return first
 
 
 def _databases_of_detectors(restored: Restored) -> list[str]:

@@ -192,14 +192,24 @@ def _check_sweep(settings: RunSettings) -> None:
     """Refuse unknown names and invalid values in a sweep, and swept settings that affect no row."""
     swept = points(settings)
     for texts, point in swept if settings.sweep else []:
-        check_priors(point.network)
-        if isinstance(point, RecognitionSettings):
-            _check_schedule(point)
-        if isinstance(point, FedSettings):
-            _check_phases(point)
         for option in texts:
             if why := _no_difference(option, point):
                 raise ValueError(f"--sweep {option}: {why}; leave it out")
+        _check_point(point)
+
+
+def _check_point(settings: RunSettings) -> None:
+    """Refuse a combination of swept values that contradicts other settings."""
+    check_priors(settings.network)
+    if isinstance(settings, RecognitionSettings):
+        _check_schedule(settings)
+        _check_augmentation(settings)
+    if isinstance(settings, CrossValidationSettings) and settings.protocol == COMPOSITE:
+        _check_composite(settings)
+    if isinstance(settings, FedSettings):
+        _check_phases(settings)
+        check_labs(settings)
+        _check_clients(settings)
 
 
 def _no_difference(option: str, settings: RunSettings) -> str:

@@ -16,6 +16,7 @@ from experiments.inputs.configurations import configurations_by_name
 from experiments.inputs.joining import with_common_classes
 from experiments.inputs.labs import configurations
 from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, RecognitionSettings
+from experiments.inputs.sweep import data_points
 from experiments.run.progress import Stages
 from fedpsyau_jax.priors.action_units import ACTION_UNITS
 from fedpsyau_jax.types import Examples
@@ -50,8 +51,10 @@ def load_databases(
     stages: Stages,
     *,
     only_read: bool = False,
-) -> list[Dataset]:
-    """The databases of the settings, with the same classes; see ``data.dataset.load`` and ``own_database``.
+) -> list[list[Dataset]]:
+    """The databases of each of ``data_points``, with the same classes; see ``data.dataset.load`` and ``own_database``.
+
+    Each is read once; points of the same classes share their datasets.
 
     Args:
         settings: of the run.
@@ -63,6 +66,27 @@ def load_databases(
     Raises:
         ValueError, OSError: one cannot be loaded, or their classes cannot be made the same.
     """
+    names, datasets = _read_databases(settings, data_dir, copies, stages, only_read=only_read)
+    points = [point for _, point in data_points(settings)]
+    numbers = dict.fromkeys(point.classes for point in points)
+    mapped = {number: _with_classes(settings, names, datasets, number) for number in numbers}
+    return [mapped[point.classes] for point in points]
+
+
+def _with_classes(
+    settings: RecognitionSettings, names: Sequence[str], datasets: Sequence[Dataset], number: int | None
+) -> list[Dataset]:
+    if isinstance(settings, CrossValidationSettings) and settings.protocol == COMPOSITE:
+        from data.protocols import with_composite2019
+
+        return [with_composite2019(one) for one in datasets]
+    return with_common_classes(names, datasets, number)
+
+
+def _read_databases(
+    settings: RecognitionSettings, data_dir: Path | None, copies: Sequence[str], stages: Stages, *, only_read: bool
+) -> tuple[list[str], list[Dataset]]:
+    """Names, as on the command line, and databases with their own emotions."""
     folders = folders_by_name(copies, settings.database, OPTION)
     chosen = configurations_by_name(settings.config, settings.database)
     loaded = partial(load, data_dir=data_dir, progress=stages.track, only_read=only_read)
@@ -77,11 +101,7 @@ def load_databases(
         else:
             datasets.append(own_database(name))
         names += [name] * (len(datasets) - len(names))
-    if isinstance(settings, CrossValidationSettings) and settings.protocol == COMPOSITE:
-        from data.protocols import with_composite2019
-
-        return [with_composite2019(one) for one in datasets]
-    return with_common_classes(names, datasets, settings.classes)
+    return names, datasets
 
 
 def load_pretraining_dataset(data_dir: Path | None, stages: Stages, *, only_read: bool = False) -> Dataset:

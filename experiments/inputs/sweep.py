@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
 from itertools import product
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from experiments.inputs.algorithm_numbers import AlgorithmNumbers
 from experiments.inputs.ranges import check_ranges
@@ -12,7 +13,8 @@ from fedpsyau_jax.options import did_you_mean, one_of, unquoted
 
 Settings = TypeVar("Settings", bound=RunSettings)
 SWEPT = ("mu", "self_weight", "learning_rate", "weight_decay", "gamma", "head_scale", "prior_ratio", "prior_schedule")
-SWEPT_DATA = ("lab_shift",)
+SWEPT_SHIFTS = ("lab_shift",)
+SWEPT_SPLITS = ("classes", "clients")
 SWEPT_OF_ALGORITHMS = ("participation", *(field.name for field in fields(AlgorithmNumbers)))
 SWEPT_SHAPES = (
     "batch",
@@ -25,7 +27,9 @@ SWEPT_SHAPES = (
     "statistics",
 )
 SWEPT_NETWORKS = ("variant", "attention", "masking")
-"""Settings that a sweep can vary: numbers and data share a program; shapes and networks need a program each."""
+"""Settings that a sweep can vary: numbers and shifts share a program; others need a program for each value."""
+NOT_SWEPT = {"seed": "--repeats=N trains with other splits and initial weights, and tells how much scores vary"}
+"""Settings that somebody may want to vary, and what to do instead."""
 
 
 class Swept(NamedTuple):
@@ -49,16 +53,39 @@ def points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
     >>> [(text, one.mu, one.batch) for text, one in points(FedSettings(sweep=("mu=0.1,1", "batch=8")))]
     [({'mu': '0.1', 'batch': '8'}, (0.1,), 8), ({'mu': '1', 'batch': '8'}, (1.0,), 8)]
     """
-    axes = [_parse(settings, text) for text in settings.sweep]
-    options = [axis.option for axis in axes]
-    if twice := [option for option in options if options.count(option) > 1]:
-        raise ValueError(f"--sweep: {twice[0]} is named twice; give all of its values at once")
+    axes = _axes(settings)
     return [_point(settings, axes, places) for places in product(*(range(len(axis.values)) for axis in axes))]
+
+
+def data_points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
+    """Each combination of the swept values that need splits of their own: their texts by option, and the settings.
+
+    The settings have these values, and a sweep with these values only; other settings are varied as before.
+
+    Raises:
+      ValueError: as ``points``.
+
+    >>> from experiments.inputs.settings import FedSettings
+    >>> [(text, one.classes, one.sweep) for text, one in data_points(FedSettings(sweep=("mu=0,1", "classes=3,7")))]
+    [({'classes': '3'}, 3, ('mu=0,1', 'classes=3')), ({'classes': '7'}, 7, ('mu=0,1', 'classes=7'))]
+    """
+    axes = _axes(settings)
+    own = [axis for axis in axes if axis.path[-1] in SWEPT_SPLITS]
+    found = []
+    for places in product(*(range(len(axis.values)) for axis in own)):
+        texts, point = _point(settings, own, places)
+        sweep = tuple(
+            f"{axis.option}={texts[axis.option]}" if axis in own else text
+            for axis, text in zip(axes, settings.sweep, strict=True)
+        )
+        found.append((texts, replace(point, sweep=sweep)))
+    return found
 
 
 def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
     """The path of each field that a sweep can vary, by option: ``{"prior-ratio": ("network", "prior_ratio")}``."""
-    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *SWEPT_DATA, *SWEPT_SHAPES, *SWEPT_NETWORKS)
+    data = (*SWEPT_SHIFTS, *SWEPT_SPLITS)
+    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *data, *SWEPT_SHAPES, *SWEPT_NETWORKS)
     if isinstance(settings, AblateSettings):
         names = tuple(name for name in names if name != "variant")  # has an option of its own
     if isinstance(settings, PretrainSettings):
@@ -71,6 +98,14 @@ def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
     paths += [(outer, name) for outer in nested for name in get_type_hints(type(getattr(settings, outer)))]
     known = {path[-1]: path for path in paths if path[-1] in names}
     return {name.replace("_", "-"): known[name] for name in names if name in known}
+
+
+def _axes(settings: RunSettings) -> list[Swept]:
+    axes = [_parse(settings, text) for text in settings.sweep]
+    options = [axis.option for axis in axes]
+    if twice := [option for option in options if options.count(option) > 1]:
+        raise ValueError(f"--sweep: {twice[0]} is named twice; give all of its values at once")
+    return axes
 
 
 def _point(settings: Settings, axes: Sequence[Swept], places: Sequence[int]) -> tuple[dict[str, str], Settings]:
@@ -88,6 +123,8 @@ def _parse(settings: RunSettings, text: str) -> Swept:
     if not equals or not all(texts) or not texts:
         raise ValueError(f"--sweep {text}: write name=value,value,... for example learning-rate=0.001,0.01")
     known = sweepable(settings)
+    if option in NOT_SWEPT:
+        raise ValueError(f"--sweep {text}: {option} cannot be varied; {NOT_SWEPT[option]}")
     if option not in known:
         raise ValueError(f"--sweep {text}: {did_you_mean(option, known)}what can be varied is {', '.join(known)}")
     path = known[option]
@@ -114,12 +151,16 @@ def _value(settings: RunSettings, path: Sequence[str], part: str, text: str) -> 
 def _converted(hint: Any, part: str) -> Any:
     if get_origin(hint) is Annotated:
         return _converted(get_args(hint)[0], part)
+    if get_origin(hint) in (Union, UnionType):
+        (inner,) = (one for one in get_args(hint) if one is not NoneType)
+        return _converted(inner, part)
     if get_origin(hint) is tuple:
         return (_converted(get_args(hint)[0], part),)
     if get_origin(hint) is Literal:
-        if part not in get_args(hint):
-            raise ValueError(f"{part}: choose {one_of(get_args(hint))}")
-        return part
+        choices = {str(choice): choice for choice in get_args(hint)}
+        if part not in choices:
+            raise ValueError(f"{part}: choose {one_of(list(choices))}")
+        return choices[part]
     return hint(part)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from experiments.inputs.network_settings import NetworkSettings
+from experiments.training.data import RunData
 from experiments.training.plan import DetectorView, Group, Training, distinct
 from experiments.training.restore import KeptNetwork, Restored
 from fedpsyau_jax.types import Int
@@ -33,6 +34,7 @@ class Shape:
     """Networks of one shape: one compiled program tests them all.
 
     Attributes:
+      data: what they were trained and tested on.
       network: of all of them, except for prior and ratio.
       frozen: whether their AU detectors are frozen.
       networks: the kept networks.
@@ -41,6 +43,7 @@ class Shape:
         their network was not kept; else those of each kept network.
     """
 
+    data: RunData
     network: NetworkSettings
     frozen: bool
     networks: tuple[KeptNetwork, ...]
@@ -57,10 +60,10 @@ def has_attention(network: NetworkSettings) -> bool:
 
 def shapes_of(restored: Restored) -> list[Shape]:
     """The networks of a run that have graph attention, by shape; shapes without anything to show are left out."""
-    by_shape: dict[tuple[bool, NetworkSettings], list[Group]] = {}
+    by_shape: dict[tuple[int, bool, NetworkSettings], list[Group]] = {}
     for group in restored.prepared.table.groups:
         if has_attention(group.network):
-            shape = group.au == "frozen", replace(group.network, prior=("",), prior_ratio=0.0)
+            shape = group.data, group.au == "frozen", replace(group.network, prior=("",), prior_ratio=0.0)
             by_shape.setdefault(shape, []).append(group)
     shapes = [_shape(restored, *shape, groups) for shape, groups in by_shape.items()]
     return [shape for shape in shapes if shape.parts]
@@ -71,7 +74,8 @@ def last_ratio(group: Group, training: Training) -> float:
     return training.network.prior_ratio if group.au == "frozen" else float(training.numbers.ratio[-1])
 
 
-def _shape(restored: Restored, frozen: bool, network: NetworkSettings, groups: Sequence[Group]) -> Shape:
+def _shape(restored: Restored, number: int, frozen: bool, network: NetworkSettings, groups: Sequence[Group]) -> Shape:
+    data = restored.prepared.data[number]
     group_ids = {id(group) for group in groups}
     networks = tuple(kept for kept in restored.networks if id(kept.group) in group_ids)
     trainings = [training for group in groups for training in group.trainings]
@@ -87,11 +91,11 @@ def _shape(restored: Restored, frozen: bool, network: NetworkSettings, groups: S
             for title, row in _shared_by(trainings).items()
             for training in trainings
             if training.row == row
-            for client in restored.prepared.repeats[training.repeat][training.number].clients
+            for client in data.repeats[training.repeat][training.number].clients
         ]
     else:
         parts = [Part(kept.training.row, place, kept.test) for kept, place in zip(networks, view, strict=True)]
-    return Shape(network, frozen, networks, views, view, tuple(parts))
+    return Shape(data, network, frozen, networks, views, view, tuple(parts))
 
 
 def _shared_by(trainings: Sequence[Training]) -> dict[str, str]:

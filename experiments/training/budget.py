@@ -35,13 +35,14 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
       ValueError: a single training does not fit into memory.
       OSError: the disk does not have room for two checkpoints.
     """
-    table, settings, shown = prepared.table, prepared.settings, prepared.rows.shown
+    table, settings = prepared.table, prepared.settings
     largest, checkpoint = 0, 0
     for group in table.groups:
-        store = store_like(group, prepared.rows)
-        task = task_of(group, len(prepared.class_names), store)
-        one = chunks.state_bytes(settings, group, task, store, shown)
-        size = chunks.size_of_chunks(settings, group, task, store, shown, folder)
+        data = prepared.data_of(group)
+        store = store_like(group, data.rows)
+        task = task_of(group, len(data.class_names), store)
+        one = chunks.state_bytes(settings, group, task, store, data.rows.shown)
+        size = chunks.size_of_chunks(settings, group, task, store, data.rows.shown, folder)
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
     if (needed := 2 * largest) > (memory := chunks.memory()):
         raise ValueError(

@@ -110,7 +110,8 @@ class _Programs:
 
     def task(self, group: Group) -> Task:
         """The task of a group."""
-        return task_of(group, len(self.prepared.class_names), store_like(group, self.prepared.rows))
+        data = self.prepared.data_of(group)
+        return task_of(group, len(data.class_names), store_like(group, data.rows))
 
     def begin(self) -> None:
         """Start to compile the first program, unless its group is finished."""
@@ -129,12 +130,12 @@ class _Programs:
         return all(self.folder.has(f"finished/{chunk.name}.npz") for chunk in chunks.chunks_of(group, size))
 
     def _size(self, group: Group) -> int:
-        settings, rows = self.prepared.settings, self.prepared.rows
+        settings, rows = self.prepared.settings, self.prepared.data_of(group).rows
         like = store_like(group, rows)
         return chunks.size_of_chunks(settings, group, self.task(group), like, rows.shown, self.folder)
 
     def _future(self, group: Group) -> Future[Program]:
-        settings, rows = self.prepared.settings, self.prepared.rows
+        settings, rows = self.prepared.settings, self.prepared.data_of(group).rows
         like = job_arrays_like(group, self._size(group), rows.shown, settings.seed)
         store = jax.eval_shape(lambda given: given, store_like(group, rows))
         return self.thread.submit(compile_program, group.recipe, self.task(group), store, like, settings.devices)
@@ -156,7 +157,7 @@ def _job(
         group=group,
         task=programs.task(group),
         store=store,
-        shown=prepared.rows.shown,
+        shown=prepared.data_of(group).rows.shown,
         program=partial(programs.wait, group, stages),
         unit=prepared.unit,
         title=f"training, program {number} of {len(prepared.table.groups)}" if several else "training",
@@ -175,9 +176,10 @@ def store_with_detectors(
     prepared: Prepared, group: Group, clients: Clients, stages: Stages
 ) -> tuple[Store, Float[np.ndarray, "detectors rows aus"] | None]:
     """A group's store with its detectors' features or weights, and the AU probabilities of frozen detectors."""
-    like = store_like(group, prepared.rows)
+    rows = prepared.data_of(group).rows
+    like = store_like(group, rows)
     if group.au == "frozen":
-        outputs = detect(group.network, detectors_of(group, clients), prepared.rows.examples, _track(group, stages))
+        outputs = detect(group.network, detectors_of(group, clients), rows.examples, _track(group, stages))
         return like._replace(features=outputs.features), np.asarray(jax.nn.sigmoid(outputs.logits))
     if group.au == "finetuned":
         detectors = [clients[view.network] for view in group.views]
@@ -242,9 +244,10 @@ def network_bytes(prepared: Prepared, group: Group) -> int:
 
 def network_like(prepared: Prepared, group: Group) -> ClientState:
     """Shapes and dtypes of a trained network, unpacked."""
-    like = store_like(group, prepared.rows)
-    task = task_of(group, len(prepared.class_names), like)
-    arrays = job_arrays_like(group, 1, prepared.rows.shown, prepared.settings.seed)
+    data = prepared.data_of(group)
+    like = store_like(group, data.rows)
+    task = task_of(group, len(data.class_names), like)
+    arrays = job_arrays_like(group, 1, data.rows.shown, prepared.settings.seed)
     one = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), arrays)
     state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), like, one)
     packed = jax.eval_shape(lambda given: jax.tree.map(lambda leaf: leaf[0], given), state.federation.clients)

@@ -66,6 +66,7 @@ class Training:
       network: its network, with one prior.
       priors: its prior, computed for this split.
       prior_rows: examples whose annotations the prior may depend on.
+      data: index of its data among those of the run.
     """
 
     row: str
@@ -78,6 +79,7 @@ class Training:
     network: NetworkSettings
     priors: Priors
     prior_rows: Int[np.ndarray, "rows"]
+    data: int = 0
 
 
 class DetectorView(NamedTuple):
@@ -118,6 +120,11 @@ class Group:
     def num_clients(self) -> int:
         """Clients of each training."""
         return len(self.trainings[0].split.clients)
+
+    @property
+    def data(self) -> int:
+        """Index of the data of all trainings among those of the run."""
+        return self.trainings[0].data
 
 
 class Arrays(NamedTuple):

@@ -19,12 +19,15 @@ from experiments.inputs.priors import annotations_of
 from experiments.inputs.settings import FedSettings, PretrainSettings, RecognitionSettings, RunSettings
 from experiments.inputs.shifts import shifted
 from experiments.inputs.splits import client_names, splits_of
+from experiments.inputs.sweep import data_points
 from experiments.results import schema
 from experiments.run.facts import write_facts
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
+from experiments.training.data import RunData, once
 from experiments.training.detectors import DetectorSource, detector_source
-from experiments.training.rows import Table, table_of
+from experiments.training.plan import Group, Training
+from experiments.training.rows import Table, joined_tables, table_of
 from experiments.training.store import Rows, rows_of, with_rotated_copies
 from fedpsyau_jax.splits import NOBODY, Origins, Split, refuse_leaks
 
@@ -39,26 +42,29 @@ class Prepared:
 
     Attributes:
       settings: of the run.
-      datasets: the databases.
-      corpus: their examples with subjects and clips, joined.
-      repeats: [repeats][splits].
-      rows: the examples as the store has them.
+      data: what its rows are trained and tested on: one for each value of a sweep over classes or clients.
       table: rows of the table and their trainings.
       source: where the pretrained detectors come from.
     """
 
     settings: RunSettings
-    datasets: Sequence[Dataset]
-    corpus: Dataset | Corpus
-    repeats: list[list[Split]]
-    rows: Rows
+    data: tuple[RunData, ...]
     table: Table
     source: DetectorSource
 
+    def data_of(self, own: Group | Training) -> RunData:
+        """What a training, or all of a group, is trained and tested on."""
+        return self.data[own.data]
+
     @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names of the emotion classes; empty in a pretraining."""
-        return self.datasets[0].class_names if isinstance(self.settings, RecognitionSettings) else ()
+    def datasets(self) -> list[Dataset]:
+        """The databases, once for each set of classes."""
+        return once([data.datasets for data in self.data])
+
+    @property
+    def class_names(self) -> list[str]:
+        """Names of the emotion classes of all rows; empty in a pretraining."""
+        return schema.merged([data.class_names for data in self.data])
 
     @property
     def au_names(self) -> tuple[str, ...]:
@@ -92,7 +98,7 @@ def prepare(
 
 
 def prepare_on(
-    datasets: Sequence[Dataset],
+    loaded: Sequence[Sequence[Dataset]],
     settings: RecognitionSettings,
     au_init: PretrainedDetectors | None,
     data_dir: Path | None,
@@ -100,21 +106,35 @@ def prepare_on(
     *,
     only_read: bool = False,
 ) -> Prepared:
-    """As ``prepare``, with databases that are already loaded; ``only_read``: see ``load_databases``."""
+    """As ``prepare``, with databases that are already loaded: those of each of ``data_points``.
+
+    ``only_read``: see ``load_databases``.
+    """
+    examples = {id(datasets): _examples(settings, datasets) for datasets in loaded}
+    data = tuple(
+        RunData(own, values, datasets, corpus, splits_of(own, corpus), rows)
+        for (values, own), datasets in zip(data_points(settings), loaded, strict=True)
+        for corpus, rows in [examples[id(datasets)]]
+    )
+    tables = [table_of(one.settings, one.repeats, annotations_of(one.dataset), one.rows.shown) for one in data]
+    names = list(dict.fromkeys(one.database for one in loaded[0]))
+    source = detector_source(settings, names, au_init, data_dir, stages, only_read=only_read)
+    by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
+    for one, table in zip(data, tables, strict=True):
+        _refuse_leaks(one, table, source.subjects, by_subject=by_subject)
+    return Prepared(settings, data, joined_tables(tables), source)
+
+
+def _examples(settings: RecognitionSettings, datasets: Sequence[Dataset]) -> tuple[Dataset, Rows]:
+    """Several databases, or shifts of labs, as one, and the rows of the store."""
     of_labs = isinstance(settings, FedSettings) and settings.labs is not None
     dataset = shifted(datasets) if of_labs and len(datasets) > 1 else joined(datasets)
-    names = list(dict.fromkeys(one.database for one in datasets))
-    repeats = splits_of(settings, dataset)
     rows = rows_of(dataset.examples)
     if settings.augment:
         rows = with_rotated_copies(
             rows, dataset.class_names, jax.random.fold_in(jax.random.key(settings.seed), ROTATED_COPIES)
         )
-    table = table_of(settings, repeats, annotations_of(dataset), rows.shown)
-    source = detector_source(settings, names, au_init, data_dir, stages, only_read=only_read)
-    by_subject = not isinstance(settings, FedSettings) or settings.split == "subjects"
-    _refuse_leaks(dataset, repeats, table, source.subjects, by_subject=by_subject)
-    return Prepared(settings, datasets, dataset, repeats, rows, table, source)
+    return dataset, rows
 
 
 def prepare_pretraining(
@@ -122,11 +142,10 @@ def prepare_pretraining(
 ) -> Prepared:
     """As ``prepare``, for a pretraining of AU detectors."""
     corpus = join(list(datasets))
-    repeats = divide(corpus)
-    rows = rows_of(corpus.examples)
-    table = table_of(settings, repeats, annotations_of(corpus), rows.shown)
-    _refuse_leaks(corpus, repeats, table, ())
-    return Prepared(settings, datasets, corpus, repeats, rows, table, DetectorSource((), lambda *_: {}))
+    data = RunData(settings, {}, datasets, corpus, divide(corpus), rows_of(corpus.examples))
+    table = table_of(settings, data.repeats, annotations_of(corpus), data.rows.shown)
+    _refuse_leaks(data, table, ())
+    return Prepared(settings, (data,), table, DetectorSource((), lambda *_: {}))
 
 
 def record_inputs(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.DataFrame] | None = None) -> None:
@@ -180,18 +199,19 @@ def rows_table(table: Table) -> pd.DataFrame:
 
 def splits_table(prepared: Prepared) -> pd.DataFrame:
     """Content of splits.csv."""
-    labels = np.asarray(prepared.corpus.examples.emotion)
     return pd.DataFrame(
         [
             schema.split_row(
-                {"repeat": repeat, "fold": split.name, "client": name},
+                {**data.values, "repeat": repeat, "fold": split.name, "client": name},
                 list(client.subjects),
                 labels[client.train],
                 labels[client.validation],
                 labels[client.test],
-                prepared.class_names,
+                data.class_names,
             )
-            for repeat, splits in enumerate(prepared.repeats)
+            for data in prepared.data
+            for labels in [np.asarray(data.corpus.examples.emotion)]
+            for repeat, splits in enumerate(data.repeats)
             for split in splits
             for name, client in zip(client_names(split), split.clients, strict=True)
         ]
@@ -199,28 +219,29 @@ def splits_table(prepared: Prepared) -> pd.DataFrame:
 
 
 def _refuse_leaks(
-    data: Dataset | Corpus,
-    repeats: Sequence[Sequence[Split]],
+    data: RunData,
     table: Table,
     pretraining_subjects: Sequence[str],
     *,
     by_subject: bool = True,
 ) -> None:
-    splits = [split for splits in repeats for split in splits]
-    places = {id(split): (repeat, number) for repeat, own in enumerate(repeats) for number, split in enumerate(own)}
+    corpus, splits = data.corpus, [split for splits in data.repeats for split in splits]
+    places = {
+        id(split): (repeat, number) for repeat, own in enumerate(data.repeats) for number, split in enumerate(own)
+    }
     statistics = {}
     for row in table.rows:
         seen = {(one.repeat, one.number): one.prior_rows for one in table.trainings if one.row == row.title}
         statistics[f"the prior of {row.title}"] = [seen.get(places[id(split)], NOBODY) for split in splits]
     origins = Origins(
-        data.subject,
-        data.clip,
-        np.asarray(data.examples.flow),
+        corpus.subject,
+        corpus.clip,
+        np.asarray(corpus.examples.flow),
         statistics=statistics,
         pretraining_subjects=pretraining_subjects,
         split_by_subject=by_subject,
     )
-    if len(splits) > len(repeats):
+    if len(splits) > len(data.repeats):
         refuse_leaks(splits, origins, part="fold")
     else:
         named = [split._replace(name=str(repeat)) for repeat, split in enumerate(splits)]

@@ -16,6 +16,7 @@ from experiments.inputs.splits import client_names
 from experiments.results import schema
 from experiments.run.folder import RunFolder
 from experiments.training.chunks import TrainingResult
+from experiments.training.data import RunData
 from experiments.training.plan import Training
 from experiments.training.prepare import Prepared
 from fedpsyau_jax.types import Int
@@ -61,26 +62,23 @@ def round_table(prepared: Prepared, trained: Sequence[TrainingResult], number: i
     """Rows of metrics.csv of one round, from 0."""
     current = [one for one in trained if len(one.history["loss_sum"]) > number]
     keys = [keys_of(one.training, client) for one in current for client in range(len(one.training.split.clients))]
-    num_classes = len(prepared.class_names)
+    sizes = [len(prepared.data_of(one.training).class_names) for one in current]
 
-    def values(name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
-        nothing = np.zeros((1, *shape))
-        return np.concatenate(
-            [
-                one.history[name][number]
-                if name in one.history
-                else np.repeat(nothing, len(one.training.split.clients), axis=0)
-                for one in current
-            ]
-        )
+    def values(name: str, dimensions: int = 0) -> list[np.ndarray]:
+        return [
+            value
+            for one, size in zip(current, sizes, strict=True)
+            for nothing in [np.zeros((len(one.training.split.clients), *[size] * dimensions))]
+            for value in (one.history[name][number] if name in one.history else nothing)
+        ]
 
     return schema.round_rows(
         number + 1,
         keys,
-        train_loss_sum=values("loss_sum"),
-        num_train=values("num_examples"),
-        loss_sum=values("scored_loss_sum"),
-        confusion=values("confusion", (num_classes, num_classes)),
+        train_loss_sum=np.array(values("loss_sum")),
+        num_train=np.array(values("num_examples")),
+        loss_sum=np.array(values("scored_loss_sum")),
+        confusion=values("confusion", 2),
         scored=prepared.table.groups[0].recipe.scored,
     )
 
@@ -104,14 +102,22 @@ def prediction_tables(
     detected = _FrozenDetections(prepared, au_probabilities)
     emotions, aus = [], []
     for one in trained:
+        data = prepared.data_of(one.training)
         tests = (tests_of(prepared, one.training, client, logits) for client, logits in enumerate(one.logits))
         for keys, test, logits in chain.from_iterable(tests):
             if "emotion" in logits:
-                emotions.append(emotion_rows(prepared, keys, test, logits["emotion"]))
+                emotions.append(emotion_rows(data, keys, test, logits["emotion"]))
             probabilities = sigmoid(logits["au"]) if "au" in logits else detected.of(one.training)[test]
-            aus.append(au_rows(prepared, keys, test, probabilities))
-    together = pd.concat(emotions, ignore_index=True) if emotions else None
+            aus.append(au_rows(data, keys, test, probabilities))
+    together = emotion_table(prepared, emotions) if emotions else None
     return together, pd.concat(aus, ignore_index=True)
+
+
+def emotion_table(prepared: Prepared, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Rows of predictions.csv together; the probability of a class that a row of the run does not have is empty."""
+    together = pd.concat(tables, ignore_index=True)
+    probabilities = [name for name in (f"p_{name}" for name in prepared.class_names) if name in together]
+    return together[[*together.columns.difference(probabilities, sort=False), *probabilities]]
 
 
 class _FrozenDetections:
@@ -143,7 +149,7 @@ def tests_of(
       client_number: index of the client in the training.
       logits: of its test examples.
     """
-    original = prepared.repeats[training.repeat][training.number]
+    original = prepared.data_of(training).repeats[training.repeat][training.number]
     everybody = training.split.clients[client_number]
     if len(original.clients) == len(training.split.clients):
         yield keys_of(training, client_number), everybody.test, logits
@@ -154,29 +160,29 @@ def tests_of(
         yield keys_of(training, 0) | {"client": name}, everybody.test[owned], picked
 
 
-def emotion_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
+def emotion_rows(data: RunData, keys: dict[str, Any], test: np.ndarray, logits: np.ndarray) -> pd.DataFrame:
     """Rows of predictions.csv of some test examples."""
-    data = prepared.corpus
-    labels = np.asarray(data.examples.emotion)[test]
+    corpus = data.corpus
+    labels = np.asarray(corpus.examples.emotion)[test]
     probabilities = softmax(logits.astype(np.float64), axis=-1)
-    keys = keys | _origin(prepared, test)
-    return schema.emotion_rows(keys, data.clip[test], data.subject[test], labels, probabilities, prepared.class_names)
+    who = (keys | _origin(data, test), corpus.clip[test], corpus.subject[test])
+    return schema.emotion_rows(*who, labels, probabilities, data.class_names)
 
 
-def au_rows(prepared: Prepared, keys: dict[str, Any], test: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+def au_rows(data: RunData, keys: dict[str, Any], test: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
     """Rows of au_predictions.csv of some test examples."""
-    data = prepared.corpus
-    labels, mask = (np.asarray(table)[test] for table in (data.examples.au, data.examples.au_mask))
-    who = (keys | _origin(prepared, test), data.clip[test], data.subject[test])
-    return schema.au_rows(*who, labels, mask, probabilities, prepared.au_names)
+    corpus = data.corpus
+    labels, mask = (np.asarray(table)[test] for table in (corpus.examples.au, corpus.examples.au_mask))
+    who = (keys | _origin(data, test), corpus.clip[test], corpus.subject[test])
+    return schema.au_rows(*who, labels, mask, probabilities, data.datasets[0].au_names)
 
 
-def _origin(prepared: Prepared, test: np.ndarray) -> dict[str, np.ndarray]:
+def _origin(data: RunData, test: np.ndarray) -> dict[str, np.ndarray]:
     """The column of predictions that says where an example is from, if there are several databases, or sites of one."""
-    data = prepared.corpus
-    if not isinstance(data, Dataset):
+    if not isinstance(data.corpus, Dataset):
         return {}
-    if len({one.database for one in prepared.datasets}) > 1:
-        return {"database": database_of_site(sites_of(data)[test])}
-    _, sites = shift_and_lab(sites_of(data))
+    sites = sites_of(data.corpus)
+    if len({one.database for one in data.datasets}) > 1:
+        return {"database": database_of_site(sites[test])}
+    _, sites = shift_and_lab(sites)
     return {"site": sites[test]} if len(np.unique(sites)) > 1 else {}

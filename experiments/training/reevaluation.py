@@ -74,7 +74,7 @@ def reevaluation(restored: Restored, shape: Shape) -> Callable[[float], Reevalua
       ValueError: a network is missing or damaged.
     """
     material = jax.device_put(material_of(restored, shape))
-    architecture, num_classes = shape.network.architecture(), len(restored.dataset.class_names)
+    architecture, num_classes = shape.network.architecture(), len(shape.data.class_names)
 
     test = partial(_test_frozen if shape.frozen else _test_whole, architecture, num_classes)
     program = jax.jit(test, compiler_options=short_run_options())
@@ -95,7 +95,7 @@ def material_of(restored: Restored, shape: Shape) -> Material:
     networks = list(dict.fromkeys(view.network for view in shape.views))
     weights = [restored.detectors[network] for network in networks] if shape.frozen else []
     return Material(
-        restored.prepared.rows.examples,
+        shape.data.rows.examples,
         stack_priors([view.priors for view in shape.views]),
         jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *weights) if weights else None,
         jnp.array([networks.index(view.network) for view in shape.views], jnp.int32),

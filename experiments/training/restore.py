@@ -21,6 +21,7 @@ from experiments.run.config import read_settings
 from experiments.run.facts import check_databases
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
+from experiments.training.data import once
 from experiments.training.detectors import Clients
 from experiments.training.experiment import detector_networks, network_like, networks_to_keep
 from experiments.training.plan import Group, Training
@@ -87,13 +88,6 @@ class Restored:
         """Folder of the run."""
         return self.run.folder
 
-    @property
-    def dataset(self) -> Dataset:
-        """The data of the run, of all its databases together."""
-        corpus = self.prepared.corpus
-        assert isinstance(corpus, Dataset)
-        return corpus
-
     def weights(self, networks: Sequence[KeptNetwork]) -> ClientState:
         """The unpacked weights of networks of one shape, leaves [networks, ...].
 
@@ -149,11 +143,11 @@ def restore(folder: RunFolder, data_dir: Path | None, stages: Stages) -> Restore
     settings = settings_of(folder)
     refuse_unfinished(folder)
     run = read(folder)
-    datasets = _same_data(folder, settings, data_dir, stages)
+    loaded = _same_data(folder, settings, data_dir, stages)
     given = au_init.read_au_init(settings)
     if folder.has(au_init.USED):
         au_init.refuse_replaced(folder, settings.au_init, given)
-    prepared = prepare_on(datasets, settings, given, data_dir, stages, only_read=True)
+    prepared = prepare_on(loaded, settings, given, data_dir, stages, only_read=True)
     _refuse_partly_trained(run, prepared)
     priors = [(f"{one.row}, repeat {one.repeat}", one.priors) for one in prepared.table.trainings]
     check_priors_unchanged(folder, priors)
@@ -189,14 +183,15 @@ def _refuse_partly_trained(run: FinishedRun, prepared: Prepared) -> None:
 
 def _same_data(
     folder: RunFolder, settings: RecognitionSettings, data_dir: Path | None, stages: Stages
-) -> list[Dataset]:
+) -> list[list[Dataset]]:
     databases = folder.read_facts("data.json", "databases")["databases"]
     for name, facts in zip(cycle(settings.database), databases, strict=False):
         if not is_plugin(name):
             refuse_missing(folder.path, facts["name"], data_dir)
-    datasets = load_databases(settings, data_dir, (), stages, only_read=True)
-    check_databases(folder, [facts_of(one) for one in datasets], "its networks cannot be tested on them; run it again")
-    return datasets
+    loaded = load_databases(settings, data_dir, (), stages, only_read=True)
+    consequence = "its networks cannot be tested on them; run it again"
+    check_databases(folder, [facts_of(one) for one in once(loaded)], consequence)
+    return loaded
 
 
 def _frozen_detectors(folder: RunFolder, prepared: Prepared, data_dir: Path | None) -> Clients:

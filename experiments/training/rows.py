@@ -131,6 +131,17 @@ def table_of(
     return Table(tuple(named), together)
 
 
+def joined_tables(tables: Sequence[Table]) -> Table:
+    """The tables of several data, in the order of these, as one: no program trains on more than one of them."""
+    groups = [
+        replace(own, trainings=tuple(replace(training, data=number) for training in own.trainings))
+        for number, table in enumerate(tables)
+        for own in table.groups
+    ]
+    named = tuple(replace(own, name=str(number)) for number, own in enumerate(groups))
+    return Table(tuple(row for table in tables for row in table.rows), named)
+
+
 def _candidates(settings: RunSettings) -> list[Row]:
     """All combinations of rows and swept values, including rows that do not depend on a value."""
     rows = []

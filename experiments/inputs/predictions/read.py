@@ -60,6 +60,12 @@ def _of_folder(path: Path) -> Path:
         raise TableError(
             f"{path}: it has no {PREDICTIONS}; give the folder of a run that recognises emotions, or a file"
         )
+    folder = RunFolder(path)
+    if folder.has("rows.csv") and folder.read_table("rows.csv").get("classes", pd.Series()).nunique() > 1:
+        raise TableError(
+            f"{path}: its rows have different numbers of classes, and predictions are scored in the same classes: see "
+            "its summary.csv, or give a file with the predictions of one number"
+        )
     return path / PREDICTIONS
 
 
