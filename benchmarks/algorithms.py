@@ -98,7 +98,7 @@ def groups(options: Options) -> tuple[tuple[Group, ...], Dataset]:
 
 def compared(group: Group, dataset: Dataset) -> Compared:
     """Compile a group as one program, and a program for one of its trainings."""
-    count, seconds, rounds = len(group.trainings), [], []
+    count, seconds, rounds = group.num_trained, [], []
     for size in (count, 1):
         start = perf_counter()
         program, store, chunks = program_of(group, dataset, size)

@@ -68,6 +68,6 @@ def program_of(
     rows = rows_of(dataset.examples)
     store = random_store(group, rows)
     task = task_of(group, len(dataset.class_names), store)
-    places = range(len(group.trainings))
+    places = range(group.num_trained)
     chunks = [arrays(group, places[start : start + size], size, rows.shown, 0) for start in places[::size]]
     return compile_program(group.recipe, task, store, chunks[0], on_one_device=on_one_device), store, chunks

@@ -102,9 +102,10 @@ def finish(prepared: Prepared, results: Results, run: Run) -> None:
         conclude(run.folder, emotions, aus)
         report.write(run.folder)
         report.show(run.folder, run.console)
-    total, num_rounds = len(prepared.table.trainings), prepared.table.groups[0].recipe.rounds
+    table, num_rounds = prepared.table, prepared.table.groups[0].recipe.rounds
     if not results.ended:
-        done = f"{len(results.trained)} of {total} trainings, {results.rounds} of {num_rounds} {prepared.unit}s"
+        trained = f"{results.num_trained(table)} of {table.num_trained} trainings"
+        done = f"{trained}, {results.rounds} of {num_rounds} {prepared.unit}s"
         run.console.print(f"Trained: {done}; continue with --resume={run.folder.path}", soft_wrap=True, highlight=False)
     elif (place := run.folder.path / networks.FOLDER).is_dir():
         size = networks.megabytes(run.folder)

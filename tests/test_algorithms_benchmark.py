@@ -20,8 +20,8 @@ def test_every_training_is_timed_in_its_program_and_alone(
     sizes: list[tuple[int, int]] = []
 
     def program_of(group: Any, dataset: object, size: int) -> tuple[Any, None, list[int]]:
-        chunks = list(range(0, len(group.trainings), size))
-        sizes.append((len(group.trainings), size))
+        chunks = list(range(0, group.num_trained, size))
+        sizes.append((group.num_trained, size))
         idle = SimpleNamespace(
             place=lambda *given: given, init=lambda *given: (), round=lambda state, *given: (state, {})
         )

@@ -51,8 +51,7 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
         )
     if not folder.checkpoints.exists():
         require_space(folder, 2 * checkpoint, "two checkpoints of the training")
-    trainings = sum(len(group.trainings) for group in table.groups)
-    return Budget(len(table.rows), trainings, len(table.groups), largest, checkpoint)
+    return Budget(len(table.rows), table.num_trained, len(table.groups), largest, checkpoint)
 
 
 def _number(count: int, what: str) -> str:

@@ -23,6 +23,8 @@ ACTIVATION_BYTES = {"frozen": 1.5e6, "finetuned": 1.2e7, "scratch": 1.2e7, "dete
 """Approximate working memory of training, in bytes per example of a batch."""
 History = dict[str, np.ndarray]
 """Metrics of each round of a chunk, leaves [rounds, trainings, clients, ...]."""
+OF_TESTED = ("confusion", "scored_loss_sum")
+"""Those of tested models, leaves [rounds, trainings, clients, models, ...] where a client has several."""
 
 
 class TrainingResult(NamedTuple):
@@ -35,7 +37,7 @@ class TrainingResult(NamedTuple):
 
 @dataclass(frozen=True)
 class Chunk:
-    """Trainings of a group that train together, by their places in it."""
+    """What a group trains together, by its places there (see ``Group.rows_of``)."""
 
     group: Group
     number: int
@@ -49,16 +51,15 @@ class Chunk:
     @property
     def identity(self) -> list[Any]:
         """Which trainings its arrays belong to, as JSON data."""
-        trainings = [self.group.trainings[place] for place in self.places]
-        return [self.group.name, [(one.row, one.repeat, one.split.name) for one in trainings]]
+        trainings = [self.group.rows_of(place) for place in self.places]
+        return [self.group.name, [[(one.row, one.repeat, one.split.name) for one in rows] for rows in trainings]]
 
 
 def chunks_of(group: Group, size: int) -> list[Chunk]:
     """The trainings of a group in chunks, all of one size but the last."""
-    starts = range(0, len(group.trainings), size)
+    starts = range(0, group.num_trained, size)
     return [
-        Chunk(group, number, range(start, min(start + size, len(group.trainings))))
-        for number, start in enumerate(starts)
+        Chunk(group, number, range(start, min(start + size, group.num_trained))) for number, start in enumerate(starts)
     ]
 
 
@@ -85,7 +86,7 @@ def size_of_chunks(
 
 
 def _size(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
-    total = len(group.trainings)
+    total = group.num_trained
     chosen = settings.at_once or _fitting(settings, group, task, store, shown)
     num_chunks = -(-total // min(chosen, total))
     size = -(-total // num_chunks)
@@ -147,18 +148,35 @@ def read(folder: RunFolder, chunk: Chunk) -> list[TrainingResult] | None:
 def split_by_training(
     chunk: Chunk, history: Mapping[str, np.ndarray], logits: Mapping[str, np.ndarray]
 ) -> list[TrainingResult]:
-    """The results of a chunk, separated by training."""
+    """The results of a chunk, separated by training: each has those of the model that its row tests."""
     return [
-        TrainingResult(
-            chunk.group.trainings[place],
-            {name: np.asarray(values)[:, number] for name, values in history.items()},
-            [
-                {name: np.asarray(values)[number, client, : len(owner.test)] for name, values in logits.items()}
-                for client, owner in enumerate(chunk.group.trainings[place].split.clients)
-            ],
-        )
+        _result(chunk.group, number, model, training, history, logits)
         for number, place in enumerate(chunk.places)
+        for model, training in enumerate(chunk.group.rows_of(place))
     ]
+
+
+def _result(
+    group: Group,
+    number: int,
+    model: int,
+    training: Training,
+    history: Mapping[str, np.ndarray],
+    logits: Mapping[str, np.ndarray],
+) -> TrainingResult:
+    def of_model(values: np.ndarray, axis: int) -> np.ndarray:
+        return values if group.num_models == 1 else values.take(model, axis)
+
+    rounds = {name: np.asarray(values)[:, number] for name, values in history.items()}
+    tested = {name: of_model(np.asarray(values)[number], 1) for name, values in logits.items()}
+    return TrainingResult(
+        training,
+        {name: of_model(values, 2) if name in OF_TESTED else values for name, values in rounds.items()},
+        [
+            {name: values[client, : len(owner.test)] for name, values in tested.items()}
+            for client, owner in enumerate(training.split.clients)
+        ],
+    )
 
 
 def _with_prefix(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
@@ -170,13 +188,13 @@ def _file(chunk: Chunk) -> str:
 
 
 def chunk_arrays(chunk: Chunk, size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
-    """The arrays of a chunk, padded to ``size`` trainings."""
+    """The arrays of a chunk, padded to ``size``."""
     return arrays_of(chunk.group, chunk.places, size, shown, seed)
 
 
 def empty_history(rounds: int, counts: Mapping[str, Any]) -> History:
     """A history of zeros for all rounds, with the metrics that are stored."""
-    kept = ("loss_sum", "num_examples", "confusion", "scored_loss_sum", "diverged")
+    kept = ("loss_sum", "num_examples", "diverged", *OF_TESTED)
     return {name: np.zeros((rounds, *like.shape), like.dtype) for name, like in counts.items() if name in kept}
 
 

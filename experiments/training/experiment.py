@@ -25,6 +25,7 @@ from experiments.training.points import RoundPoints
 from experiments.training.prepare import Prepared
 from experiments.training.program import Program, compile_program, initial_state, num_bytes
 from experiments.training.records import MetricsFile
+from experiments.training.rows import Table
 from experiments.training.shapes import job_arrays_like, store_like, task_of
 from experiments.training.store import Detector, Store, detect
 from experiments.training.task import Task
@@ -52,6 +53,11 @@ class Results:
     rounds: int = 0
     ended: bool = False
     problem: str | None = None
+
+    def num_trained(self, table: Table) -> int:
+        """How many trainings have results, counted as ``Table.num_trained``."""
+        done = {id(one.training) for one in self.trained}
+        return sum(id(own.rows_of(place)[0]) in done for own in table.groups for place in range(own.num_trained))
 
     def complete(self, prepared: Prepared) -> list[TrainingResult]:
         """The results of those rows and repeats whose splits all have results."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 
 import jax
 import numpy as np
@@ -174,7 +175,7 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     if not (where := np.argwhere(diverged[: len(places)])).size:
         return None
     number, client = where[0]
-    training = job.group.trainings[places[number]]
+    training = job.group.rows_of(places[number])[0]
     who = f"client {client}" if job.group.num_clients > 1 else f"fold {training.split.name}"
     kept = f", and {job.folder.path} keeps the earlier results" if job.folder else ""
     return (
@@ -186,8 +187,10 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
 def _keep(job: Job, chunk: Chunk, states: State) -> None:
     """Pass the wanted networks to ``job.keep``."""
     unpack = jax.jit(job.task.unpack_client)
-    for number, place in enumerate(chunk.places):
-        for client in range(job.group.num_clients):
-            if (place, client) in job.wanted:
-                packed = jax.tree.map(lambda leaf, at=(number, client): leaf[at], states.tested)
-                job.keep(place, client, jax.device_get(unpack(packed)))
+    group = job.group
+    for number, model, client in product(range(len(chunk.places)), range(group.num_models), range(group.num_clients)):
+        place = chunk.places[number] * group.num_models + model
+        if (place, client) in job.wanted:
+            at = (number, client) if group.num_models == 1 else (number, client, model)
+            packed = jax.tree.map(lambda leaf, at=at: leaf[at], states.tested)
+            job.keep(place, client, jax.device_get(unpack(packed)))

@@ -93,11 +93,15 @@ class DetectorView(NamedTuple):
 class Group:
     """Trainings of one shape: one compiled program trains them all.
 
+    Where a client has several models, each is tested as a row of its own. The rows of one algorithm differ in nothing
+    else, so that they share what is trained: ``num_models`` trainings in succession.
+
     Attributes:
       name: prefix of its files.
       recipe: how they train.
       au: whether the AU detector is frozen, finetuned or trained from scratch; "detection" if only it is trained.
       trainings: all of them.
+      num_models: tested models of each client.
       distinct_priors: the distinct priors; ``prior``: index of the one of each training.
       views: the distinct detector views; ``detector``: index of the one of each training.
     """
@@ -106,6 +110,7 @@ class Group:
     recipe: Recipe
     au: AUModule | Literal["detection"]
     trainings: tuple[Training, ...]
+    num_models: int
     distinct_priors: tuple[Priors, ...]
     prior: tuple[int, ...]
     views: tuple[DetectorView, ...]
@@ -115,6 +120,15 @@ class Group:
     def network(self) -> NetworkSettings:
         """The network of all trainings, except for prior and ratio."""
         return self.trainings[0].network
+
+    @property
+    def num_trained(self) -> int:
+        """How many are trained: those that only test another model of the same clients count once."""
+        return len(self.trainings) // self.num_models
+
+    def rows_of(self, place: int) -> tuple[Training, ...]:
+        """The trainings, one for each tested model, that share what is trained at a place below ``num_trained``."""
+        return self.trainings[place * self.num_models : (place + 1) * self.num_models]
 
     @property
     def num_clients(self) -> int:
@@ -128,7 +142,7 @@ class Group:
 
 
 class Arrays(NamedTuple):
-    """Trainings as arrays, leaves [trainings, ...]; examples are rows of the store.
+    """What is trained as arrays, leaves [trainings, ...]; examples are rows of the store.
 
     ``key``: source of all random numbers of a training; it depends on repeat and split only, so rows share it;
     ``scored``, ``test``: held-out examples of each client; a client whose mask is all zeros does nothing.
@@ -144,20 +158,25 @@ class Arrays(NamedTuple):
     detector: Int[Array, "trainings"]
 
 
-def group(name: str, recipe: Recipe, au: AUModule | Literal["detection"], trainings: Sequence[Training]) -> Group:
-    """Group trainings of one shape, with their distinct priors and detectors."""
+def group(
+    name: str,
+    recipe: Recipe,
+    au: AUModule | Literal["detection"],
+    trainings: Sequence[Training],
+    num_models: int = 1,
+) -> Group:
+    """Group trainings of one shape, with their distinct priors and detectors; see ``Group`` for their order."""
     distinct_priors, prior = distinct([training.priors for training in trainings])
+    given = name, recipe, au, tuple(trainings), num_models, tuple(distinct_priors), tuple(prior)
     if au in ("scratch", "detection"):
-        return Group(
-            name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), (), (0,) * len(trainings)
-        )
+        return Group(*given, (), (0,) * len(trainings))
     networks = list(dict.fromkeys(training.network for training in trainings))
     places = [networks.index(training.network) for training in trainings]
     keys = [(place, kind if au == "frozen" else 0) for place, kind in zip(places, prior, strict=True)]
     distinct_keys = list(dict.fromkeys(keys))
     views = tuple(DetectorView(networks[place], distinct_priors[kind]) for place, kind in distinct_keys)
     detector = tuple(distinct_keys.index(key) for key in keys)
-    return Group(name, recipe, au, tuple(trainings), tuple(distinct_priors), tuple(prior), views, detector)
+    return Group(*given, views, detector)
 
 
 def training_key(seed: int, repeat: int, stream: int) -> Key[Array, ""]:
@@ -167,24 +186,23 @@ def training_key(seed: int, repeat: int, stream: int) -> Key[Array, ""]:
 
 
 def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray, "rows"], seed: int) -> Arrays:
-    """Some trainings of a group as arrays, whose shapes do not depend on which trainings.
+    """Some of what a group trains as arrays, whose shapes do not depend on which.
 
     Args:
       group: the group; its largest splits decide the padding.
-      places: indices of the trainings in the group.
+      places: which, below the group's ``num_trained``.
       size: length of the first axis; it is padded with trainings that do nothing.
       shown: index of the example that each row of the store shows; training uses all rows of an example, validation
         and test only its first.
       seed: of the run.
     """
     filled = [*places, *[places[-1]] * (size - len(places))]
-    chosen = [group.trainings[place] for place in filled]
+    chosen = [group.rows_of(place)[0] for place in filled]
     keys = jnp.stack([training_key(seed, one.repeat, one.stream) for one in chosen])
     ids = jnp.tile(jnp.arange(group.num_clients, dtype=jnp.int32), (size, 1))
     rows, mask = _train_rows(group, chosen, shown)
     mask[len(places) :] = 0
-    strategies = [one.strategy for one in group.trainings]
-    together = stacked(strategies)
+    together = stacked([_strategy_of(group.rows_of(place)) for place in range(group.num_trained)])
     scored = group.recipe.scored
     return Arrays(
         keys,
@@ -193,9 +211,17 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
         _held_out(group, chosen, scored) if scored else _no_examples(size, group.num_clients),
         _held_out(group, chosen, "test"),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
-        jnp.array([group.prior[place] for place in filled], jnp.int32),
-        jnp.array([group.detector[place] for place in filled], jnp.int32),
+        jnp.array([group.prior[place * group.num_models] for place in filled], jnp.int32),
+        jnp.array([group.detector[place * group.num_models] for place in filled], jnp.int32),
     )
+
+
+def _strategy_of(rows: Sequence[Training]) -> Strategy:
+    """The strategy of rows that share what is trained, which tests the model of each."""
+    first, *others = (one.strategy for one in rows)
+    if not others:
+        return first
+    return first._replace(tested=jnp.stack([jnp.asarray(one.tested) for one in (first, *others)]))
 
 
 def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:

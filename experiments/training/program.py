@@ -28,9 +28,10 @@ from fedpsyau_jax.federated import (
     equal_batches,
     federated,
     in_chunks,
+    of_tested_models,
     sequential,
 )
-from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, PyTree
+from fedpsyau_jax.types import Array, Batch, Bool, ClientState, Float, Metrics, PyTree
 
 INITIAL_WEIGHTS = 2**31 - 1
 """Folded into a training's key for its initial weights; no round has this number."""
@@ -40,16 +41,17 @@ class State(NamedTuple):
     """The state between rounds, leaves [trainings, ...].
 
     ``best``: with selection, the networks of the round with the best validation ``score`` so far; else, if clients have
-    several networks, those that are tested; else None.
+    several networks, those that are tested; else None. If several of each client are tested, ``best`` and ``score``
+    have an axis of models, after that of clients.
     """
 
     federation: FedState
     best: ClientState | None
-    score: Float[Array, "*trainings"]
+    score: Float[Array, "*trainings_models"]
 
     @property
     def tested(self) -> ClientState:
-        """The networks to test, packed, leaves [trainings, clients, ...]: the selected or last ones."""
+        """The networks to test, packed, leaves [trainings, clients, ...]: the selected or last ones, of each model."""
         return self.federation.clients if self.best is None else self.best
 
 
@@ -59,7 +61,8 @@ class Program(NamedTuple):
     ``like``, ``counts``: shapes, dtypes and shardings of the states, and of a round's metrics, leaves [trainings,
     clients, ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
     ``round(state, store, arrays) -> (State, metrics)`` does not donate its input, so that a failed round loses nothing;
-    ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...].
+    ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...], with an axis of models, after that
+    of clients, where several of each client are tested.
     """
 
     like: State
@@ -118,9 +121,11 @@ def initial_state(recipe: Recipe, task: Task, store: Store, arrays: Arrays) -> S
     """The state of one training before its first round."""
     context = context_of(store, arrays, 0)
     client = task.init(jax.random.fold_in(arrays.key, INITIAL_WEIGHTS), context)
-    state = algorithm(recipe, task, context, arrays, sequential).init(client)
-    best = state.clients if tests_other_networks(recipe, arrays.strategy) else None
-    return State(state, best, jnp.float32(-1))
+    own = algorithm(recipe, task, context, arrays, sequential)
+    state = own.init(client)
+    best = own.tested(state) if tests_other_networks(recipe, arrays.strategy) else None
+    models = () if arrays.strategy.tested is None else arrays.strategy.tested.shape
+    return State(state, best, jnp.full(models, -1, jnp.float32))
 
 
 def one_round(
@@ -138,9 +143,13 @@ def one_round(
     if not recipe.select:
         return State(federation, tested, state.score), counts
     score = jnp.nan_to_num(metrics.uf1(counts["confusion"].sum(axis=0)), nan=0.0).astype(jnp.float32)
-    better = score > state.score
-    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), tested, state.best)
+    best = jax.tree.map(partial(_where_better, score > state.score), tested, state.best)
     return State(federation, best, jnp.maximum(score, state.score)), counts
+
+
+def _where_better(better: Bool[Array, "*models"], new: Array, old: Array) -> Array:
+    """The new networks [clients, *models, ...] where they are better."""
+    return jnp.where(better.reshape(*better.shape, *[1] * (new.ndim - 1 - better.ndim)), new, old)
 
 
 def predictions(task: Task, context: Context, client: ClientState, batch: Batch) -> PyTree:
@@ -206,7 +215,8 @@ def _round_of_all(
 def _tested(recipe: Recipe, task: Task, state: State, store: Store, arrays: Arrays) -> PyTree:
     def of_training(clients: ClientState, training: Arrays) -> PyTree:
         context = context_of(store, training, recipe.rounds - 1)
-        return jax.lax.map(lambda one: predictions(task, context, *one), (clients, training.test))
+        predict = of_tested_models(training.strategy.tested, partial(predictions, task, context))
+        return jax.lax.map(lambda one: predict(*one), (clients, training.test))
 
     return jax.lax.map(lambda both: of_training(*both), (state.tested, arrays))
 

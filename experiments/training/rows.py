@@ -1,7 +1,8 @@
 """The rows of the table, each with its own settings, and their trainings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import jax
@@ -71,6 +72,11 @@ class Table:
             key=lambda one: (places[one.row], one.repeat, one.number),
         )
 
+    @property
+    def num_trained(self) -> int:
+        """How many trainings there are; rows that test different models of the same clients share theirs."""
+        return sum(one.num_trained for one in self.groups)
+
 
 class PriorCache:
     """Computes the priors of each split from the annotations of its training examples, once for all rows."""
@@ -120,13 +126,13 @@ def table_of(
             rows[identity], trainings[identity] = row, row_trainings
     named = [replace(row, title=_with_values(row)) for row in rows.values()]
     groups: dict[Any, list[Training]] = {}
-    for row, row_trainings in zip(named, trainings.values(), strict=True):
-        groups.setdefault(_shape(row.settings, row_trainings[0]), []).extend(
-            replace(one, row=row.title) for one in row_trainings
-        )
+    for models in _by_algorithm(named, trainings.values()):
+        shape = _shape(models[0][0].settings, models[0][1][0], len(models))
+        of_rows = [[replace(one, row=row.title) for one in own] for row, own in models]
+        groups.setdefault(shape, []).extend(chain.from_iterable(zip(*of_rows, strict=True)))
     numbered = enumerate(groups.items())
     together = tuple(
-        group(str(number), shape[0], shape[1], row_trainings) for number, (shape, row_trainings) in numbered
+        group(str(number), shape[0], shape[1], own, num_models=shape[2]) for number, (shape, own) in numbered
     )
     return Table(tuple(named), together)
 
@@ -140,6 +146,16 @@ def joined_tables(tables: Sequence[Table]) -> Table:
     ]
     named = tuple(replace(own, name=str(number)) for number, own in enumerate(groups))
     return Table(tuple(row for table in tables for row in table.rows), named)
+
+
+def _by_algorithm(
+    rows: Sequence[Row], trainings: Iterable[list[Training]]
+) -> Iterable[list[tuple[Row, list[Training]]]]:
+    """Rows with their trainings, those together that test different models of the same clients."""
+    algorithms: dict[tuple[str, RunSettings], list[tuple[Row, list[Training]]]] = {}
+    for row, own in zip(rows, trainings, strict=True):
+        algorithms.setdefault((row.name, row.settings), []).append((row, own))
+    return algorithms.values()
 
 
 def _candidates(settings: RunSettings) -> list[Row]:
@@ -231,8 +247,8 @@ def _identity(row: Row, trainings: Sequence[Training]) -> bytes:
     return repr((row.title, recipe_of(row.settings), trainings[0].network)).encode() + content
 
 
-def _shape(settings: RunSettings, one: Training) -> tuple[Any, ...]:
+def _shape(settings: RunSettings, one: Training, num_models: int) -> tuple[Any, ...]:
     """What all trainings of one program have in common."""
     network = replace(one.network, prior=("",), prior_ratio=0.0)
     au: AUModule | str = settings.au_detector if isinstance(settings, RecognitionSettings) else "detection"
-    return recipe_of(settings), au, network, len(one.split.clients), structure(one.strategy)
+    return recipe_of(settings), au, num_models, network, len(one.split.clients), structure(one.strategy)

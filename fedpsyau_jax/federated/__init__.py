@@ -26,7 +26,7 @@ from fedpsyau_jax.federated.client import (
 )
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
 from fedpsyau_jax.federated.client_round import ClientRound, Evaluate, Received, Round, client_round
-from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks
+from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks, of_tested_models
 from fedpsyau_jax.federated.groups import GROUPS, label_by_path
 from fedpsyau_jax.federated.loops import fori_batches, scan_batches
 from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
@@ -87,6 +87,7 @@ __all__ = [
     "mix",
     "norm_prox",
     "num_examples",
+    "of_tested_models",
     "p_fedprox",
     "personalised",
     "pooled",

@@ -54,7 +54,8 @@ class FedState(NamedTuple):
 class FederatedAlgorithm(NamedTuple):
     """``init(client) -> FedState``; ``step(state, data, key) -> (state, metrics [clients])``, one round.
 
-    ``tested(state)``: the models that are evaluated, leaves [clients, ...]: the clients', or their personal ones.
+    ``tested(state)``: the models that are evaluated, leaves [clients, ...]: the clients', or their personal ones;
+    [clients, models, ...] where several of each client are.
     ``federated`` builds one from a strategy, ``sweep`` one from a whole table of strategies.
 
     >>> def init(client):
@@ -89,7 +90,7 @@ def federated(
         client_update: what a client does in a round, usually ``local_training``.
         over_clients: how to map over clients: ``sequential``, ``vectorised`` or ``sharded(mesh)``.
         problem: what some algorithms must know of a client's problem: groups of weights, the loss, features.
-        evaluate: of the tested model and all of a client's test examples, with data of ``TrainTest``.
+        evaluate: of a tested model and all of a client's test examples, with data of ``TrainTest``.
 
     Returns:
         ``init`` copies one client's state to all. ``step`` takes ClientData [clients, ...] and folds the round, then

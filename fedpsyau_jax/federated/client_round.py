@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
 from fedpsyau_jax.federated.client_data import Identified
-from fedpsyau_jax.federated.evaluation import evaluated
+from fedpsyau_jax.federated.evaluation import evaluated, of_tested_models
 from fedpsyau_jax.federated.participation import sitting_out
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Strategy
@@ -78,7 +78,7 @@ def client_round(
         strategy: of the federation.
         client_update: what a client does in a round, usually ``local_training``.
         problem: what some algorithms must know of a client's problem.
-        evaluate: of the tested model and all of a client's test examples, with data of ``TrainTest``.
+        evaluate: of a tested model and all of a client's test examples, with data of ``TrainTest``.
 
     Returns:
         A function of ``(client, memory)``, where ``client`` has the received weights, of ``(received, data)`` and of
@@ -95,6 +95,7 @@ def client_round(
     """
     own = client_update if strategy.client is None else strategy.client(client_update, problem)
     model = partial(tested_model, strategy, own)
+    of_models = None if evaluate is None else of_tested_models(strategy.tested, evaluate)
 
     def of_client(
         state: tuple[ClientState, Memory], inputs: tuple[Received, Identified], now: Round
@@ -106,8 +107,8 @@ def client_round(
             anchor = jax.tree.map(lambda old, new: jnp.where(at_start, old, new), now.start, anchor)
         broadcast = Broadcast(anchor, received.mu, now.number, received.heard)
         update = own if received.takes_part is None else sitting_out(own, received.takes_part)
-        if evaluate is not None:
-            update = evaluated(update, evaluate, model)
+        if of_models is not None:
+            update = evaluated(update, of_models, model)
         key = jax.random.fold_in(now.key, data.id)
         client, memory, metrics = update.update(client, memory, broadcast, data, key)
         return (client, memory), metrics
@@ -116,7 +117,7 @@ def client_round(
 
 
 def tested_model(strategy: Strategy, own: ClientUpdate, client: ClientState, memory: Memory) -> ClientState:
-    """The model of a client that is evaluated."""
+    """The model of a client that is evaluated, or several, leaves [models, ...]."""
     models = own.models(client, memory)
     if strategy.tested is None or len(models) == 1:
         return models[0]

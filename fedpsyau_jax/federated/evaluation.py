@@ -9,7 +9,7 @@ from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
 from fedpsyau_jax.federated.client_data import ClientData
 from fedpsyau_jax.types import Batch, ClientState, Int, Metrics, PRNGKeyArray, PyTree
 
-__all__ = ["TrainTest", "evaluated", "in_chunks"]
+__all__ = ["TrainTest", "evaluated", "in_chunks", "of_tested_models"]
 
 
 class TrainTest(NamedTuple):
@@ -59,6 +59,29 @@ def evaluated(
         return client, memory, metrics | {"evaluation": evaluate(model(client, memory), data.test)}
 
     return client_update._replace(update=update)
+
+
+def of_tested_models(
+    tested: Int[jax.Array, "*models"] | None, evaluate: Callable[[ClientState, Batch], PyTree]
+) -> Callable[[ClientState, Batch], PyTree]:
+    """What evaluates a client: ``evaluate`` itself, or each of its models where a ``Strategy`` tests several.
+
+    Args:
+        tested: as of the strategy.
+        evaluate: a function of a model and a batch.
+
+    Returns:
+        A function of a model, or of models with leaves [models, ...], and a batch.
+
+    >>> import jax.numpy as jnp
+    >>> total = lambda model, batch: model.params * batch.mask.sum()
+    >>> both = of_tested_models(jnp.array([1, 0]), total)
+    >>> both(ClientState(jnp.array([1.0, 2.0]), ()), Batch((), jnp.ones(4))).tolist()
+    [4.0, 8.0]
+    """
+    if tested is None or tested.ndim == 0:
+        return evaluate
+    return lambda models, batch: jax.lax.map(lambda model: evaluate(model, batch), models)
 
 
 def in_chunks(evaluate: Callable[[ClientState, Batch], PyTree], size: int) -> Callable[[ClientState, Batch], PyTree]:

@@ -29,7 +29,8 @@ class Strategy(NamedTuple):
     - ``rule(mixing, key, reports) -> mixing``: the matrices of a round, from the reports of the one before;
     - ``outer() -> optax.GradientTransformation``: of ``received - previous``, the server's optimiser;
     - ``client(client_update, problem) -> ClientUpdate``: what a client does otherwise;
-    - ``tested``: index of the model that is evaluated, where a client has two (0 global, 1 personal).
+    - ``tested``: index of the model that is evaluated, where a client has two (0 global, 1 personal); or the indices
+      [models] of several, whose results have that axis after the one of clients.
 
     The functions are ``jax.tree_util.Partial``: their numbers are leaves like mixing and mu, so they are stacked, swept
     and differentiated with them, and strategies of equal functions share one program.
@@ -55,7 +56,7 @@ class Strategy(NamedTuple):
     rule: Partial | None = None
     outer: Partial | None = None
     client: Partial | None = None
-    tested: Int[Array, "*runs"] | None = None
+    tested: Int[Array, "*runs_models"] | None = None
 
 
 @jax.tree_util.register_static
