@@ -16,7 +16,7 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("installed")]
 ROOT = Path(__file__).parents[1]
-PACKAGES = ("fedpsyau_jax", "experiments", "data")
+PACKAGES = ("fedpsyau_jax", "experiments", "data", "deployment")
 
 
 def ran(*command: str | Path, cwd: Path) -> str:
@@ -30,7 +30,15 @@ def ran(*command: str | Path, cwd: Path) -> str:
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of the project and nothing that was built in its folder before."""
     copy = tmp_path_factory.mktemp("sources")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in", "CITATION.cff", "constraints.txt"):
+    for name in (
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "MANIFEST.in",
+        "CITATION.cff",
+        "constraints.txt",
+        "constraints-flower.txt",
+    ):
         shutil.copy(ROOT / name, copy)
     for name in (*PACKAGES, "docs", "tests"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,0 +1,19 @@
+"""A real federation: a server and sites as processes that talk over TLS, with the functions of the simulation.
+
+``python -m deployment.server`` and ``python -m deployment.site``; docs/deployment.md. Only ``superlink``, ``supernode``
+and ``records`` import Flower, and only ``problem`` knows the network; ``coordinator`` (the server's part) and
+``participant`` (a site's) see messages.
+"""
+
+import logging
+import os
+
+# Before Flower is imported, which would report its use, and install what an app asks for.
+os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
+os.environ["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] = "1"
+
+
+def quiet() -> None:
+    """Keep Flower's log to what ends a process."""
+    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
