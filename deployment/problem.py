@@ -59,17 +59,17 @@ def site_of(settings: FedSettings, place: int, data_dir: Path | None, copies: Se
     """
     datasets = load_databases(settings, data_dir, copies, stages)
     prepared = prepare_on(datasets, settings, read_au_init(settings), data_dir, stages)
-    (own,) = prepared.table.groups
+    (own,), (data,) = prepared.table.groups, prepared.data
     clients = prepared.source.clients(detector_networks([own]), nothing)
     train = own.trainings[0].split.clients[place].train
-    annotations = annotations_of(prepared.corpus).rows(train)
+    annotations = annotations_of(data.corpus).rows(train)
     together, labelled = pair_counts(annotations.aus, annotations.mask)
     facts = facts_of_versions() | {
         "classes": ", ".join(prepared.class_names),
         "action units": ", ".join(prepared.au_names),
         "detector": _digest(clients),
     }
-    rows = rows_to_train_on(train, prepared.rows.shown)
+    rows = rows_to_train_on(train, data.rows.shown)
     counts: Counts = {"examples": np.asarray(len(rows), np.int64), "together": together, "labelled": labelled}
 
     def training(number: int, totals: Counts, longest: int, sites: int) -> Training:
@@ -104,8 +104,8 @@ def _training(prepared: Prepared, own: Group, clients: Clients, place: int, wher
     settings = prepared.settings
     assert isinstance(settings, FedSettings)
     store, _ = store_with_detectors(prepared, own, clients, stages)
-    task = task_of(own, len(prepared.class_names), store_like(own, prepared.rows))
-    one = jax.tree.map(lambda leaf: leaf[0], arrays(own, [0], 1, prepared.rows.shown, settings.seed))
+    task = task_of(own, len(prepared.class_names), store_like(own, prepared.data_of(own).rows))
+    one = jax.tree.map(lambda leaf: leaf[0], arrays(own, [0], 1, prepared.data_of(own).rows.shown, settings.seed))
     scored = jax.tree.map(lambda leaf: leaf[place], one.scored)
     data = TrainTest(jnp.int32(where.number), where.train, scored)
     strategy = algorithm(settings.algorithms[0])(jnp.ones(where.sites), settings)

@@ -78,12 +78,12 @@ def deployed(settings: FedSettings, folder: Path) -> tuple[list[list[np.ndarray]
 def simulated(settings: FedSettings) -> list[np.ndarray]:
     """The weights of the clients of one program, leaves [clients, ...]."""
     with progress() as stages:
-        prepared = prepare_on([own_dataset()], settings, read_au_init(settings), None, stages)
+        prepared = prepare_on([[own_dataset()]], settings, read_au_init(settings), None, stages)
         (group,) = prepared.table.groups
         clients = prepared.source.clients(detector_networks([group]), nothing)
         store, _ = store_with_detectors(prepared, group, clients, stages)
     task = task_of(group, len(prepared.class_names), store)
-    own = arrays(group, [0], 1, prepared.rows.shown, settings.seed)
+    own = arrays(group, [0], 1, prepared.data[0].rows.shown, settings.seed)
     program = compile_program(group.recipe, task, store, own)
     state = program.init(store, own)
     for _ in range(ROUNDS):
