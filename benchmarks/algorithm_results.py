@@ -74,11 +74,7 @@ def gains(run: FinishedRun) -> dict[str, Interval]:
 
 
 def clients_of(run: FinishedRun) -> str:
-    """What the clients of a run are.
-
-    >>> print("5 even clients; 3 labs, lab shift 1")
-    5 even clients; 3 labs, lab shift 1
-    """
+    """What the clients of a run are: "5 even clients", or "3 labs, lab shift 1"."""
     settings = run.settings
     if settings.get("labs"):
         return f"{settings['labs']} labs, lab shift {settings['lab_shift']}"
@@ -125,7 +121,8 @@ def _provenance(run: FinishedRun) -> str:
     kept = [word for before, word in zip(["", *words], words, strict=False) if not _is_place(before, word)]
     hardware = f"{facts['processor']}, {facts['num_cpus']} cores"
     devices = [f"{count} x {kind}" for kind, count in facts["devices"].items() if kind != "cpu"]
-    where = "; ".join([hardware, *devices, f"jax {facts['packages']['jax']}", f"commit {str(facts['git_commit'])[:7]}"])
+    commit = [f"commit {facts['git_commit'][:7]}{facts['git_commit'][40:]}"] if facts["git_commit"] else []
+    where = "; ".join([hardware, *devices, f"jax {facts['packages']['jax']}", *commit])
     return f"{clients_of(run)}: `{shlex.join(kept)}` ({where})"
 
 
