@@ -167,6 +167,7 @@ def test_the_report_draws_the_sweep_and_compares_no_numbers_of_classes(runs: Run
     html = report.write(runs.swept).read_text()
     assert "Rows of different numbers of classes were tested on different data" in html
     assert "majority class, classes 7" in html
+    assert "AU-set oracle: for each set of annotated action units" in html
     assert "nan" not in html.replace("nano", "").lower().split("<h2>data")[1].split("<h2>")[0]
     assert (runs.swept.path / "figures" / "sweep.png").exists()
     assert (runs.swept.path / "figures" / "confusion.png").exists()

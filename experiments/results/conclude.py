@@ -44,10 +44,9 @@ def conclude(
     folder.write_table("intervals.csv", intervals)
     differences = difference_table(comparable_pairs(rows), models, metrics)
     folder.write_table("differences.csv", differences)
-    tested = sweeps.tested_rows(rows)
-    summary = summary_table(folder, emotions, aus, tested)
+    summary = summary_table(folder, emotions, aus)
     if emotions is not None:
-        _write_part_scores(folder, emotions, aus, tested, num_draws)
+        _write_part_scores(folder, emotions, aus, num_draws)
     if sweeps.swept_settings(all_rows):
         select = bool(folder.read_json("config.json")["settings"].get("select"))
         table = sweeps.sweep_table(rows, summary, intervals, folder.read_table("metrics.csv"), select=select)
@@ -57,22 +56,18 @@ def conclude(
     folder.write_table("summary.csv", summary)
 
 
-def _write_part_scores(
-    folder: RunFolder, emotions: pd.DataFrame, aus: pd.DataFrame, tested: Sequence[TestedRows], num_draws: int
-) -> None:
+def _write_part_scores(folder: RunFolder, emotions: pd.DataFrame, aus: pd.DataFrame, num_draws: int) -> None:
     part = folder.read_facts("data.json", *schema.RUN_FACTS)["part"]
     if columns := parts.parts_of(emotions, part):
         splits = folder.read_table("splits.csv")
         tables = []
-        for own in tested:
+        for own in _tested(folder, aus):
             both = own.predictions(emotions), own.predictions(aus)
             tables.append(_with_ending(parts.part_table(*both, own.splits(splits), columns, num_draws), own))
         folder.write_table(parts.FILE, pd.concat(tables, ignore_index=True))
 
 
-def summary_table(
-    folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame, tested: Sequence[TestedRows]
-) -> pd.DataFrame:
+def summary_table(folder: RunFolder, emotions: pd.DataFrame | None, aus: pd.DataFrame) -> pd.DataFrame:
     """Content of summary.csv: each row of the table, then the baselines of those that were tested on the same."""
     part = folder.read_facts("data.json", *schema.RUN_FACTS)["part"]
     if emotions is None:
@@ -80,13 +75,19 @@ def summary_table(
         return scores.summarise([scores.score_repeats(None, aus, part=part), everywhere])
     splits = folder.read_table("splits.csv")
     tables = [scores.score_repeats(emotions, aus, part=part)]
-    for own in tested:
+    for own in _tested(folder, aus):
         both = own.predictions(emotions), own.predictions(aus)
         beaten = [baselines.majority(both[0], own.splits(splits), part=part), baselines.chance(*both, part=part)]
         if baselines.any_au_annotated(both[1]):
             beaten.append(baselines.au_set_oracle(*both, part=part))
         tables += [_with_ending(table, own) for table in beaten]
     return scores.summarise(tables)
+
+
+def _tested(folder: RunFolder, aus: pd.DataFrame) -> list[TestedRows]:
+    """The rows that are trained, by what they were tested on."""
+    rows = folder.read_table("rows.csv")
+    return sweeps.tested_rows(rows[rows["algorithm"].isin(aus["algorithm"])])
 
 
 def _with_ending(table: pd.DataFrame, tested: TestedRows) -> pd.DataFrame:
