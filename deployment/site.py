@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "python -m deployment.site"
 POLL_SECONDS, RETRY_SECONDS = 0.5, 2.0
-ENROLMENT_SECONDS = 45.0
-"""How long a key may be refused: the server takes 20 seconds to notice that a site was killed."""
+ENROLMENT_SECONDS = 75.0
+"""How long a key may be refused: the server takes 40 seconds to notice that a site was killed."""
 
 
 def run(options: SiteOptions) -> int:

@@ -41,7 +41,7 @@ from deployment.records import content_of, payload_of
 
 __all__ = ["SuperLink", "opened"]
 
-POLL_SECONDS = 0.1
+POLL_SECONDS, BEAT_SECONDS = 0.1, 5.0
 MESSAGE_TYPE = "train"
 LONGEST_LIFE = 30 * 24 * 3600.0
 LARGEST_REQUEST = 64 * 2**20
@@ -53,6 +53,10 @@ class Certificate(NamedTuple):
 
     certificate: Path
     key: Path
+
+
+class _Lost(Exception):
+    """A question that nobody will answer."""
 
 
 class SuperLink:
@@ -83,7 +87,7 @@ class SuperLink:
     def ask(self, questions: Mapping[str, Payload], seconds: float) -> Iterator[tuple[str, Payload | Refused]]:
         """Send each site its question and yield the answers as they arrive.
 
-        A site that connects anew while it owes an answer is asked again: it was restarted, and lost the question.
+        A site that was away, or was restarted, while it owed an answer is asked again when it is there.
 
         Args:
             questions: by the names of sites.
@@ -99,14 +103,23 @@ class SuperLink:
                 if info.status == NodeStatus.ONLINE and info.last_activated_at != asked:
                     pending[name] = (self._push(name, questions[name]), info.last_activated_at)
             for name, (question, _) in [*pending.items()]:
-                if (answer := self._pull(question)) is not None:
+                try:
+                    answer = self._pull(question)
+                except _Lost:
+                    del pending[name]
+                    continue
+                if answer is not None:
                     del pending[name]
                     questions = {other: asked for other, asked in questions.items() if other != name}
                     yield name, answer
             if time.monotonic() > until:
                 return
-            self.state.acknowledge_task_heartbeat(self.task)
             time.sleep(POLL_SECONDS)
+
+    def stay_open(self) -> None:
+        """Tell Flower for ever that its task goes on, however long a round takes."""
+        while self.state.acknowledge_task_heartbeat(self.task):
+            time.sleep(BEAT_SECONDS)
 
     def connected(self) -> list[str]:
         """Names of the sites that are there."""
@@ -133,9 +146,9 @@ class SuperLink:
                 return None
             (self.arriving[question],) = answers
         answer = self.arriving[question]
-        if answer.has_error():
+        if answer.has_error():  # the site was away for too long, so Flower gave the question up
             del self.arriving[question]
-            return Refused(answer.error.reason or "the message is lost")
+            raise _Lost
         name, contents = answer.metadata.message_id, {}
         for part in iterate_object_tree(self.state.object_store.get_object_tree(name)):
             content = self.state.get_object(self.run, part.object_id)
@@ -183,6 +196,7 @@ def opened(host: str, port: int, certificate: Certificate, keys: Mapping[str, by
     quiet = {"log_config": None, "access_log": False, "ws": "none", "http": "h11"}
     server = uvicorn.Server(uvicorn.Config(app, host, port, **files, **quiet))
     link = SuperLink(factory.state(), keys)
+    threading.Thread(target=link.stay_open, daemon=True).start()
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

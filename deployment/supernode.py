@@ -39,8 +39,8 @@ from deployment.records import content_of, payload_of
 
 __all__ = ["Connection", "NotEnrolled", "connected"]
 
-HEARTBEAT_SECONDS = 10
-"""The shortest that Flower allows: a site that was killed can come back after twice this time."""
+HEARTBEAT_SECONDS, BEATS = 20, 4
+"""A site that was silent for twice this time is away; one that was killed can come back then."""
 
 
 class NotEnrolled(ValueError):
@@ -141,7 +141,7 @@ def connected(
 
 
 def _beat(client: FleetHttpClient, node: Node, over: threading.Event) -> None:
-    while not over.wait(HEARTBEAT_SECONDS / 2):
+    while not over.wait(HEARTBEAT_SECONDS / BEATS):
         try:
             client.SendNodeHeartbeat(SendNodeHeartbeatRequest(node=node, heartbeat_interval=HEARTBEAT_SECONDS))
         except (httpx.HTTPError, RuntimeError):

@@ -89,3 +89,11 @@ def test_reports_of_use_and_installations_are_off() -> None:
     assert deployment.__doc__
     assert os.environ["FLWR_TELEMETRY_ENABLED"] == "0"
     assert os.environ["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] == "1"
+
+
+def test_examples_of_messages_run() -> None:
+    import doctest
+
+    from deployment import payload
+
+    assert doctest.testmod(payload, raise_on_error=True).attempted > 2
