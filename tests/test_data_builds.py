@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from openpyxl import load_workbook
 from samm_builds import builder, five_clips
 
@@ -51,6 +52,14 @@ def test_a_clip_without_a_face_is_dropped(truth: Truth, made: tuple[Path, Datase
     (row,) = truth.dropped
     expected = {"row": row.row, "clip": row.filename, "reason": "no face found in the onset frame"}
     assert made[1].metadata["dropped"] == [expected]
+
+
+def test_a_user_of_tfds_reads_it_without_tensorflow(made: tuple[Path, Dataset]):
+    data_dir, dataset = made
+    source = tfds.data_source("samm/all", split="train", data_dir=data_dir, download=False)
+    assert [record["clip"].decode() for record in source] == dataset.clip.tolist()
+    np.testing.assert_array_equal(source[0]["flow"], dataset.examples.flow[0])
+    assert tfds.builder("samm/all", data_dir=data_dir).info.features["emotion"].names == list(dataset.class_names)
 
 
 def test_a_dataset_is_read_without_the_copy(made: tuple[Path, Dataset]):
