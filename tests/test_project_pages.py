@@ -103,3 +103,12 @@ def test_the_readme_shows_the_table_of_its_picture() -> None:
     assert (ROOT / "docs" / "result.png").stat().st_size < 150_000
     assert "](docs/result.png)" in "\n".join(text.splitlines()[:12])
     assert len(text.splitlines()) < 120
+
+
+def test_the_image_gets_what_is_installed_and_nothing_else() -> None:
+    lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+    assert lines[0] == "*"
+    admitted = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]
+    packages = {name.removesuffix("*") for name in found}
+    assert admitted == {"pyproject.toml", "constraints.txt", PROJECT["readme"], *PROJECT["license-files"], *packages}
