@@ -93,11 +93,11 @@ class _Place:
 
 def _with_counted_prior(own: Group, totals: Counts) -> Group:
     """The group with the prior of all sites' counts, if its prior is one of counts."""
-    (training,) = own.trainings
-    if training.network.prior != (COUNTED,):
+    if {one.network.prior for one in own.trainings} != {(COUNTED,)}:
         return own
     priors = jax.tree.map(np.asarray, cooccurrence_of_counts(totals["together"], totals["labelled"]))
-    return group(own.name, own.recipe, own.au, [replace(training, priors=priors)])
+    trainings = [replace(one, priors=priors) for one in own.trainings]
+    return group(own.name, own.recipe, own.au, trainings, own.num_models)
 
 
 def _training(prepared: Prepared, own: Group, clients: Clients, place: int, where: _Place, stages: Stages) -> Training:
