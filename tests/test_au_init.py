@@ -60,7 +60,7 @@ def test_each_prior_takes_the_detector_of_its_name(of_two_priors: Path, weights:
 
 def test_a_detector_that_has_seen_a_test_subject_is_a_leak(folder: Path):
     settings = FedSettings(clients=2, repeats=1, network=NETWORK, au_init=str(folder))
-    ((split,),) = prepared(settings, folder).repeats
+    ((split,),) = prepared(settings, folder).data[0].repeats
     subjects = random_dataset("synthetic", "federated").subject
     trained, tested = (subjects[getattr(split.clients[0], side)[0]] for side in ("train", "test"))
     changed(folder, subjects=[f"synthetic/{trained}"])

@@ -54,6 +54,7 @@ def test_a_clip_without_a_face_is_dropped(truth: Truth, made: tuple[Path, Datase
     assert made[1].metadata["dropped"] == [expected]
 
 
+@pytest.mark.filterwarnings("ignore:.*label.. is deprecated:DeprecationWarning")  # tfds with protobuf 6
 def test_a_user_of_tfds_reads_it_without_tensorflow(made: tuple[Path, Dataset]):
     data_dir, dataset = made
     source = tfds.data_source("samm/all", split="train", data_dir=data_dir, download=False)

@@ -14,7 +14,9 @@ from experiments.run.folder import RunFolder
 from experiments.trackers.named import FILE, trackers_of
 from experiments.trackers.protocol import POOLED, End, Point, Start, Tracker
 from experiments.trackers.tracking import Tracking, tracking
+from experiments.training import experiment
 from experiments.training.chunks import TrainingResult
+from experiments.training.loop import Outcome, Report
 from experiments.training.points import RoundPoints
 
 CONFIG = {"experiment": "fed", "command": "", "settings": {"mu": [0.1], "network": {"variant": "full"}}}
@@ -114,6 +116,27 @@ def test_one_that_fails_is_dropped_and_the_others_go_on(
         f"Warning: --tracker=mine:broken: its {failing} failed (RuntimeError: no connection); the run goes on without "
         f"it, and --resume {folder.path} tells it everything again."
     )
+
+
+def test_rounds_are_told_as_they_end(folder: RunFolder, monkeypatch: pytest.MonkeyPatch):
+    one, calls = prepared(FED), []
+    everything = trained(one)
+
+    def train(job: None, stages: None, report: Report) -> Outcome:
+        for rounds in (1, 2):
+            report([until(result, rounds) for result in everything])
+            assert max(point.round for point in calls[-1][1]) == rounds
+        return Outcome(everything, 2, True)
+
+    nothing = {"_job": None, "networks_to_keep": {group.name: frozenset() for group in one.table.groups}}
+    for name, value in (nothing | {"store_with_detectors": (None, None)}).items():
+        monkeypatch.setattr(experiment, name, lambda *_, value=value: value)
+    monkeypatch.setattr(experiment, "train", train)
+    experiment.run_trainings(one, folder, None, Tracking(folder, {"mine:tracker": remembering(calls)}))  # type: ignore[arg-type]
+    start, *logged = calls
+    assert start.command == "fed"
+    told = [point for _, points in logged for point in points]
+    assert len(told) == len(set(keys(told))) == len(folder.read_table("metrics.csv"))
 
 
 def test_trackers_are_told_if_the_run_fails(folder: RunFolder):
