@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cv2
 import jax
@@ -10,10 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from explained_runs import DATASET, finished_run, on_random_data, random_weights
+from fed_on_random_data import random_dataset
 
+from data.dataset import Dataset
 from experiments.clips.doubt import disagreement, strain_floor, too_still
 from experiments.clips.outputs import ensemble_program
 from experiments.clips.predictor import Predictor, scores
+from experiments.inputs import databases
 from experiments.inputs.detectors import detector_like
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.settings import FedSettings, MerSettings
@@ -21,6 +25,7 @@ from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
 from experiments.training import detectors
 from experiments.training.attending import last_ratio
+from experiments.training.prepare import prepare
 from experiments.training.restore import Restored, restore
 from experiments.training.store import Detector, detect
 from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier, network
@@ -82,6 +87,22 @@ def test_kept_networks_of_several_runs_are_one_ensemble(both: Predictor):
 def restored(data: Path, name: str) -> Restored:
     with progress() as stages:
         return restore(RunFolder(data / name), data / "data", stages)
+
+
+@pytest.mark.slow
+def test_reading_a_run_builds_no_data_and_training_does(data: Path, monkeypatch: pytest.MonkeyPatch):
+    asked: list[bool] = []
+
+    def load(*given: Any, only_read: bool = False, **named: Any) -> Dataset:
+        asked.append(only_read)
+        return random_dataset(*given, **named)
+
+    monkeypatch.setattr(databases, "load", load)
+    Predictor(data / "fed", data_dir=data / "data")
+    assert asked == [True, True]  # its own data, and those of its detector's pretraining
+    with progress() as stages:
+        prepare(FED, None, data / "data", (), stages)
+    assert asked[2:] == [False, False]
 
 
 @pytest.mark.slow
