@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_deployment_problem import CLIENTS, ROUNDS, settings_of, simulated
+from test_deployment_problem import CLIENTS, ROUNDS, deployed, settings_of
 
 pytest.importorskip("flwr", reason="needs the extra flower")
 
@@ -64,13 +64,14 @@ def wait_for(path: Path, *processes: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
-def assert_simulated(folder: Path, detector: Path) -> None:
-    desired = simulated(settings_of(detector))
-    for place, name in enumerate(NAMES):
+def assert_as_without_a_network(folder: Path, detector: Path) -> None:
+    """The weights are those of sites within one process, which are compared with the simulation elsewhere."""
+    desired, _ = deployed(settings_of(detector), folder / "within")
+    for name, model in zip(NAMES, desired, strict=True):
         (memory,) = (folder / name).glob("*/memory.npz")
         with np.load(memory) as file:
-            for number, leaf in enumerate(desired):
-                np.testing.assert_array_equal(file[f"reply/weights/{number}"], leaf[place], err_msg=name)
+            for number, leaf in enumerate(model):
+                np.testing.assert_array_equal(file[f"reply/weights/{number}"], leaf, err_msg=name)
 
 
 def test_killed_processes_lose_no_round(folder: Path, tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_killed_processes_lose_no_round(folder: Path, tmp_path: Path) -> None:
         for process in (again, running[NAMES[1]], running[NAMES[2]]):
             assert process.wait(60) == 0
     assert "left out" not in log.read_text()
-    assert_simulated(run, folder)
+    assert_as_without_a_network(run, folder)
     table = (run / "rounds.csv").read_text().splitlines()
     assert len(table) == 1 + ROUNDS * CLIENTS
 
@@ -107,7 +108,7 @@ def test_one_command_starts_a_server_and_its_sites(folder: Path, tmp_path: Path)
     with started(server_command(run, folder, free_port(), *more), log) as server:
         assert server.wait(PATIENCE) == 0, log.read_text()
     assert f"Round {ROUNDS} of {ROUNDS}: UF1" in log.read_text()
-    assert_simulated(run, folder)
+    assert_as_without_a_network(run, folder)
 
 
 def test_a_stranger_is_told_so(tmp_path: Path) -> None:
