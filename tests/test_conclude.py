@@ -11,7 +11,7 @@ from test_intervals import au_rows, random_predictions
 
 from experiments.pages import report
 from experiments.pages.sentences import limits
-from experiments.results import baselines, conclude, intervals, measures, sweeps
+from experiments.results import baselines, conclude, intervals, measures
 from experiments.results import scores as results
 from experiments.results.conclude import au_scores, bootstrap_rows, class_scores, interval_table
 from experiments.results.differences import comparable_pairs
@@ -91,17 +91,14 @@ def test_pooled_scores_have_the_intervals_of_each_algorithm(tables: tuple[pd.Dat
 def test_without_annotated_action_units_there_is_no_oracle_that_sees_them(federation: RunFolder):
     run = read(federation)
     unlabelled = run.au_predictions.assign(**{f"mask_{au}": 0.0 for au in AUS})
-    tested = sweeps.tested_rows(run.rows)
-    summary = conclude.summary_table(federation, run.predictions, unlabelled, tested)
+    summary = conclude.summary_table(federation, run.predictions, unlabelled)
     assert summary["algorithm"].tolist()[-2:] == [baselines.MAJORITY, baselines.CHANCE]
     assert not [one for one in limits(replace(run, summary=summary)) if "oracle" in one]
     assert [one for one in limits(run) if one.startswith("AU-set oracle: for each set")]
     one_labelled = unlabelled.assign(**{f"mask_{AUS[0]}": run.au_predictions["clip"] == run.au_predictions["clip"][0]})
-    labelled = conclude.summary_table(federation, run.predictions, one_labelled, tested)
+    labelled = conclude.summary_table(federation, run.predictions, one_labelled)
     assert labelled["algorithm"].iloc[-1] == baselines.AU_SET_ORACLE
-    ending = [own._replace(values={"lab-shift": 0.5}) for own in tested]
-    of_shift = conclude.summary_table(federation, run.predictions, one_labelled, ending)
-    assert of_shift["algorithm"].iloc[-1] == f"{baselines.AU_SET_ORACLE}, lab-shift 0.5"
+    of_shift = labelled.replace(baselines.AU_SET_ORACLE, f"{baselines.AU_SET_ORACLE}, lab-shift 0.5")
     assert [one for one in limits(replace(run, summary=of_shift)) if one.startswith("AU-set oracle")]
 
 
