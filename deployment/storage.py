@@ -2,12 +2,12 @@
 
 import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from deployment.payload import Payload
+from experiments.run.folder import RunFolder
 
 __all__ = ["load", "save"]
 
@@ -19,13 +19,7 @@ def save(path: Path, payload: Payload) -> None:
     content = io.BytesIO()
     head = np.frombuffer(json.dumps([payload.kind, dict(payload.facts)]).encode(), np.uint8)
     np.savez(content, allow_pickle=False, **{HEAD: head}, **payload.arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        file.write(content.getvalue())
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    RunFolder(path.parent).write_bytes(path.name, content.getvalue())
 
 
 def load(path: Path) -> Payload | None:
