@@ -65,7 +65,7 @@ def test_the_constraints_differ_from_the_usual_ones_only_where_flower_must() -> 
     )
     assert usual.keys() <= own.keys()
     assert {name for name in usual if own[name] != usual[name]} == {
-        *("certifi", "packaging", "rich"),  # what Flower wants
+        *("packaging", "rich"),  # what Flower wants
         *("fastapi", "starlette", "uvicorn"),  # older with it than with MLflow alone
     }
 
