@@ -43,7 +43,8 @@ class RunSettings:
       repeats: Repetitions with other splits and initial weights.
       seed: Seed of all random numbers.
       devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
-      at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the memory.
+      at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the free
+        memory.
       checkpoint_seconds: Minimum time between two checkpoints.
       network: Architecture and prior of the network.
       pretraining: How its AU detector is pretrained.

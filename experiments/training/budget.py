@@ -46,7 +46,7 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
     if (needed := 2 * largest) > (memory := chunks.memory()):
         raise ValueError(
-            f"one training takes {needed / 1e9:.1f} GB of memory, but there is {memory / 1e9:.1f} GB: use fewer "
+            f"one training takes {needed / 1e9:.1f} GB of memory, but {memory / 1e9:.1f} GB is free: use fewer "
             "clients or a machine with more memory"
         )
     if not folder.checkpoints.exists():

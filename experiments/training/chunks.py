@@ -1,12 +1,12 @@
 """Chunks: how many trainings a program holds at a time, and the stored results of finished chunks."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import psutil
 
 from experiments.inputs.settings import RunSettings
 from experiments.run import arrays as stored
@@ -71,7 +71,7 @@ def size_of_chunks(
     shown: Int[np.ndarray, "rows"],
     folder: RunFolder | None,
 ) -> int:
-    """Trainings per chunk: as chosen, or as many as fit into half of the memory, rounded to chunks of equal size.
+    """Trainings per chunk: as chosen, or as many as fit into half of the free memory; chunks are of about equal size.
 
     A resumed run keeps its first size, because its files are numbered by chunk, and another machine may have more
     memory.
@@ -124,9 +124,9 @@ def state_bytes(settings: RunSettings, group: Group, task: Task, store: Store, s
 
 
 def memory() -> float:
-    """Bytes of memory of the device, or of the machine if the device does not report it."""
+    """Bytes of memory of the device, or what no process of the machine uses if the device does not report it."""
     stats = jax.devices()[0].memory_stats() or {}
-    return stats.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return stats.get("bytes_limit") or psutil.virtual_memory().available
 
 
 def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str, np.ndarray]) -> None:
