@@ -132,9 +132,9 @@ def measured(options: Options) -> list[dict[str, Any]]:
 
 
 def code_lines(source: str) -> int:
-    """Lines of Python that are neither blank, comment nor docstring.
+    """Lines of Python that are neither blank, comment, docstring nor import.
 
-    >>> code_lines('\"\"\"What.\"\"\"\\n\\nx = [1,\\n  2]  # why\\n# where\\n')
+    >>> code_lines('\"\"\"What.\"\"\"\\n\\nimport y\\nx = [1,\\n  2]  # why\\n# where\\n')
     2
     """
     tokens = tokenize.generate_tokens(iter(source.splitlines(keepends=True)).__next__)
@@ -143,6 +143,8 @@ def code_lines(source: str) -> int:
     }
     documented = (ast.Module, ast.FunctionDef, ast.ClassDef)
     for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            lines -= set(range(node.lineno, (node.end_lineno or 0) + 1))
         if isinstance(node, documented) and ast.get_docstring(node) is not None:
             lines -= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
     return len(lines)

@@ -25,10 +25,7 @@ class Adapted(NamedTuple):
 
 
 def fedala(
-    weights: Float[Array, "clients"],
-    rate: float | Array = 1.0,
-    first_passes: int = 5,
-    data_share: float | Array = 0.8,
+    weights: Float[Array, "clients"], rate: float | Array = 1.0, first_passes: int = 5, data_share: float | Array = 0.8
 ) -> Strategy:
     """Local training from w_k + A_k (w - w_k), where w is the average and A_k learns: A -= eta grad_A f_k, in [0, 1].
 
@@ -61,11 +58,10 @@ def _with_adaptive_start(
     def update(
         client: ClientState, memory: Adapted, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, Adapted, Metrics]:
-        difference = jax.tree.map(jnp.subtract, broadcast.anchor, client.params)
         groups = problem.groups_of(client.params)
 
         def started(share: Params) -> Params:
-            return jax.tree.map(lambda own, a, d: own + a * d, client.params, share, difference)
+            return jax.tree.map(lambda own, w, a: own + a * (w - own), client.params, broadcast.anchor, share)
 
         def learn(share: Params, batch: Batch, key: PRNGKeyArray) -> Params:
             slope = jax.grad(lambda a: loss(started(a), client.model_state, batch, key)[0])(share)

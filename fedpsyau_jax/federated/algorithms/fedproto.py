@@ -10,16 +10,10 @@ from fedpsyau_jax.federated.alias import local_only
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
 from fedpsyau_jax.federated.minibatch import masked_mean
 from fedpsyau_jax.federated.problem import Problem, Representation, over_batches
+from fedpsyau_jax.federated.prototypes import Prototypes
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Batch, ClientState, Float, Metrics, Params, PRNGKeyArray, PyTree
-
-
-class Prototypes(NamedTuple):
-    """Sums of a client's representations by class [classes, feat], and the number of examples [classes]."""
-
-    sums: Float[Array, "classes feat"]
-    counts: Float[Array, "classes"]
 
 
 class Remembered(NamedTuple):
@@ -52,9 +46,7 @@ def fedproto(weights: Float[Array, "clients"], factor: float | Array) -> Strateg
 
 def _with_prototypes(factor: Array, client_update: ClientUpdate, problem: Problem) -> ClientUpdate:
     representation: Representation = problem.needed("representation", "FedProto")
-    nothing = Prototypes(
-        jnp.zeros((representation.num_classes, representation.size)), jnp.zeros(representation.num_classes)
-    )
+    nothing = Prototypes.none(representation)
 
     def update(
         client: ClientState, memory: Remembered, broadcast: Broadcast, data: Any, key: PRNGKeyArray
@@ -62,20 +54,15 @@ def _with_prototypes(factor: Array, client_update: ClientUpdate, problem: Proble
         def drawn_together(loss: LossFn) -> LossFn:
             def of_batch(params: Params, model_state: PyTree, batch: Batch, key: PRNGKeyArray) -> PyTree:
                 value, rest = loss(params, model_state, batch, key)
-                z, label = representation.features(params, model_state, batch, key), representation.label(batch)
-                sums, counts = (leaf[label] for leaf in broadcast.heard)
-                known = counts > 0
-                gaps = ((z - sums / jnp.where(known, counts, 1)[:, None]) ** 2).mean(axis=1)
-                return value + factor.astype(value.dtype) * masked_mean(jnp.where(known, gaps, 0), batch.mask), rest
+                z = representation.features(params, model_state, batch, key)
+                gaps = broadcast.heard.distances(z, representation.label(batch))
+                return value + factor.astype(value.dtype) * masked_mean(gaps, batch.mask), rest
 
             return of_batch
 
         def add(sums: Prototypes, batch: Batch, key: PRNGKeyArray) -> Prototypes:
-            of_class = jax.nn.one_hot(representation.label(batch), representation.num_classes) * batch.mask[:, None]
-            z = representation.features(trained.params, trained.model_state, batch, key).astype(sums.sums.dtype)
-            of_class = of_class.astype(z.dtype)
-            added = jnp.matmul(of_class.T, z, precision=jax.lax.Precision.HIGHEST)
-            return Prototypes(sums.sums + added, sums.counts + of_class.sum(axis=0).astype(sums.counts.dtype))
+            z = representation.features(trained.params, trained.model_state, batch, key)
+            return sums.plus(z, representation.label(batch), batch.mask)
 
         changed = broadcast.with_objective(drawn_together)
         trained, inner, metrics = client_update.update(client, memory.inner, changed, data, key)
