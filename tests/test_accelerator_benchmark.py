@@ -49,6 +49,7 @@ def test_a_section_that_fails_is_noted_and_the_rest_is_measured(monkeypatch: pyt
     assert "| what | s |" in text
 
 
+@pytest.mark.slow
 def test_flow_is_measured_on_pictures_that_move() -> None:
     records = list(command.SECTIONS["flow"](SMALL))
     assert [record["what"] for record in records] == ["2 pairs of 24 x 24 at once"]

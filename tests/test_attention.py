@@ -38,6 +38,7 @@ def test_mixed_attention_is_the_share_of_each_and_sums_to_one(masking: Masking) 
     assert not np.asarray(known)[~prior.topology].any()
 
 
+@pytest.mark.slow
 def test_a_layer_shows_the_attention_that_it_uses_and_only_when_asked() -> None:
     module, prior = DPKGAT(), published().lower
     nodes = jax.random.normal(jax.random.key(0), (5, 6, 25))

@@ -93,6 +93,7 @@ def film_of(repeats: int) -> tuple[Reader, Footage]:
     return Reader(Networks(), find, 20.0), Footage("film", Path("film"), FPS, count, read)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_long_video_holds_the_frames_of_its_window_only(
     alive: Alive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -107,6 +108,7 @@ def test_a_long_video_holds_the_frames_of_its_window_only(
     assert alive.most <= most_held(FPS) + round(1.2 * FPS) + BESIDE
 
 
+@pytest.mark.slow
 def test_a_short_clip_holds_one_batch_of_frames_however_long_it_is(alive: Alive):
     reader, footage = film_of(1)
     part = reading.read_clip(reader, replace(footage, fps=None), None, None)

@@ -69,6 +69,7 @@ def what_is_found(found: list[Chunk]) -> list[object]:
     return [frames, events]
 
 
+@pytest.mark.slow
 def test_from_every_pause_the_same_is_read(film: Film):
     whole = list(film.read())
     assert len(whole) > 3

@@ -177,6 +177,7 @@ def test_an_ablation_names_its_rows_by_variant():
     assert comparable_pairs(rows) == expected
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_is_scored_by_the_rows_and_repeats_that_are_trained(tmp_path):
     names = ("local only", "FedAvg", "P-FedProx")
     folder = RunFolder(finished_run(tmp_path / "run", algorithms=names))

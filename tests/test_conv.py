@@ -58,7 +58,7 @@ def value_and_gradients(convolve: Any, image: Any, kernel: Any, padding: int) ->
         ((30, 30, 6), 5, 6, 1),
         ((14, 14, 24), 1, 16, 1),
         ((14, 14, 16), 3, 16, 1),
-        ((7, 7, 12), 5, 64, 1),
+        pytest.param((7, 7, 12), 5, 64, 1, marks=pytest.mark.slow),
         ((5, 5, 12), 3, 64, 1),
         ((2, 2, 8), 1, 48, 1),
         ((2, 2, 3), 3, 4, 1),

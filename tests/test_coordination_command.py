@@ -97,6 +97,7 @@ def test_a_table_of_any_action_units_in_any_format(tmp_path: Path, ending: str, 
     assert "1 together: AU25-AU26" in shown
 
 
+@pytest.mark.slow
 def test_the_annotations_of_a_database_of_ones_own(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main(["--database", "fed_on_random_data:own_dataset", "--output", str(run), *FEW]) == 0

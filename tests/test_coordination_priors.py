@@ -14,6 +14,8 @@ from experiments.coordination import main
 from fedpsyau_jax.priors import ACTION_UNITS, AnnotationTable, published
 from fedpsyau_jax.priors.coordination import all_links
 
+pytestmark = pytest.mark.slow
+
 MODULE = """
 import numpy as np
 from fedpsyau_jax.priors import Prior

@@ -76,6 +76,7 @@ def finds_the_onset_only(picture: np.ndarray) -> np.ndarray | None:
     return POINTS if np.array_equal(picture, ONSET) else None
 
 
+@pytest.mark.slow
 def test_the_true_apex_makes_a_sample(tmp_path: Path):
     assert isinstance(made(copy_of(tmp_path, APEX), lambda picture: POINTS), Prepared)
 

@@ -81,6 +81,7 @@ def test_metadata_says_how_it_was_made(dataset: Dataset, data_dir: Path):
     assert dataset.metadata["dropped"] == []
 
 
+@pytest.mark.slow
 def test_reading_again_and_building_elsewhere_give_the_same(dataset: Dataset, data_dir: Path, tmp_path: Path):
     again = from_builder(tiny_builder(data_dir))
     elsewhere = from_builder(tiny_builder(tmp_path, num_workers=2))

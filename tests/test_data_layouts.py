@@ -228,7 +228,9 @@ def test_a_copy_without_landmarks_needs_a_detector(tmp_path: Path):
     assert [clip.annotation.clip for clip in given] == [truth.samples[0].filename]
 
 
-@pytest.mark.parametrize("name", ["casme3", "casme2", "samm", "dfme-challenge"])
+@pytest.mark.parametrize(
+    "name", ["casme3", *(pytest.param(name, marks=pytest.mark.slow) for name in ("casme2", "samm", "dfme-challenge"))]
+)
 def test_the_table_of_another_database_is_refused(name: str, tmp_path: Path):
     truth = blank_copy("dfme" if name != "dfme-challenge" else "samm", tmp_path / "copy", num_subjects=1)
     (problem,) = surveyed(name, truth.root).problems
@@ -237,6 +239,7 @@ def test_the_table_of_another_database_is_refused(name: str, tmp_path: Path):
     assert "expected: " in problem
 
 
+@pytest.mark.slow
 def test_folders_that_hold_no_copy_say_what_they_should_hold(tmp_path: Path):
     find = partial(surveyed, "casme2")
     (tmp_path / "empty").mkdir()
@@ -252,6 +255,7 @@ def test_folders_that_hold_no_copy_say_what_they_should_hold(tmp_path: Path):
     assert "folder sub01/EP" in problem
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path):
     truth = blank_copy("dfme-challenge", tmp_path / "copy", num_subjects=20)
 

@@ -133,6 +133,7 @@ def test_a_copy_that_lacks_clips_is_refused_and_the_dataset_stays(own: tuple[Pat
     assert read(data_dir, None).fingerprint == made[1].fingerprint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -24,6 +24,8 @@ from fedpsyau_jax.synthesis.layouts import Truth
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import min_max
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 UNDECODABLE = b"\xff\xd8\xff nothing \xff\xd9"
 

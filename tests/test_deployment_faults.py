@@ -18,6 +18,7 @@ def changed(answer: Payload, **arrays: np.ndarray | None) -> Payload:
     return answer._replace(arrays={name: one for name, one in merged.items() if one is not None})
 
 
+@pytest.mark.slow
 def test_a_site_that_stays_away_is_left_out_of_the_mean(tmp_path: Path) -> None:
     sites = laboratories(tmp_path, fedavg)
     network = Network(sites)

@@ -65,6 +65,7 @@ def test_weights_at_the_sites_are_those_of_the_simulation(name: str, tmp_path: P
     assert_equal_to_simulation(sites, STRATEGIES[name])
 
 
+@pytest.mark.slow
 def test_no_kill_of_a_site_or_the_server_loses_a_round(tmp_path: Path) -> None:
     make = STRATEGIES["released"]
     sites = laboratories(tmp_path, make)

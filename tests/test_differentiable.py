@@ -86,6 +86,7 @@ def line_validation(mu: Array, self_weight: Array) -> Array:
     return ((params["slope"] - 1.5) ** 2 + params["bias"] ** 2).sum()
 
 
+@pytest.mark.slow
 def test_of_mu_of_each_client_and_the_self_weight() -> None:
     at = (jnp.array([0.3, 0.1, 0.5]), jnp.float64(0.7))
     of_mu, of_self_weight = gradient_agreed(lambda both: line_validation(*both), at)

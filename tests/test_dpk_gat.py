@@ -117,6 +117,7 @@ def padded(matrix: np.ndarray, num_rows: int, num_columns: int) -> np.ndarray:
     return np.pad(matrix, ((0, num_rows - matrix.shape[0]), (0, num_columns - matrix.shape[1])))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("masking", "topologies"),
     [(neighbours, SIX_NODES + OTHER_SIZES), (released, SIX_NODES)],

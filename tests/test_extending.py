@@ -34,6 +34,7 @@ def definitions(heading: str) -> list[int]:
     return [(node.end_lineno or 0) - node.lineno + 1 for node in functions]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_compilation")
 def test_examples_run_and_touch_no_file_of_the_package() -> None:
     before = sources()

@@ -103,7 +103,14 @@ def detector(client) -> ClientState:
     return ClientState(client.params["au"], client.model_state["au"])
 
 
-@pytest.mark.parametrize(("name", "num_classes"), [*((name, 7) for name in VARIANTS), ("full", 3)])
+@pytest.mark.parametrize(
+    ("name", "num_classes"),
+    [
+        ("full", 7),
+        *(pytest.param(name, 7, marks=pytest.mark.slow) for name in VARIANTS if name != "full"),
+        pytest.param("full", 3, marks=pytest.mark.slow),
+    ],
+)
 def test_shapes_of_the_variants(name, num_classes):
     model, batch = network(num_classes, VARIANTS[name], PRIORS, 0.3), batch_of(random_examples())
     client = jax.eval_shape(model.init, jax.random.key(0), batch)
@@ -119,6 +126,7 @@ def test_shapes_of_the_variants(name, num_classes):
     assert state == client.model_state
 
 
+@pytest.mark.slow
 def test_an_action_unit_reads_its_region_only():
     """Without transformer and graphs: AU nodes of one face, and of 65 with one patch changed each."""
     face = random_examples(1)
@@ -168,6 +176,7 @@ def test_attention_does_not_hear_padding(across_batch):
     assert (farthest(encode(weights, tokens, jnp.ones(4))[:1], alone) > 1e-2) == across_batch
 
 
+@pytest.mark.slow
 def test_a_prediction_does_not_depend_on_its_batch(client):
     examples = random_examples()
     wild = replaced(examples, FIRST)
@@ -208,6 +217,7 @@ def test_statistics_count_as_much_as_the_prior_ratio(client):
     assert full > 2 * some > 1e-4
 
 
+@pytest.mark.slow
 def test_dropout_follows_its_key(detector):
     def trained(seed: int) -> Any:
         return learn_to_detect(detector, batch_of(random_examples()), jax.random.key(seed))

@@ -32,6 +32,7 @@ def arrays() -> Arrays:
         return dict(archive)
 
 
+@pytest.mark.slow
 def test_command_agrees_with_the_carried_numbers_and_says_what_they_lack() -> None:
     command = [sys.executable, "-m", "experiments.parity", "--golden", str(OURS)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, check=False)

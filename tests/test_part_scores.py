@@ -88,6 +88,7 @@ def composite(path: Path, experiment: str) -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("experiment", "part", "metrics"), [("fed", "client", 1), ("mer", "database", 2)])
 def test_the_terminal_and_the_page_show_each_part(tmp_path: Path, experiment: str, part: str, metrics: int):
     folder = composite(tmp_path / "run", experiment)

@@ -17,7 +17,13 @@ def annotations() -> AnnotationTable:
     return AnnotationTable(aus, np.ones_like(aus), np.zeros(50, int), np.repeat(list("abcde"), 10))
 
 
-@pytest.mark.parametrize("name", [*NAMED, "shuffled:3"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(name for name in NAMED if name != "shuffled"),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("shuffled", "shuffled:3")),
+    ],
+)
 def test_named_priors_fit_the_network(name: str, annotations: AnnotationTable) -> None:
     priors = prior_named(name)(annotations)
     for prior, size in zip(priors, (6, 6, 12), strict=True):

@@ -105,6 +105,7 @@ def test_a_neighbour_graph_holds_the_prior_of_its_edges(topology: np.ndarray, co
     np.testing.assert_allclose(again.statistics, np.where(topology, prior.statistics, 0), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_graphs_of_priors_batch_and_come_apart_with_jraph() -> None:
     graphs = [to_graph(prior) for prior in published()]
     for prior, graph in zip(published(), jraph.unbatch(jraph.batch(graphs)), strict=True):

@@ -28,6 +28,7 @@ def section(text: str, heading: str) -> str:
     return text.partition(f"## {heading}")[2].partition("\n## ")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_compilation")
 def test_examples_run() -> None:
     result = doctest.testfile(str(DOCS / "priors.md"), module_relative=False)

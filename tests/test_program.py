@@ -55,6 +55,7 @@ def test_one_after_another_folds_are_a_single_loop():
     assert loops_over(MANY, epoch_of(MANY, sequential)) == 1
 
 
+@pytest.mark.slow
 def test_a_training_sees_its_own_priors_and_ratio():
     group = group_of(MerSettings(batch=8, epochs=1), leave_one_subject_out(DATA.subject), DATA)
     rows = rows_of(DATA.examples)

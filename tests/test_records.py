@@ -48,6 +48,7 @@ def trained(one: Prepared, rounds: int = 2) -> list[TrainingResult]:
     return found
 
 
+@pytest.mark.slow
 def test_predictions_of_a_frozen_detector_are_those_of_the_rows_prior():
     one = prepared(SEVERAL)
     (group,) = one.table.groups
@@ -101,6 +102,7 @@ def test_rows_and_repeats_that_are_not_whole_are_left_out():
     assert Results(trained=everything[:3]).complete(one) == []
 
 
+@pytest.mark.slow
 def test_as_many_networks_are_kept_as_fit_some_of_each_row():
     one = prepared(replace(FED, repeats=5))
     (group,) = one.table.groups

@@ -215,6 +215,7 @@ def test_a_report_of_a_run_without_scores_is_refused(tmp_path, capsys):
     assert "is a run of experiments.explain, which has no table of scores" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_many_rows_are_shown_by_some_of_each_kind(tmp_path):
     names = [f"FedProx, mu {number}" for number in range(9)] + ["FedAvg"]
     rows = pd.DataFrame({"algorithm": names, "name": ["fedprox"] * 9 + ["fedavg"], "prior": "p", "variant": "full"})

@@ -141,6 +141,7 @@ def test_whole_networks_start_from_the_detector_of_their_prior():
     assert group.detector == (0,) * 8 + (1,) * 8 + (2,) * 8
 
 
+@pytest.mark.slow
 def test_copies_are_trained_on_with_their_example_and_never_tested():
     rows = with_rotated_copies(rows_of(DATA.examples), DATA.class_names, jax.random.key(0))
     count = len(DATA.clip)

@@ -111,6 +111,7 @@ def test_two_settings_are_a_heat_map_for_each_algorithm(swept):
     assert [label.get_text() for label in panels["FedProx"].get_xticklabels()] == ["any"]
 
 
+@pytest.mark.slow
 def test_a_third_setting_has_a_panel_for_each_value(tmp_path):
     titles = [
         f"FedProx, mu {mu}, batch {batch}, seed-scale {scale}" for mu in MUS for batch in (8, 16) for scale in "ab"
@@ -125,6 +126,7 @@ def test_a_third_setting_has_a_panel_for_each_value(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_sweep(swept):
     html = report.write(swept).read_text()
     assert "<h2>Sweep (synthetic data)</h2>" in html

@@ -54,7 +54,11 @@ def prepared(settings: RecognitionSettings) -> Prepared:
         return prepare(settings, None, Path("nowhere"), (), stages)
 
 
-@pytest.mark.parametrize("settings", [FED, MER, replace(FED, augment=True)], ids=["fed", "mer", "augmented"])
+@pytest.mark.parametrize(
+    "settings",
+    [FED, *(pytest.param(one, marks=pytest.mark.slow) for one in (MER, replace(FED, augment=True)))],
+    ids=["fed", "mer", "augmented"],
+)
 def test_the_programs_of_a_sweep_are_those_of_a_run_for_each_number_of_classes(settings: RecognitionSettings):
     """The same recipe, keys, splits, priors and examples: so training gives the same networks, bit for bit."""
     whole = prepared(replace(settings, sweep=("classes=3,7",)))
@@ -129,6 +133,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return Runs(swept, alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["summary", "intervals", "class_scores", "au_scores", "part_scores", "sweep"])
 def test_each_row_and_its_baselines_are_scored_as_in_a_run_of_its_classes(runs: Runs, name: str):
     table = runs.swept.read_table(f"{name}.csv")
@@ -141,6 +146,7 @@ def test_each_row_and_its_baselines_are_scored_as_in_a_run_of_its_classes(runs: 
     assert table["algorithm"].str.contains(", classes [37]$").all()
 
 
+@pytest.mark.slow
 def test_rows_of_other_classes_are_not_compared(runs: Runs):
     pairs = runs.swept.read_table("differences.csv")[["algorithm", "other_algorithm"]]
     numbers = pairs.map(lambda title: title[-1])
@@ -152,6 +158,7 @@ def test_rows_of_other_classes_are_not_compared(runs: Runs):
         assert own.to_numpy().tolist() == expected.to_numpy().tolist()
 
 
+@pytest.mark.slow
 def test_tables_say_which_classes_a_row_has(runs: Runs):
     predictions = runs.swept.read_table("predictions.csv")
     three = predictions[predictions["algorithm"].str.endswith("classes 3")]
@@ -163,6 +170,7 @@ def test_tables_say_which_classes_a_row_has(runs: Runs):
     assert counts == [3, 7]
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_sweep_and_compares_no_numbers_of_classes(runs: Runs):
     html = report.write(runs.swept).read_text()
     assert "Rows of different numbers of classes were tested on different data" in html
@@ -173,6 +181,7 @@ def test_the_report_draws_the_sweep_and_compares_no_numbers_of_classes(runs: Run
     assert (runs.swept.path / "figures" / "confusion.png").exists()
 
 
+@pytest.mark.slow
 def test_a_run_with_itself_is_identical_and_with_a_run_of_other_classes_refused(runs: Runs, tmp_path, capsys):
     copy = tmp_path / "copy"
     explained_runs.copied(runs.swept.path, copy, lambda _: None)
@@ -183,6 +192,7 @@ def test_a_run_with_itself_is_identical_and_with_a_run_of_other_classes_refused(
     assert "the list of classes is" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_label_of_other_classes_is_damage(runs: Runs, tmp_path):
     def spoil(path: Path) -> None:
         folder = RunFolder(path)
@@ -194,6 +204,7 @@ def test_a_label_of_other_classes_is_damage(runs: Runs, tmp_path):
         read(RunFolder(spoilt))
 
 
+@pytest.mark.slow
 def test_a_file_of_other_classes_is_not_scored_together(runs: Runs):
     with pytest.raises(ValueError, match=r"its rows have different numbers of classes") as refusal:
         read_predictions(runs.swept.path, {}, {})

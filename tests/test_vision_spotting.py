@@ -60,6 +60,7 @@ def test_the_apex_is_spotted_within_a_frame_at_30_fps():
     assert error.mean() < errors(cases, midpoints(cases)).mean()
 
 
+@pytest.mark.slow
 def test_the_magnitude_of_the_flow_can_be_asked_for():
     cases = slow_camera()
     error = errors(cases, [spot_apex(case.frames, case.landmarks, strength=magnitude) for case in cases])

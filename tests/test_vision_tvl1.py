@@ -205,6 +205,7 @@ def test_the_derivative_in_a_picture_is_that_of_finite_differences(which: int):
 
 
 @pytest.mark.parametrize(("onset", "apex"), [(0, 0), (255, 200)])
+@pytest.mark.slow
 def test_derivatives_of_flat_pictures_are_finite(onset: int, apex: int):
     _, slopes = motion_and_slopes()(*(np.full((18, 16), grey, np.float32) for grey in (onset, apex)))
     assert all(np.isfinite(slope).all() for slope in slopes)

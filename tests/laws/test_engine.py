@@ -40,6 +40,7 @@ def trained(settings, split, dtype):
     return jax.device_get((state.federation.clients, state.federation.memory, logits))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("train_au", "au"), [(False, "frozen"), pytest.param(True, "finetuned", marks=pytest.mark.slow)]
 )

@@ -91,6 +91,7 @@ QUICK = ("anchored", "sampled")
 """Compiled by the quick tests; the others are slow."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param(one, marks=() if one in QUICK else pytest.mark.slow) for one in STRATEGIES]
 )

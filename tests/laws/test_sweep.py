@@ -33,6 +33,8 @@ from fedpsyau_jax.federated import (
     vectorised,
 )
 
+pytestmark = pytest.mark.slow
+
 NUM_REPEATS = 2
 DATA = jax.tree.map(lambda *leaves: jnp.stack(leaves), clients_data(0), clients_data(1))
 DATA = DATA._replace(mask=DATA.mask.at[1, 1, 6:].set(0))  # sizes differ between repeats

@@ -130,7 +130,7 @@ CASES: dict[str, tuple[Build, Reference, dict[str, Any], int]] = {
         STEPS,
     ),
 }
-QUICK = ("fedala", "ditto", "apfl", "apfl, adaptive", "pfedme", "scaffold", "feddyn", "fedadam", "moon", "fedproto")
+QUICK = ("fedala", "ditto", "apfl, adaptive", "scaffold", "feddyn", "fedadam", "fedproto")
 """Compiled by the quick tests; the others share their structure or have a quick test in tests/laws."""
 
 

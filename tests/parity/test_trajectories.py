@@ -100,6 +100,7 @@ def golden() -> Golden:
         return dict(file)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convention", ["textbook", "official"])
 def test_trajectories(golden: Golden, convention: str) -> None:
     with jax.enable_x64(True):
