@@ -1,4 +1,4 @@
-"""Make the server's TLS certificate, or a site's key: ``python -m deployment.keys server --host fed.example.org``."""
+"""Make a TLS certificate for the server, or a key for a site: ``python -m deployment.keys``; docs/deployment.md."""
 
 import datetime
 import ipaddress
@@ -81,9 +81,9 @@ def private_key(path: Path) -> ec.EllipticCurvePrivateKey:
     try:
         key = serialization.load_ssh_private_key(path.read_bytes(), None)
     except ValueError:
-        raise ValueError(f"{path} is not the key of a site; make one: python -m deployment.keys site") from None
+        raise ValueError(f"{path} is not the key of a site; make one: python -m deployment.keys --whose site") from None
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path} is a key of another kind; make one: python -m deployment.keys site")
+        raise ValueError(f"{path} is a key of another kind; make one: python -m deployment.keys --whose site")
     return key
 
 

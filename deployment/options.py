@@ -14,7 +14,7 @@ class ServerOptions(FedSettings):
 
     Attributes:
       folder: Folder of the federation, for its state and tables; started again with it, the server goes on.
-      certificates: Folder with server.pem and server.key (python -m deployment.keys server).
+      certificates: Folder with server.pem and server.key (python -m deployment.keys --whose server).
       enrolled: Folder with the public key of each site, NAME.pub.
       host: Address to listen at; 0.0.0.0 for all of the machine's.
       port: Port to listen at.
@@ -40,7 +40,7 @@ class SiteOptions:
     Attributes:
       server: Address of the server, host:port.
       authority: Certificate of the federation, ca.pem, from the server's owner.
-      key: Private key of this site, site.key (python -m deployment.keys site).
+      key: Private key of this site, site.key (python -m deployment.keys --whose site).
       folder: Folder for this site's memory; started again with it, the site goes on.
       database: This site's database, prepared by data.prepare, or module:function.
       config: Configuration of the database.
