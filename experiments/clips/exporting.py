@@ -12,7 +12,7 @@ from jax import export as jax_export
 from rich.console import Console
 
 from experiments.clips.networks import Ensemble, Member, read_ensemble
-from experiments.clips.outputs import ensemble_program
+from experiments.clips.outputs import SAMPLE_SHAPES, ensemble_program
 from experiments.pages.page import TEMPLATES
 from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
@@ -77,7 +77,7 @@ def export(
 def program_of(ensemble: Ensemble) -> bytes:
     """The ensemble as a serialised ``jax.export.Exported``: from flow and patches to a dictionary of probabilities."""
     (batch,) = jax_export.symbolic_shape("batch")
-    shapes = [jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in ((28, 28, 3), (65, 5, 5, 3))]
+    shapes = [jax.ShapeDtypeStruct((batch, *shape), jnp.float32) for shape in SAMPLE_SHAPES]
     exported = jax_export.export(jax.jit(named_outputs(ensemble)), platforms=PLATFORMS)(*shapes)
     return bytes(exported.serialize())
 

@@ -16,6 +16,8 @@ from fedpsyau_jax.types import Array, Batch, ClientState, Examples, Float, Int, 
 
 Flow = Float[Array, "batch height=28 width=28 channels=3"]
 Patches = Float[Array, "batch landmarks=65 5 5 channels=3"]
+SAMPLE_SHAPES = (28, 28, 3), (65, 5, 5, 3)
+"""Of the flow and the patches of one example."""
 
 
 class Weights(NamedTuple):
@@ -88,7 +90,8 @@ def _identity(detector: Detector) -> tuple[int, int, float]:
 
 
 def _stacked(trees: Sequence[PyTree]) -> PyTree:
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *trees)
+    """Leaves with a leading axis; by NumPy, as JAX would compile and keep a program for each shape."""
+    return jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *trees)
 
 
 def _read_all(

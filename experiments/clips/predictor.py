@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from experiments.clips.doubt import disagreement, too_still
 from experiments.clips.motion import Motion, motion_between
 from experiments.clips.networks import Ensemble, read_ensemble
-from experiments.clips.outputs import Probabilities, ensemble_program
+from experiments.clips.outputs import SAMPLE_SHAPES, Probabilities, ensemble_program
 from experiments.run.progress import Stages, progress
 from experiments.training.compiler import short_run_options
 from fedpsyau_jax.vision.detection import Landmarker, detected, dlib_landmarker
@@ -108,10 +108,21 @@ class Predictor:
         """How clips become samples."""
         return self.ensemble.settings
 
+    def compile_flow(self) -> None:
+        """Compile the flow of a recipe that compiles one; else the first reading does."""
+        blank = np.zeros((self.settings.face_size, self.settings.face_size), np.uint8)
+        self.settings.flow(blank, blank)
+
+    def compile_networks(self) -> None:
+        """Compile the program of the networks; else the first reading does."""
+        _ = self._program
+
     @cached_property
     def _program(self) -> Callable[[np.ndarray, np.ndarray], Probabilities]:
         function, weights = ensemble_program(self.ensemble.members, len(self.ensemble.class_names))
-        return partial(jax.jit(function, compiler_options=short_run_options()), weights)
+        samples = [jax.ShapeDtypeStruct((BATCH, *shape), np.float32) for shape in SAMPLE_SHAPES]
+        compiled = jax.jit(function, compiler_options=short_run_options()).lower(weights, *samples).compile()
+        return partial(compiled, weights)
 
     def probabilities(self, samples: Sequence[Sample]) -> Probabilities:
         """The probabilities of every network, leaves [networks, samples, ...]."""

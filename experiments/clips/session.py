@@ -14,6 +14,7 @@ from experiments.clips.conclusion import conclude
 from experiments.clips.domain import distances, trained_on
 from experiments.clips.faces import FaceFinder, found_by, from_files
 from experiments.clips.footage import MOST_FPS, Footage, clips_at, two_pictures
+from experiments.clips.memory import release
 from experiments.clips.options import Options
 from experiments.clips.parts import Earlier, earlier_parts, paused, remove_parts, write_part
 from experiments.clips.pictures import event_picture, png
@@ -71,7 +72,10 @@ def predict(options: Options, folder: RunFolder) -> int:
             if len(clips) > 1 or "video" in kinds:  # what is read of these must outlive a broken clip
                 _record(folder, predictor, options)
             trained = trained_on(predictor.ensemble.datasets)
-            for clip, kind, find, own in zip(clips, kinds, finders, _folders(folder, clips), strict=True):
+            folders = _folders(folder, clips)
+            if not all(own.has("result.json") for own in folders):
+                _compile(predictor, stages)
+            for clip, kind, find, own in zip(clips, kinds, finders, folders, strict=True):
                 if not own.has("result.json"):
                     reader = Reader(predictor, find, options.false_events)
                     _read(reader, clip, kind, own, options, trained, stages, alone=len(clips) == 1)
@@ -88,6 +92,15 @@ def predict(options: Options, folder: RunFolder) -> int:
     else:
         page.show(folder, written, Console())
     return 0
+
+
+def _compile(predictor: Predictor, stages: Stages) -> None:
+    """Compile before any frame is held, one program after the other: compiling takes the most memory of all."""
+    release()  # what reading the runs left
+    with stages.stage("compiling"):
+        for compile_one in (predictor.compile_flow, predictor.compile_networks):
+            compile_one()
+            release()
 
 
 def _clips(options: Options) -> list[Footage]:
