@@ -2,36 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
 
-from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reported, reset_state
+from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reset_state
 from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.descent import Progress, descent, diverged, reporting, zeros_like_metrics
 from fedpsyau_jax.federated.loops import BatchLoop, fori_batches
-from fedpsyau_jax.federated.minibatch import Batch, num_batches, shuffled, split_order, take_batch
+from fedpsyau_jax.federated.minibatch import num_batches, shuffled, split_order, take_batch
 from fedpsyau_jax.federated.regularizers import Regularizer, squared_prox
-from fedpsyau_jax.types import (
-    Array,
-    ClientState,
-    Float,
-    Int,
-    Metrics,
-    ModelState,
-    Params,
-    PRNGKeyArray,
-)
+from fedpsyau_jax.types import Array, Batch, ClientState, Int, Metrics, PRNGKeyArray
 
 __all__ = ["local_training"]
-
-
-class _Progress(NamedTuple):
-    client: ClientState
-    opt_state: optax.OptState
-    metrics: Metrics
 
 
 def local_training(
@@ -80,93 +65,42 @@ def local_training(
         client: ClientState, opt_state: Memory, broadcast: Broadcast, data: ClientData, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         first_step = broadcast.round * local_epochs * num_batches(data.mask, batch_size)
-        reporting = _reporting(loss)
-        objective = reporting if broadcast.objective is None else broadcast.objective(reporting)
-        descend = _descent(objective, optimizer, learning_rate, regularizer, broadcast, first_step)
+        told = reporting(loss)
+        objective = told if broadcast.objective is None else broadcast.objective(told)
+        descend = descent(objective, optimizer, learning_rate, regularizer, broadcast, first_step)
 
-        def epoch(progress: _Progress, index: Int[Array, ""]) -> tuple[_Progress, None]:
+        def epoch(progress: Progress, index: Int[Array, ""]) -> tuple[Progress, None]:
             epoch_key = jax.random.fold_in(key, index)
             return _epoch(partial(descend, index), progress, data, epoch_key, batch_size, tail, loop), None
 
-        zeros = _zero_metrics(objective, client, data, key, batch_size)
-        if broadcast.steer is not None:
-            zeros["rates"] = jnp.zeros_like(jnp.asarray(learning_rate(first_step), zeros["batch_loss"].dtype))
-        start = _Progress(client, opt_state, zeros)
+        batch = take_batch(data.examples, data.mask, jnp.zeros(batch_size, jnp.int32))
+        zeros = zeros_like_metrics(objective, client, batch, key, broadcast, learning_rate(first_step))
+        start = Progress(client, opt_state, zeros)
         end, _ = lax.scan(epoch, start, jnp.arange(local_epochs))
-        return end.client, end.opt_state, end.metrics | {"diverged": _diverged(end)}
+        return end.client, end.opt_state, end.metrics | {"diverged": diverged(end)}
 
     return optimizer_state(ClientUpdate(lambda client: optimizer.init(client.params), update))
 
 
-def _reporting(loss: LossFn) -> LossFn:
-    """The loss with itself among its metrics, before any algorithm changes what is trained."""
-
-    def of_batch(
-        params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], tuple[ModelState, Metrics]]:
-        value, (model_state, counts) = loss(params, model_state, batch, key)
-        return value, (model_state, counts | {"batch_loss": value, "steps": jnp.int32(1)})
-
-    return of_batch
-
-
-_Descent: TypeAlias = Callable[[_Progress, Batch, PRNGKeyArray], _Progress]
-"""One step on one batch; ``_descent`` makes it of the epoch, too."""
-
-
-def _descent(
-    loss: LossFn,
-    optimizer: optax.GradientTransformation,
-    learning_rate: optax.Schedule,
-    regularizer: Regularizer,
-    broadcast: Broadcast,
-    first_step: Int[Array, ""],
-) -> Callable[[Int[Array, ""], _Progress, Batch, PRNGKeyArray], _Progress]:
-    """One optimiser step on one batch of an epoch."""
-
-    def objective(
-        params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
-    ) -> tuple[Float[Array, ""], tuple[ModelState, Metrics]]:
-        value, (model_state, counts) = loss(params, model_state, batch, key)
-        if broadcast.mu is None:
-            return value, (model_state, counts)
-        pull = broadcast.mu.astype(value.dtype) * regularizer(params, broadcast.anchor)
-        return value + pull, (model_state, counts)
-
-    def descend(epoch: Int[Array, ""], progress: _Progress, batch: Batch, key: PRNGKeyArray) -> _Progress:
-        (params, model_state), opt_state, metrics = progress
-        gradient, (model_state, counts) = jax.grad(objective, has_aux=True)(params, model_state, batch, key)
-        direction, opt_state = optimizer.update(gradient, opt_state, params)
-        rate = learning_rate(first_step + metrics["steps"])
-        if broadcast.steer is not None:
-            direction = broadcast.steer(direction, epoch)
-            counts["rates"] = jnp.asarray(rate, metrics["rates"].dtype)
-        params = jax.tree.map(lambda w, d: w - jnp.asarray(rate, w.dtype) * d, params, direction)
-        metrics = jax.tree.map(jnp.add, metrics, counts)
-        return _Progress(ClientState(params, model_state), opt_state, metrics)
-
-    return descend
-
-
 def _epoch(
-    descend: _Descent,
-    progress: _Progress,
+    descend: Callable[[Progress, Batch, PRNGKeyArray], Progress],
+    progress: Progress,
     data: ClientData,
     key: PRNGKeyArray,
     batch_size: int,
     tail: bool,
     loop: BatchLoop,
-) -> _Progress:
+) -> Progress:
     """One pass over the client's real examples in random order."""
     order_key, step_key = jax.random.split(key)
     batches, rest = split_order(shuffled(order_key, data.mask), batch_size, tail=tail)
     num_full, num_real = batches.shape[0], num_batches(data.mask, batch_size)
 
-    def descend_on(progress: _Progress, indices: Int[Array, "batch"], step: Int[Array, ""] | int) -> _Progress:
+    def descend_on(progress: Progress, indices: Int[Array, "batch"], step: Int[Array, ""] | int) -> Progress:
         batch = take_batch(data.examples, data.mask, indices)
         return descend(progress, batch, jax.random.fold_in(step_key, step))
 
-    def full_batch(step: Int[Array, ""], progress: _Progress) -> _Progress:
+    def full_batch(step: Int[Array, ""], progress: Progress) -> Progress:
         return descend_on(progress, batches[step], step)
 
     progress = loop(full_batch, progress, jnp.minimum(num_real, num_full), num_full)
@@ -175,19 +109,3 @@ def _epoch(
     return loop(
         lambda _, progress: descend_on(progress, rest, num_full), progress, jnp.maximum(num_real - num_full, 0), 1
     )
-
-
-def _zero_metrics(loss: LossFn, client: ClientState, data: ClientData, key: PRNGKeyArray, batch_size: int) -> Metrics:
-    """Zeros of the shapes that the loss reports."""
-    batch = take_batch(data.examples, data.mask, jnp.zeros(batch_size, jnp.int32))
-    _, (_, metrics) = jax.eval_shape(loss, *client, batch, key)
-    for name in ("batch_loss", "steps"):
-        reported(metrics, name, "local_training", "a loss changed by a Broadcast's objective")
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), metrics)
-
-
-def _diverged(progress: _Progress) -> Int[Array, ""]:
-    """1 if the loss of some batch, or a weight, is not finite."""
-    watched = (progress.client.params, progress.metrics["batch_loss"])
-    finite = jax.tree.map(lambda leaf: jnp.isfinite(leaf).all(), watched)
-    return 1 - jax.tree.reduce(jnp.logical_and, finite).astype(jnp.int32)
