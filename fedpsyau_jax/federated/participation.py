@@ -1,12 +1,13 @@
 """Who takes part in a round, and that a client which sits out keeps everything."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
-from fedpsyau_jax.federated.client_data import ClientData
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray, PyTree
@@ -87,7 +88,7 @@ def sitting_out(client_update: ClientUpdate, takes_part: Float[Array, ""]) -> Cl
     """
 
     def update(
-        client: ClientState, memory: Memory, broadcast: Broadcast, data: ClientData, key: PRNGKeyArray
+        client: ClientState, memory: Memory, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         masked = data._replace(mask=data.mask * takes_part.astype(data.mask.dtype))
         *new, metrics = client_update.update(client, memory, broadcast, masked, key)
