@@ -75,9 +75,7 @@ def descent(
         first_step: number of the round's first step.
         slope: what a gradient is.
     """
-    mu = broadcast.mu
-    pull = None if mu is None else lambda params, dtype: mu.astype(dtype) * regularizer(params, broadcast.anchor)
-    gradient_of = slope(loss, pull)
+    gradient_of = slope(loss, _pull(regularizer, broadcast))
 
     def descend(epoch: Int[Array, ""], progress: Progress, batch: Any, key: PRNGKeyArray) -> Progress:
         (params, model_state), opt_state, metrics = progress
@@ -92,6 +90,12 @@ def descent(
         return Progress(ClientState(params, model_state), opt_state, metrics)
 
     return descend
+
+
+def _pull(regularizer: Regularizer, broadcast: Broadcast) -> Pull | None:
+    if (mu := broadcast.mu) is None:
+        return None
+    return lambda params, dtype: mu.astype(dtype) * regularizer(params, broadcast.anchor)
 
 
 def reporting(loss: LossFn) -> LossFn:

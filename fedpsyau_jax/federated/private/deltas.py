@@ -36,7 +36,7 @@ def noised_delta(client_update: ClientUpdate, *, clip: float | Float[Array, ""],
     >>> update = noised_delta(ClientUpdate(lambda client: (), add), clip=2.0, share=0.0).update
     >>> data, broadcast = ClientData(jnp.int32(0), (), jnp.ones(1)), Broadcast((), None, jnp.int32(0))
     >>> client, _, _ = update(ClientState(jnp.array(1.0), ()), (), broadcast, data, jax.random.key(0))
-    >>> print(client.params.round(3))
+    >>> round(float(client.params), 3)
     3.0
     """
     in_range("the clip", clip, above=True)
