@@ -40,6 +40,8 @@ def check_federation(settings: FedSettings) -> None:
             raise ValueError(f"{option}={value}: sites run no code that the server names; choose one by its name")
     if settings.sweep:
         raise ValueError("--sweep: a federation trains one row; run experiments.fed for tables")
+    if settings.dp:
+        raise ValueError(f"--dp={settings.dp}: sites add no noise yet; run experiments.fed, which simulates it")
     if settings.select:
         raise ValueError("--select: sites keep the networks of the last round; leave it out")
     check_fed(settings)

@@ -8,6 +8,7 @@ from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.partitions import LABS, parse_partition
 from experiments.inputs.plugins import refuse_unknown
 from experiments.inputs.prior_names import check_priors
+from experiments.inputs.privacy import check_privacy
 from experiments.inputs.ranges import check_once, check_ranges
 from experiments.inputs.settings import (
     CLASSES,
@@ -20,7 +21,7 @@ from experiments.inputs.settings import (
     RecognitionSettings,
     RunSettings,
 )
-from experiments.inputs.sweep import points
+from experiments.inputs.sweep import SWEPT_OF_PRIVACY, points
 
 TRAIN_AU = {True: "--train-au", False: "--au=finetuned"}
 """The option that trains the AU detector, of a federation (True) or of a cross-validation."""
@@ -41,6 +42,8 @@ def check_fed(settings: FedSettings) -> None:
     _check_clients(settings)
     _check_phases(settings)
     _check_sweep(settings)
+    for _, point in points(settings):
+        check_privacy(point)
 
 
 def check_num_mu(settings: FedSettings, num_clients: int) -> None:
@@ -220,6 +223,10 @@ def _no_difference(option: str, settings: RunSettings) -> str:
             name in algorithms.depends_on(one) for one in settings.algorithms
         ):
             return f"none of --algorithms {' '.join(settings.algorithms)} depends on it"
+        if name in SWEPT_OF_PRIVACY and not settings.dp:
+            return "nothing is private without --dp"
+        if option == "sampling" and settings.dp == "client":
+            return "only subjects are sampled, so that it makes no difference to --dp=client"
         if option == "lab-shift" and settings.labs is None:
             return "there are no labs to differ (--labs=3 makes some)"
     if isinstance(settings, RecognitionSettings):

@@ -3,18 +3,22 @@
 from dataclasses import replace
 from typing import TypeVar
 
+from experiments.inputs.privacy import complete_privacy
 from experiments.inputs.settings import COMPOSITE, CrossValidationSettings, FedSettings, RecognitionSettings
 
 Settings = TypeVar("Settings", bound=CrossValidationSettings)
 
 
 def complete_fed(settings: FedSettings) -> FedSettings:
-    """With the number of clients, unless that is the number of subsets, which the data will tell.
+    """With the number of clients, unless that is the number of subsets, which the data will tell, and an epsilon.
+
+    Raises:
+      ValueError: ``--dp`` cannot be read.
 
     >>> complete_fed(FedSettings(database=("casme2", "samm"), client_by="database")).clients
     2
     """
-    return replace(settings, clients=settings.num_clients)
+    return complete_privacy(replace(settings, clients=settings.num_clients))
 
 
 def complete_cross_validation(settings: Settings) -> Settings:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from experiments.inputs.algorithm_numbers import AlgorithmNumbers
 from experiments.inputs.network_settings import AblatedNetworkSettings, NetworkSettings, PretrainingSettings, Variant
+from experiments.inputs.privacy import PrivacySettings
 from experiments.inputs.ranges import (
     AMOUNT,
     COUNT,
@@ -132,6 +133,9 @@ class FedSettings(RecognitionSettings):
       participation: Share of the clients that take part in a round, drawn at random; the others keep everything.
       statistics: Batch statistics stay with their client, or are averaged as the weights are (FedBN keeps them).
       numbers: Numbers of algorithms.
+      dp: Differential privacy of each subject or of each client as a whole, subject:EPSILON or client:EPSILON; or the
+        unit alone, with --privacy.noise or a sweep over epsilon (docs/privacy.md).
+      privacy: Numbers of differential privacy.
       rounds: Communication rounds.
       local_epochs: Passes of a client over its data in a round.
       warmup_epochs: Epochs of linear warm-up of the learning rate, within the first round.
@@ -154,6 +158,8 @@ class FedSettings(RecognitionSettings):
     participation: Annotated[float, POSITIVE_SHARE] = 1.0
     statistics: Literal["kept", "averaged"] = "kept"
     numbers: AlgorithmNumbers = field(default_factory=AlgorithmNumbers)
+    dp: str = ""
+    privacy: PrivacySettings = field(default_factory=PrivacySettings)
     rounds: Annotated[int, COUNT] = 4
     local_epochs: Annotated[int, COUNT] = 2
     batch: Annotated[int, COUNT] = 16

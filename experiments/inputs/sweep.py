@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from experiments.inputs.algorithm_numbers import AlgorithmNumbers
+from experiments.inputs.privacy import PrivacySettings
 from experiments.inputs.ranges import check_ranges
 from experiments.inputs.settings import AblateSettings, FedSettings, PretrainSettings, RunSettings
 from fedpsyau_jax.options import did_you_mean, one_of, unquoted
@@ -16,6 +17,7 @@ SWEPT = ("mu", "self_weight", "learning_rate", "weight_decay", "gamma", "head_sc
 SWEPT_SHIFTS = ("lab_shift",)
 SWEPT_SPLITS = ("classes", "clients")
 SWEPT_OF_ALGORITHMS = ("participation", *(field.name for field in fields(AlgorithmNumbers)))
+SWEPT_OF_PRIVACY = tuple(field.name for field in fields(PrivacySettings))
 SWEPT_SHAPES = (
     "batch",
     "rounds",
@@ -85,13 +87,13 @@ def data_points(settings: Settings) -> list[tuple[dict[str, str], Settings]]:
 def sweepable(settings: RunSettings) -> dict[str, tuple[str, ...]]:
     """The path of each field that a sweep can vary, by option: ``{"prior-ratio": ("network", "prior_ratio")}``."""
     data = (*SWEPT_SHIFTS, *SWEPT_SPLITS)
-    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *data, *SWEPT_SHAPES, *SWEPT_NETWORKS)
+    names: tuple[str, ...] = (*SWEPT, *SWEPT_OF_ALGORITHMS, *SWEPT_OF_PRIVACY, *data, *SWEPT_SHAPES, *SWEPT_NETWORKS)
     if isinstance(settings, AblateSettings):
         names = tuple(name for name in names if name != "variant")  # has an option of its own
     if isinstance(settings, PretrainSettings):
         nested: Sequence[str] = ("network", "pretraining")
     elif isinstance(settings, FedSettings):
-        nested = ("network", "numbers")
+        nested = ("network", "numbers", "privacy")
     else:
         nested = ("network",)
     paths: list[tuple[str, ...]] = [(name,) for name in get_type_hints(type(settings))]
