@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.pages.figures import PALETTE, titled_figure
-from experiments.pages.sweeps import label, ordered, scale_axis
+from experiments.pages.sweeps import all_finite, label, ordered, scale_axis
 from experiments.pages.tables import interval_columns, title
 from experiments.results.gains import OVER
 from experiments.results.sweeps import LAB_SHIFT, family_name, swept_settings
@@ -90,7 +90,7 @@ def _figure(lines: Sequence[PanelLine], *, synthetic: bool) -> Figure:
 
 def _panel(axes: Axes, part: pd.DataFrame, setting: str, colours: dict[str, str]) -> None:
     values = ordered(part[setting])
-    numeric = all(isinstance(value, (int, float)) for value in values)
+    numeric = all_finite(values)
     for over, line in part.groupby(OVER, sort=False):
         line = line.set_index(setting).loc[[value for value in values if value in set(line[setting])]]
         at = line.index.to_numpy(float) if numeric else np.array([values.index(value) for value in line.index])

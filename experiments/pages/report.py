@@ -21,6 +21,7 @@ from experiments.pages import (
     page,
     part_scores,
     personalisation,
+    privacy,
     sentences,
     sweeps,
     tables,
@@ -61,9 +62,11 @@ def show(folder: RunFolder, console: Console) -> None:
         heading = tables.title("Validation F1 of each action unit", synthetic=run.synthetic)
         tables.print_table(console, tables.au_sheet(run.summary, run.au_scores, run.intervals), heading)
     else:
-        console.print(tables.terminal_table(run.summary, run.intervals, run.part, synthetic=run.synthetic))
+        private = privacy.epsilons(run.privacy)
+        shown = (run.summary, run.intervals, run.part)
+        console.print(tables.terminal_table(*shown, synthetic=run.synthetic, epsilons=private))
         part_scores.show(run, console)
-    for sentence in [*verdicts(run), *clients.sentences(run.clients)]:
+    for sentence in [*verdicts(run), *clients.sentences(run.clients), *privacy.sentences(run.privacy)]:
         console.print(sentence, highlight=False, soft_wrap=True)
     console.print(f"Report: {folder.path / 'report.html'}", soft_wrap=True)
 
@@ -126,7 +129,9 @@ def render(run: FinishedRun, images: Mapping[str, bytes]) -> str:
         title=tables.title(f"FED-PsyAU: {run.config['experiment']}", synthetic=run.synthetic),
         run=run,
         settings=dict(page.flatten(run.settings)),
-        sheet=tables.summary_sheet(run.summary, run.intervals),
+        sheet=tables.summary_sheet(run.summary, run.intervals, privacy.epsilons(run.privacy)),
+        privacy_sentences=privacy.sentences(run.privacy),
+        privacy=privacy.sheet(run.privacy),
         verdicts=verdicts(run),
         client_sentences=clients.sentences(run.clients),
         clients=clients.sheet(run.clients),

@@ -57,7 +57,7 @@ def line_figure(sweep: pd.DataFrame, heading: str) -> Figure:
     figure = titled_figure(9, 4.4, heading)
     axes = figure.subplots()
     values = ordered(sweep[setting])
-    numeric = all(isinstance(value, (int, float)) for value in values)
+    numeric = all_finite(values)
     dependent = [(name, rows) for name, rows in families(sweep) if rows[setting].notna().all()]
     for colour, (name, rows) in coloured(dependent):
         line = rows.set_index(setting).loc[[value for value in values if value in set(rows[setting])]]
@@ -163,6 +163,15 @@ def ordered(values: "pd.Series[Any]") -> list[Any]:
     """Each value once: numbers by size, others in the order of the table."""
     unique = values.dropna().unique().tolist()
     return sorted(unique) if all(isinstance(value, (int, float)) for value in unique) else unique
+
+
+def all_finite(values: Sequence[Any]) -> bool:
+    """Whether values have places on an axis of numbers: ``epsilon=8,inf`` have not.
+
+    >>> all_finite([1, 2.5]), all_finite([8.0, float("inf")]), all_finite(["0.1,0.2"])
+    (True, False, False)
+    """
+    return all(isinstance(value, (int, float)) and np.isfinite(value) for value in values)
 
 
 def scale_axis(axes: Axes, values: Sequence[Any], numeric: bool) -> None:

@@ -14,6 +14,7 @@ from experiments.results.intervals import LEVEL
 from experiments.results.scores import METRICS
 
 UNDEFINED = "-"
+EPSILON = "ε"
 WIDEST_HEADING = 11
 NAMES = ("run", "algorithm", "difference", "score", "pair", "clips of", "class", "true / predicted")
 NAME_WIDTH = 8
@@ -31,7 +32,7 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         """``.512±.031``, or a single "-" where nothing is defined."""
-        return self.mean if self.mean == UNDEFINED else f"{self.mean}±{self.sd}"
+        return f"{self.mean}±{self.sd}" if self.sd and self.mean != UNDEFINED else self.mean
 
 
 class Row(NamedTuple):
@@ -89,12 +90,13 @@ def interval_text(low: float, high: float) -> str:
     return "" if np.isnan(low) or np.isnan(high) else f"[{number(low)}, {number(high)}]"
 
 
-def summary_sheet(summary: pd.DataFrame, intervals: pd.DataFrame) -> Sheet:
+def summary_sheet(summary: pd.DataFrame, intervals: pd.DataFrame, epsilons: Mapping[str, str] | None = None) -> Sheet:
     """The columns of a summary that are shown: every metric pooled, and UF1 of the other views.
 
     Args:
       summary: as summary.csv.
       intervals: as intervals.csv.
+      epsilons: of the rows that are private, by title; none if no row is.
     """
     headings = {metric: label for metric, label in METRICS.items() if summary[metric].notna().any()}
     headings |= {
@@ -108,10 +110,20 @@ def summary_sheet(summary: pd.DataFrame, intervals: pd.DataFrame) -> Sheet:
         Row(row["algorithm"], row["kind"], [_cell(row, column, texts) for column in headings])
         for _, row in summary.iterrows()
     ]
-    return Sheet(list(headings.values()), rows)
+    if not epsilons:
+        return Sheet(list(headings.values()), rows)
+    private = [row._replace(cells=[Cell(epsilons.get(row.name, UNDEFINED), ""), *row.cells]) for row in rows]
+    return Sheet([EPSILON, *headings.values()], private)
 
 
-def terminal_table(summary: pd.DataFrame, intervals: pd.DataFrame, part: str, *, synthetic: bool) -> Table:
+def terminal_table(
+    summary: pd.DataFrame,
+    intervals: pd.DataFrame,
+    part: str,
+    *,
+    synthetic: bool,
+    epsilons: Mapping[str, str] | None = None,
+) -> Table:
     """The summary for the terminal: scores with their intervals below them, baselines below a line.
 
     Args:
@@ -119,8 +131,9 @@ def terminal_table(summary: pd.DataFrame, intervals: pd.DataFrame, part: str, *,
       intervals: as intervals.csv.
       part: what scores are pooled over: "client" or "fold".
       synthetic: whether the data are.
+      epsilons: of the rows that are private, by title.
     """
-    sheet = summary_sheet(summary, intervals)
+    sheet = summary_sheet(summary, intervals, epsilons)
     repeats = int(summary["num_repeats"].max())
     spread = f"mean±sd over {repeats} repeats" if repeats > 1 else "one repeat"
     table = Table(

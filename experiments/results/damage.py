@@ -24,6 +24,10 @@ COLUMNS = {
     "class_scores": ("algorithm", "class", "f1", "recall", "f1_low", "f1_high", "recall_low", "recall_high"),
     "part_scores": ("algorithm", "kind", "part", "name", "num_test", "uf1", "uf1_sd"),
     "clients": ("repeat", "fold", "client", "num_examples", "label_total_variation", "size_gini", "feature_auc"),
+    "privacy": (
+        *("algorithm", "unit", "against", "epsilon", "epsilon_rdp", "delta", "noise", "clip", "sampling", "steps"),
+        *("covered", "not_covered"),
+    ),
     "au_scores": ("algorithm", "au", "f1", "f1_sd", "f1_low", "f1_high"),
 }
 """Columns that the tables of a run must have, whatever others they have."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.results import clients, parts, schema
+from experiments.results import clients, parts, privacy, schema
 from experiments.results.damage import MEND, check_columns, check_predictions, check_summary
 from experiments.results.measures import ACTION_UNITS, EMOTIONS, MEAN_AU_F1, Measure
 from experiments.results.scores import METRICS, au_names, class_names
@@ -38,6 +38,7 @@ class FinishedRun:
       part_scores: as part_scores.csv; None where no client, database or site has scores of its own.
       sweep: as sweep.csv; None where nothing was swept.
       clients: as clients.csv; None where there are no clients.
+      privacy: as privacy.csv; None where nothing is private.
       action_units: of a pretraining, as action_units.csv: in how many examples each action unit is labelled and shown;
         else None.
     """
@@ -60,6 +61,7 @@ class FinishedRun:
     part_scores: pd.DataFrame | None
     sweep: pd.DataFrame | None
     clients: pd.DataFrame | None
+    privacy: pd.DataFrame | None
     action_units: pd.DataFrame | None
 
     @property
@@ -172,6 +174,7 @@ def read(folder: RunFolder, label: str = "") -> FinishedRun:
     tables["part_scores"] = None if detection else _part_scores(folder, tables["predictions"], facts["data"])
     tables["action_units"] = folder.read_table("action_units.csv") if detection else None
     tables["clients"] = folder.read_table(clients.FILE) if folder.has(clients.FILE) else None
+    tables["privacy"] = folder.read_table(privacy.FILE) if folder.has(privacy.FILE) else None
     check_columns(folder, tables)
     tables["sweep"] = folder.read_table("sweep.csv") if swept_settings(tables["rows"]) else None
     run = FinishedRun(label=label or folder.path.name, folder=folder, **facts, **tables)

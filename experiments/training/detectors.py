@@ -52,11 +52,15 @@ class DetectorSource:
       clients: function from networks, each with one prior, to their detectors; it calls ``meanwhile`` once, as soon as
         only training is left to do.
       ready: the detector of a network if it need not be trained, else None.
+      num_pretrained: number of all subjects that the detectors were trained on.
+      databases: of these subjects.
     """
 
     subjects: Sequence[str]
     clients: Callable[[Sequence[NetworkSettings], Meanwhile], Clients]
     ready: Callable[[NetworkSettings], ClientState | None] = lambda network: None
+    num_pretrained: int = 0
+    databases: tuple[str, ...] = ()
 
 
 def detector_source(
@@ -89,6 +93,8 @@ def detector_source(
             au_init.subjects_of(databases),
             lambda networks, meanwhile: {network: weights[network.prior[0]] for network in networks},
             lambda network: weights[network.prior[0]],
+            len(au_init.subjects),
+            tuple(dict.fromkeys(name.partition("/")[0] for name in au_init.subjects)),
         )
     dataset = load_pretraining_dataset(data_dir, stages, only_read=only_read)
 
@@ -98,7 +104,7 @@ def detector_source(
     ready = partial(stored_detector, settings=settings, dataset=dataset, data_dir=data_dir)
     subjects = np.unique(dataset.subject)
     seen = subjects if len(databases) == 1 else prefixed(dataset.database, subjects)
-    return DetectorSource(seen.tolist(), pretrained, ready)
+    return DetectorSource(seen.tolist(), pretrained, ready, len(subjects), (dataset.name,))
 
 
 def pretrained_detectors(

@@ -13,8 +13,9 @@ from experiments.inputs.settings import AUModule
 from experiments.training.store import CHUNK
 from experiments.training.task import Numbers
 from fedpsyau_jax.federated import ClientData, Strategy, stacked
+from fedpsyau_jax.federated.private import BySubject
 from fedpsyau_jax.priors import Priors
-from fedpsyau_jax.splits import Split, pad_indices
+from fedpsyau_jax.splits import NOBODY, Split, pad_indices
 from fedpsyau_jax.types import Array, Batch, Int, Key
 
 TRAINING = 1
@@ -37,6 +38,8 @@ class Recipe:
       slow_modules: whether the modules of ``task.SLOW_MODULES`` have lower learning rates.
       scored: which examples are scored after each round; "" for none.
       select: test the round with the best validation UF1, instead of the last.
+      private: the unit that noise hides, if any.
+      sampling: probability of each subject to be in a step, where subjects are hidden.
     """
 
     rounds: int
@@ -49,6 +52,13 @@ class Recipe:
     slow_modules: bool = False
     scored: Literal["validation", "test", ""] = ""
     select: bool = False
+    private: Literal["subject", "client", ""] = ""
+    sampling: float = 1.0
+
+    @property
+    def steps_an_epoch(self) -> int:
+        """Steps in which each subject is drawn once on average, where subjects are hidden."""
+        return max(round(1 / self.sampling), 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +77,7 @@ class Training:
       priors: its prior, computed for this split.
       prior_rows: examples whose annotations the prior may depend on.
       data: index of its data among those of the run.
+      people: [clients][subjects] rows of the store to train on, where subjects are hidden; else None.
     """
 
     row: str
@@ -80,6 +91,7 @@ class Training:
     priors: Priors
     prior_rows: Int[np.ndarray, "rows"]
     data: int = 0
+    people: tuple[tuple[Int[np.ndarray, "clips"], ...], ...] | None = None
 
 
 class DetectorView(NamedTuple):
@@ -150,7 +162,7 @@ class Arrays(NamedTuple):
 
     key: Key[Array, "trainings"]
     strategy: Strategy
-    train: ClientData
+    train: ClientData | BySubject
     scored: Batch
     test: Batch
     numbers: Numbers
@@ -200,14 +212,15 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
     chosen = [group.rows_of(place)[0] for place in filled]
     keys = jnp.stack([training_key(seed, one.repeat, one.stream) for one in chosen])
     ids = jnp.tile(jnp.arange(group.num_clients, dtype=jnp.int32), (size, 1))
-    rows, mask = _train_rows(group, chosen, shown)
+    rows, mask = _people(group, chosen) if group.recipe.private == "subject" else _train_rows(group, chosen, shown)
     mask[len(places) :] = 0
+    train = ids, jnp.asarray(rows), jnp.asarray(mask)
     together = stacked([_strategy_of(group.rows_of(place)) for place in range(group.num_trained)])
     scored = group.recipe.scored
     return Arrays(
         keys,
         jax.tree.map(lambda leaf: leaf[np.array(filled)], together),
-        ClientData(ids, jnp.asarray(rows), jnp.asarray(mask)),
+        BySubject(*train) if group.recipe.private == "subject" else ClientData(*train),
         _held_out(group, chosen, scored) if scored else _no_examples(size, group.num_clients),
         _held_out(group, chosen, "test"),
         jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *[t.numbers for t in chosen]),
@@ -260,6 +273,16 @@ def _train_rows(
     }
     longest = max(len(client) for clients in rows.values() for client in clients)
     return pad_indices([rows[id(one.split)] for one in chosen], longest)
+
+
+def _people(group: Group, chosen: Sequence[Training]) -> tuple[np.ndarray, np.ndarray]:
+    """[trainings, clients, subjects, clips] rows to train on, and a mask, padded to the largest of the group."""
+    everybody = [subjects for one in group.trainings for subjects in one.people or ()]
+    most, longest = max(map(len, everybody)), max(len(clips) for subjects in everybody for clips in subjects)
+    by_client = [[[*subjects, *[NOBODY] * (most - len(subjects))] for subjects in one.people or ()] for one in chosen]
+    stacked_clients = [pad_indices(clients, longest) for clients in by_client]
+    rows, mask = (np.stack(leaves) for leaves in zip(*stacked_clients, strict=True))
+    return rows, mask
 
 
 def _held_out(group: Group, chosen: Sequence[Training], part: str) -> Batch:

@@ -21,12 +21,14 @@ from experiments.inputs.shifts import shifted
 from experiments.inputs.splits import client_names, splits_of
 from experiments.inputs.sweep import data_points
 from experiments.results import schema
+from experiments.results.privacy import FILE
 from experiments.run.facts import write_facts
 from experiments.run.folder import RunFolder
 from experiments.run.progress import Stages
 from experiments.training.data import RunData, once
 from experiments.training.detectors import DetectorSource, detector_source
 from experiments.training.plan import Group, Training
+from experiments.training.privacy import detector_in_words, privacy_table
 from experiments.training.rows import Table, joined_tables, table_of
 from experiments.training.store import Rows, rows_of, with_rotated_copies
 from fedpsyau_jax.splits import NOBODY, Origins, Split, refuse_leaks
@@ -163,7 +165,23 @@ def record_inputs(folder: RunFolder, prepared: Prepared, extra: dict[str, pd.Dat
         "scored": prepared.table.groups[0].recipe.scored,
     }
     tables = {"rows.csv": rows_table(prepared.table), "splits.csv": splits_table(prepared)}
+    if isinstance(prepared.settings, FedSettings) and prepared.settings.dp:
+        tables[FILE] = _privacy(prepared)
     write_facts(folder, facts, tables | (extra or {}))
+
+
+def _privacy(prepared: Prepared) -> pd.DataFrame:
+    """Content of privacy.csv."""
+    source, rows = prepared.source, {row.title: row for row in prepared.table.rows}
+    inside = {str(name) for data in prepared.data for name in data.corpus.subject} & set(source.subjects)
+    detector = detector_in_words(source.num_pretrained, source.databases, len(inside))
+    trainings = (
+        (row.settings, row.name, one)
+        for one in prepared.table.trainings
+        for row in [rows[one.row]]
+        if isinstance(row.settings, FedSettings)
+    )
+    return privacy_table(trainings, detector)
 
 
 def facts_of(dataset: Dataset) -> dict[str, Any]:

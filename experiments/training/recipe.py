@@ -26,6 +26,8 @@ def recipe_of(settings: RunSettings) -> Recipe:
             proximal=settings.proximal,
             scored=scored or "test",
             select=settings.select,
+            private=settings.dp,  # type: ignore[arg-type]
+            sampling=settings.privacy.sampling if settings.dp == "subject" else 1.0,
         )
     assert isinstance(settings, CrossValidationSettings)
     slow = settings.slow_modules and settings.au != "frozen"

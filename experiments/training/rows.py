@@ -23,6 +23,7 @@ from experiments.inputs.settings import (
 from experiments.inputs.shifts import splits_of_row
 from experiments.inputs.sweep import points
 from experiments.training.plan import Group, Training, group, rows_to_train_on
+from experiments.training.privacy import private_numbers, rows_by_subject
 from experiments.training.recipe import numbers_of, recipe_of
 from fedpsyau_jax.federated import Strategy, local_only, structure
 from fedpsyau_jax.models.fedpsyau import VARIANTS
@@ -211,6 +212,8 @@ def _trainings(
             row_split = pooled(split) if row.name == CENTRALISED else split
             priors = fitted(prior, split.train)
             strategy = _strategy(row, row_split, shown)
+            subjects = np.asarray(fitted.annotations.subject)
+            people = rows_by_subject(row_split, subjects, shown) if recipe_of(settings).private == "subject" else None
             trainings.append(
                 Training(
                     row=row.title,
@@ -219,10 +222,11 @@ def _trainings(
                     stream=0 if isinstance(settings, FedSettings) else number,
                     split=row_split,
                     strategy=strategy,
-                    numbers=numbers,
+                    numbers=private_numbers(row.name, settings, strategy, numbers),
                     network=settings.network,
                     priors=priors,
                     prior_rows=split.train,
+                    people=people,
                 )
             )
     if len({structure(one.strategy) for one in trainings}) > 1:

@@ -8,7 +8,8 @@ from experiments.inputs.detectors import detector_like
 from experiments.training.plan import Arrays, Group, arrays
 from experiments.training.program import context_of
 from experiments.training.store import Rows, Store, features_like, stack_priors
-from experiments.training.task import SLOW_MODULES, Task, detection_task, frozen_task, whole_task
+from experiments.training.task import SLOW_MODULES, Task, as_it_is, detection_task, frozen_task, whole_task
+from fedpsyau_jax.federated.private import frozen_statistics
 from fedpsyau_jax.types import Int, PyTree
 
 
@@ -36,6 +37,7 @@ def task_of(group: Group, num_classes: int, store: Store) -> Task:
     like = jax.eval_shape(lambda store, training: context_of(store, training, jnp.int32(0)), store, first)
     if group.au == "detection":
         return detection_task(group.network, like)
+    adapt = frozen_statistics if group.recipe.private else as_it_is
     if group.au == "frozen":
-        return frozen_task(num_classes, like)
-    return whole_task(group.network, num_classes, like, SLOW_MODULES if group.recipe.slow_modules else {})
+        return frozen_task(num_classes, like, adapt)
+    return whole_task(group.network, num_classes, like, SLOW_MODULES if group.recipe.slow_modules else {}, adapt)

@@ -25,13 +25,18 @@ SLOW_MODULES: Mapping[str, float] = {"spatial": 0.01, "upper": 0.1, "lower": 0.1
 
 
 class Numbers(NamedTuple):
-    """The hyperparameters of a training that are an axis of the program. ``ratio``: the prior ratio of each round."""
+    """The hyperparameters of a training that are an axis of the program.
+
+    ``ratio``: the prior ratio of each round; ``clip``, ``noise``: of private trainings, else None.
+    """
 
     learning_rate: Float[Array, "*trainings"]
     weight_decay: Float[Array, "*trainings"]
     gamma: Float[Array, "*trainings"]
     head_scale: Float[Array, "*trainings"]
     ratio: Float[Array, "*trainings rounds"]
+    clip: Float[Array, "*trainings"] | None = None
+    noise: Float[Array, "*trainings"] | None = None
 
 
 class Context(NamedTuple):
@@ -69,9 +74,14 @@ class Task(NamedTuple):
     representation: Callable[[Context], Representation] | None = None
 
 
-def frozen_task(num_classes: int, like: Context) -> Task:
-    """Classify emotions over the AU features of a frozen detector: only DSI is trained and exchanged."""
-    model = emotion_classifier(num_classes)
+def as_it_is(model: Model) -> Model:
+    """The same network (the default for ``adapt``)."""
+    return model
+
+
+def frozen_task(num_classes: int, like: Context, adapt: Callable[[Model], Model] = as_it_is) -> Task:
+    """Classify emotions over the AU features of a frozen detector: only DSI, adapted, is trained and exchanged."""
+    model = adapt(emotion_classifier(num_classes))
 
     def gather(context: Context, batch: Batch) -> Batch:
         examples, _ = look_up(context.store, batch)
@@ -89,12 +99,18 @@ def frozen_task(num_classes: int, like: Context) -> Task:
     return _packed(init, lambda _: classification_loss(model), predict, gather, like, {}, lambda _: model)
 
 
-def whole_task(choices: NetworkSettings, num_classes: int, like: Context, rates: Mapping[str, float]) -> Task:
-    """Train the whole network, starting from the detectors of the store or, without any, from random weights."""
+def whole_task(
+    choices: NetworkSettings,
+    num_classes: int,
+    like: Context,
+    rates: Mapping[str, float],
+    adapt: Callable[[Model], Model] = as_it_is,
+) -> Task:
+    """Train the whole network, adapted, from the detectors of the store or, without any, from random weights."""
     architecture = choices.architecture()
 
     def model(context: Context) -> Model:
-        return network(num_classes, architecture, context.priors, context.ratio)
+        return adapt(network(num_classes, architecture, context.priors, context.ratio))
 
     def init(key: PRNGKeyArray, context: Context) -> ClientState:
         fresh = model(context).init(key, first_example_batch(context.store.examples))

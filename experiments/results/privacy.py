@@ -1,0 +1,25 @@
+"""privacy.csv: the guarantee of each row against each observer, as read from a run folder."""
+
+import pandas as pd
+
+FILE = "privacy.csv"
+LARGE = 10.0
+"""An epsilon above it means little (Ponomareva et al., How to DP-fy ML, JAIR 2023: reasonable up to about 10)."""
+OF_TABLE = "another site"
+"""The observer whose epsilon stands in tables of scores: the rest of the federation."""
+
+
+def epsilon_of_rows(privacy: pd.DataFrame | None) -> dict[str, float]:
+    """Epsilon of each row against another site, by its title; empty where nothing is private.
+
+    Args:
+        privacy: as privacy.csv; None where nothing is private.
+
+    >>> table = pd.DataFrame({"algorithm": ["FedAvg"], "against": ["another site"], "epsilon": [8.0]})
+    >>> epsilon_of_rows(table), epsilon_of_rows(None)
+    ({'FedAvg': 8.0}, {})
+    """
+    if privacy is None:
+        return {}
+    own = privacy[privacy["against"] == OF_TABLE]
+    return dict(zip(own["algorithm"], own["epsilon"].astype(float), strict=True))
