@@ -38,10 +38,11 @@ def sentences(privacy: pd.DataFrame | None) -> list[str]:
     if privacy is None:
         return []
     first = privacy.iloc[0]
+    left_out = dict.fromkeys(part for text in privacy["not_covered"] for part in str(text).split("; "))
     found = [
         f"ε at δ = {first['delta']:g} protects {first['covered']}, {_against(privacy)}. Repeats, rows and other runs "
         "on the same people add up, and so does what was chosen by their scores.",
-        f"Not protected: {'; '.join(dict.fromkeys(privacy['not_covered']))}.",
+        f"Not protected: {'; '.join(left_out)}.",
     ]
     return [*found, *_too_large(privacy)]
 
@@ -50,7 +51,7 @@ def sheet(privacy: pd.DataFrame | None) -> pd.DataFrame | None:
     """The table as text: each row against each observer."""
     if privacy is None:
         return None
-    text = privacy.drop(columns=["covered", "not_covered"])
+    text = privacy.drop(columns=["covered", "not_covered"]).rename(columns={"tested_model": "tested model"})
     for column in ("epsilon", "epsilon_rdp"):
         text[column] = [text_of(float(value)) for value in text[column]]
     text["noise"] = [f"{value:.3g}" for value in text["noise"]]
@@ -78,10 +79,10 @@ def _too_large(privacy: pd.DataFrame) -> Sequence[str]:
     large = [row for row, value in own.items() if LARGE < value < float("inf")]
     said = []
     if bare:
-        said.append(f"No noise, so no guarantee at all: {', '.join(bare)}.")
+        said.append(f"No noise, so no guarantee at all: {'; '.join(bare)}.")
     if large:
         said.append(
             f"An ε above {LARGE:g} is too large to mean anything by itself: it lets the odds that somebody took part "
-            f"grow by a factor of e^{LARGE:g} (22,000) and more. So it is in {', '.join(large)}."
+            f"grow by a factor of e^{LARGE:g} (22,000) and more. So it is in {'; '.join(large)}."
         )
     return said

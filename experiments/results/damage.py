@@ -26,7 +26,7 @@ COLUMNS = {
     "clients": ("repeat", "fold", "client", "num_examples", "label_total_variation", "size_gini", "feature_auc"),
     "privacy": (
         *("algorithm", "unit", "against", "epsilon", "epsilon_rdp", "delta", "noise", "clip", "sampling", "steps"),
-        *("covered", "not_covered"),
+        *("covered", "not_covered", "tested_model"),
     ),
     "au_scores": ("algorithm", "au", "f1", "f1_sd", "f1_low", "f1_high"),
 }

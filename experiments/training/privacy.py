@@ -10,6 +10,7 @@ import pandas as pd
 
 from experiments.inputs.privacy import refuse_functions
 from experiments.inputs.settings import FedSettings, RunSettings
+from experiments.results.privacy import COVERED, NOT_COVERED
 from experiments.training.plan import Training, rows_to_train_on
 from experiments.training.recipe import recipe_of
 from experiments.training.task import Numbers
@@ -103,27 +104,28 @@ def privacy_table(trainings: Iterable[tuple[FedSettings, str, Training]], detect
     Returns:
       algorithm; unit ("subject" or "client"); against (the observer); epsilon, and epsilon_rdp by another accountant;
       delta; noise (multiplier that hides a unit from this observer), clip, sampling, steps; covered and not_covered, in
-      words.
+      words; tested_model ("covered", or "not covered" if it is a personal one that only its client has).
     """
-    weakest: dict[tuple[str, str], tuple[Mechanism, FedSettings, str]] = {}
+    weakest: dict[tuple[str, str], tuple[Mechanism, FedSettings, bool]] = {}
     for settings, name, one in trainings:
         noise = float(one.numbers.noise) if one.numbers.noise is not None else 0.0
         for observer, mechanism in mechanisms(settings, noise, one.strategy).items():
             key = one.row, observer
             if key not in weakest or mechanism.noise < weakest[key][0].noise:
-                weakest[key] = mechanism, settings, name
+                weakest[key] = mechanism, settings, name in KEPT_MODELS and int(one.strategy.tested or 0) == 1
     return pd.DataFrame(
         [
-            {"algorithm": row, "unit": settings.dp, "against": observer} | _line(settings, name, mechanism, detector)
-            for (row, observer), (mechanism, settings, name) in weakest.items()
+            {"algorithm": row, "unit": settings.dp, "against": observer}
+            | _line(settings, mechanism, detector, kept=kept)
+            for (row, observer), (mechanism, settings, kept) in weakest.items()
         ]
     )
 
 
-def _line(settings: FedSettings, name: str, mechanism: Mechanism, detector: str) -> dict[str, object]:
+def _line(settings: FedSettings, mechanism: Mechanism, detector: str, *, kept: bool) -> dict[str, object]:
     delta = settings.privacy.delta
     unit = "subject, with all clips" if settings.dp == "subject" else "client, with all subjects"
-    kept = "; the personal models, which stay with their client" if name in KEPT_MODELS else ""
+    personal = "; the personal models of such rows, which stay with their client" if kept else ""
     return {
         "epsilon": epsilon(*mechanism, delta),
         "epsilon_rdp": epsilon(*mechanism, delta, "RDP"),
@@ -133,7 +135,8 @@ def _line(settings: FedSettings, name: str, mechanism: Mechanism, detector: str)
         "sampling": mechanism.sampling,
         "steps": mechanism.steps,
         "covered": f"each {unit}, in the weights that clients send in one training of one repeat",
-        "not_covered": f"{detector}; numbers of subjects and clips; scores and losses in this folder{kept}",
+        "not_covered": f"{detector}; numbers of subjects and clips; scores and losses in this folder{personal}",
+        "tested_model": NOT_COVERED if kept else COVERED,
     }
 
 

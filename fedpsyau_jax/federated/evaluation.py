@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
-from fedpsyau_jax.federated.client_data import ClientData
+from fedpsyau_jax.federated.client_data import Identified
 from fedpsyau_jax.types import Batch, ClientState, Int, Metrics, PRNGKeyArray, PyTree
 
 __all__ = ["TrainTest", "evaluated", "in_chunks", "of_tested_models"]
@@ -16,13 +16,14 @@ class TrainTest(NamedTuple):
     """A client's training data and its test examples; ``id`` is that of the training data.
 
     >>> import jax.numpy as jnp
+    >>> from fedpsyau_jax.federated import ClientData
     >>> train = ClientData(jnp.int32(3), jnp.zeros((10, 2)), jnp.ones(10))
     >>> TrainTest(train.id, train, test=Batch(jnp.zeros((4, 2)), jnp.ones(4))).test.examples.shape
     (4, 2)
     """
 
     id: Int[jax.Array, "*clients"]
-    train: ClientData
+    train: Identified
     test: Batch
 
 
@@ -46,6 +47,7 @@ def evaluated(
     >>> import jax.numpy as jnp
     >>> idle = ClientUpdate(lambda client: (), lambda client, memory, broadcast, data, key: (client, memory, {}))
     >>> update = evaluated(idle, lambda client, test: test.mask.sum()).update
+    >>> from fedpsyau_jax.federated import ClientData
     >>> train, test = ClientData(jnp.int32(0), (), jnp.ones(10)), Batch((), jnp.ones(4))
     >>> broadcast = Broadcast((), jnp.array(0.0), jnp.int32(0))
     >>> update(ClientState((), ()), (), broadcast, TrainTest(train.id, train, test), jax.random.key(0))[2]
