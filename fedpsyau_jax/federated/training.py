@@ -103,7 +103,8 @@ def _epoch(
     def full_batch(step: Int[Array, ""], progress: Progress) -> Progress:
         return descend_on(progress, batches[step], step)
 
-    progress = loop(full_batch, progress, jnp.minimum(num_real, num_full), num_full)
+    if num_full:
+        progress = loop(full_batch, progress, jnp.minimum(num_real, num_full), num_full)
     if not rest.size:
         return progress
     return loop(
