@@ -1,1 +1,1 @@
-"""Measurements of speed: ``python -m benchmarks.federated_round`` and ``python -m benchmarks.conv``."""
+"""Measurements of speed: ``python -m benchmarks`` for all in one table; each module is a command of its own, too."""

@@ -20,11 +20,19 @@ def seconds(work: Callable[[], Any]) -> float:
     return perf_counter() - start
 
 
-def interleaved(alternatives: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, np.ndarray]:
-    """Seconds of each alternative, [repeats], taken in turns after one call each that does not count."""
+def interleaved(
+    alternatives: Mapping[str, Callable[[], Any]], repeats: int, budget: float = float("inf")
+) -> dict[str, np.ndarray]:
+    """Seconds of each alternative, [turns], taken in turns after one call each that does not count.
+
+    There are ``repeats`` turns; no further one starts once ``budget`` seconds are spent, the first calls included.
+    """
+    end = perf_counter() + budget
     for work in alternatives.values():
         seconds(work)
-    turns = [{name: seconds(work) for name, work in alternatives.items()} for _ in range(repeats)]
+    turns: list[dict[str, float]] = []
+    while len(turns) < repeats and (not turns or perf_counter() < end):
+        turns.append({name: seconds(work) for name, work in alternatives.items()})
     return {name: np.array([turn[name] for turn in turns]) for name in alternatives}
 
 

@@ -23,7 +23,7 @@ RATES = {
 def dot_operations(jaxpr: Any, batches: int) -> float:
     """Multiplications and additions of all matrix products of a program; a loop of unknown length counts ``batches``.
 
-    Zeros count that convolutions written as matrix products multiply by.
+    XLA's own convolutions count too. Zeros count that convolutions written as matrix products multiply by.
     """
     total = 0.0
     for equation in jaxpr.eqns:
@@ -31,9 +31,17 @@ def dot_operations(jaxpr: Any, batches: int) -> float:
             (contracted, _), _ = equation.params["dimension_numbers"]
             left = equation.invars[0].aval.shape
             total += 2 * prod(equation.outvars[0].aval.shape) * prod(left[axis] for axis in contracted)
+        if equation.primitive.name == "conv_general_dilated":
+            total += 2 * prod(equation.outvars[0].aval.shape) * _kernel_size(equation)
         times = {"scan": equation.params.get("length"), "while": batches}.get(equation.primitive.name, 1)
         total += times * sum(dot_operations(inner, batches) for inner in _inner(equation.params))
     return total
+
+
+def _kernel_size(equation: Any) -> int:
+    """Numbers of a convolution's kernel that meet in one number of its output."""
+    kernel = equation.invars[1].aval.shape
+    return prod(kernel) // kernel[equation.params["dimension_numbers"].rhs_spec[0]]
 
 
 def _inner(params: dict[str, Any]) -> Iterator[Any]:

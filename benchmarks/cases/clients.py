@@ -1,0 +1,72 @@
+"""From 5 to 5,000 clients with a small convolutional network: what a client's example costs, and memory."""
+
+from collections.abc import Callable, Iterator
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import jax
+
+from benchmarks.cases import Plan
+from benchmarks.digits import EPOCHS, Network, clients_of, digits, federation, network, operations
+from benchmarks.floors import planned_bytes, rates
+from benchmarks.records import Record, compared
+from benchmarks.timing import interleaved
+from fedpsyau_jax.federated import ClientData, FederatedAlgorithm
+from fedpsyau_jax.types import ClientState
+
+UNIT = "us an example and epoch"
+AT_LEAST = 500
+"""Clients that are trained in one timed piece of work."""
+
+
+class Compiled(NamedTuple):
+    """``call``: does so many ``rounds``, from where the last call ended; seconds to compile; the program."""
+
+    call: Callable[[], Any]
+    rounds: int
+    compiling: float
+    program: Any
+
+
+def clients(plan: Plan) -> Iterator[Record]:
+    """All in one program of one step after another, as on a CPU."""
+    sizes, own = plan.sizes, network("cnn")
+    found = {count: _compiled(own, count, sizes.client_images) for count in sizes.many_clients}
+    times = interleaved({str(count): one.call for count, one in found.items()}, plan.turns, plan.budget)
+    records = []
+    for count, one in found.items():
+        examples = count * sizes.client_images
+        moved, needed = planned_bytes(one.program)
+        scale = 1e6 / (examples * EPOCHS)
+        taken = times[str(count)] / one.rounds * scale
+        records.append(
+            Record(
+                *(f"{count:,} clients x {sizes.client_images} images", UNIT, tuple(taken.tolist())),
+                compile_seconds=one.compiling,
+                megabytes=needed / 1e6,
+                floor=rates(sizes).floor(operations(own, examples), moved) * scale,
+            )
+        )
+    yield from compared(records)
+
+
+def _compiled(own: Network, count: int, images: int) -> Compiled:
+    data = clients_of(digits(count, images))
+    rounds = max(1, AT_LEAST // count)
+
+    def algorithm(data: ClientData) -> FederatedAlgorithm:
+        return federation(own, data)
+
+    state = jax.jit(lambda data: algorithm(data).init(ClientState(own.weights, ())))(data)
+    step = jax.jit(lambda state, data, key: algorithm(data).step(state, data, key), donate_argnums=0)
+    start = perf_counter()
+    program = step.lower(state, data, jax.random.key(0)).compile()
+    compiling = perf_counter() - start
+
+    def call() -> Any:
+        nonlocal state
+        for _ in range(rounds):
+            state, metrics = program(state, data, jax.random.key(0))
+        return state, metrics
+
+    return Compiled(call, rounds, compiling, program)

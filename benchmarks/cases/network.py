@@ -1,0 +1,127 @@
+"""Rounds of the network as the package trains it: one, and many of them in one program."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import jax
+
+from benchmarks.accelerator.operations import dot_operations
+from benchmarks.accelerator.problem import Sizes as AcceleratorSizes
+from benchmarks.accelerator.rounds import Case, arithmetic, convolving, functions
+from benchmarks.accelerator.workbench import Program, Workbench
+from benchmarks.cases import Plan
+from benchmarks.children import Child, torch_python
+from benchmarks.floors import planned_bytes, rates
+from benchmarks.records import Record, compared
+from benchmarks.timing import interleaved
+from experiments.training.compiler import long_run_options
+
+ON_A_CPU: dict[str, Any] = {"over_runs": "sequential", "over_clients": "sequential"}
+KINDS = ("frozen", "end to end")
+TORCH = "PyTorch, a loop"
+
+
+def rounds(plan: Plan) -> Iterator[Record]:
+    """Over a frozen AU detector, where the classifier trains, and end to end; beside them a loop in PyTorch."""
+    bench = _bench(plan)
+    python = torch_python(plan.peers)
+    for trained in KINDS:
+        case = bench.case(trained=trained, **ON_A_CPU)
+        one_client = bench.case(trained=trained, clients=1, **ON_A_CPU)
+        program, alone = bench.program(case), bench.program(one_client)
+        works = {trained: program.round, "the program of a client, called for each": alone.rounds(case.clients)}
+        times = interleaved(works, plan.turns, plan.budget)
+        records = [_record(plan, program, trained, times[trained])]
+        records.append(Record(*_named(list(works)[1], times), compile_seconds=_compiling(alone)))
+        yield from compared(records)
+        yield from _beside_torch(plan, program, trained, python)
+
+
+def _beside_torch(plan: Plan, program: Program, trained: str, python: Any) -> Iterator[Record]:
+    """The same network written plainly in PyTorch, in turns with ours."""
+    if python is None:
+        yield Record(TORCH, "", note="PyTorch is not installed: pip install torch, or --peer-python torch=PYTHON")
+        return
+    case = program.case
+    told = [trained, *map(str, (case.clients, case.examples, case.batch))]
+    with Child(python, "torch_network.py", *told) as child:
+        works = {trained: program.round, TORCH: child.ask}
+        times = interleaved(works, plan.turns, plan.budget)
+        answer = child.ask()
+    ours = analytic(case)
+    note = f"{answer['operations'] / ours:.2f} times our operations, counted by PyTorch ({answer['packages']['torch']})"
+    first = _record(plan, program, trained, times[trained])
+    torch = Record(f"{trained}: {TORCH}", "s a round", tuple(times[TORCH].tolist()), note=note)
+    yield compared([first, torch._replace(megabytes=answer["megabytes"], floor=first.floor)])[1]
+
+
+def rows(plan: Plan) -> Iterator[Record]:
+    """FedAvg, local, FedProx, P-FedProx and more of them; seconds of one row."""
+    return _many(plan, "rows")
+
+
+def repeats(plan: Plan) -> Iterator[Record]:
+    """Repeats of one row; seconds of one repeat."""
+    return _many(plan, "repeats")
+
+
+def folds(plan: Plan) -> Iterator[Record]:
+    """Each fold is a client of its own; seconds of one fold."""
+    sizes = plan.sizes
+    one = {"clients": 1, "examples": sizes.fold_examples}
+    return _counted(plan, "folds", {count: one | {"repeats": count} for count in sizes.folds})
+
+
+def _many(plan: Plan, axis: str) -> Iterator[Record]:
+    return _counted(plan, axis, {count: {axis: count} for count in plan.sizes.runs})
+
+
+def _counted(plan: Plan, axis: str, changes: dict[int, dict[str, Any]]) -> Iterator[Record]:
+    """So many in one program, in turns; seconds of one of them."""
+    bench = _bench(plan)
+    programs = {count: bench.program(bench.case(**changed, **ON_A_CPU)) for count, changed in changes.items()}
+    works = {str(count): program.round for count, program in programs.items()}
+    times = interleaved(works, plan.turns, plan.budget)
+    records = [
+        _record(plan, program, f"{count} {axis}", times[str(count)], count, f"s a round of one of the {axis}")
+        for count, program in programs.items()
+    ]
+    yield from compared(records)
+
+
+def _bench(plan: Plan) -> Workbench:
+    sizes = plan.sizes
+    shape = {"clients": sizes.clients, "examples": sizes.examples, "batch": sizes.batch, "test": 0}
+    bench = Workbench(AcceleratorSizes(**shape, matrix=sizes.matrix, copied=sizes.copied), float("inf"))
+    bench.options = dict(long_run_options())
+    return bench
+
+
+def _record(plan: Plan, program: Program, what: str, seconds: Any, count: int = 1, unit: str = "s a round") -> Record:
+    moved, needed = planned_bytes(program.compiled)
+    floor = rates(plan.sizes).floor(analytic(program.case), moved) / count
+    return Record(
+        *(what, unit, tuple((seconds / count).tolist())),
+        compile_seconds=_compiling(program),
+        megabytes=needed / 1e6,
+        floor=floor,
+    )
+
+
+def _named(name: str, times: Any) -> tuple[str, str, tuple[float, ...]]:
+    return name, "s a round", tuple(times[name].tolist())
+
+
+def _compiling(program: Program) -> float:
+    return program.tracing + program.compiling
+
+
+def analytic(case: Case) -> float:
+    """Operations of all products and convolutions of a round, without the zeros that our convolutions multiply by."""
+    ideal = replace(case, lowering="xla", **ON_A_CPU)
+    with arithmetic(ideal), convolving(ideal):
+        pure = functions(ideal)
+        state = jax.eval_shape(pure.init, *pure.inputs)
+        jaxpr = jax.make_jaxpr(pure.step)(state, *pure.inputs)
+    return dot_operations(jaxpr.jaxpr, case.steps)
