@@ -8,13 +8,9 @@ must be read and written, whichever takes longer. Peers are other libraries in e
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
-from multiprocessing import get_context
 from pathlib import Path
-from time import perf_counter
 from typing import Annotated, Any, Literal
 
 import tyro
@@ -23,9 +19,10 @@ from rich.console import Console
 from benchmarks.cases import CASES, Plan
 from benchmarks.cases.peers import SCRIPTS
 from benchmarks.floors import rates
-from benchmarks.records import Measured, Record, as_json, from_json, markdown, table_of
+from benchmarks.measuring import in_own_process
+from benchmarks.records import Measured, as_json, from_json, markdown, table_of
 from benchmarks.sizes import SIZES, Sizes
-from benchmarks.timing import machine, peak_megabytes
+from benchmarks.timing import machine
 from experiments.run.lifecycle import exit_with
 from fedpsyau_jax.options import parsed
 
@@ -73,27 +70,6 @@ def plan_of(options: Options) -> Plan:
             raise ValueError(f"--peer-python {text}: write NAME=PYTHON, an interpreter for one of {', '.join(SCRIPTS)}")
         peers[name] = Path(python).absolute()
     return Plan(SIZES[options.sizes], options.turns, options.budget, peers)
-
-
-def measured(name: str, plan: Plan) -> Measured:
-    """A case in this process; what fails is told, and what was measured before is kept."""
-    module, _, function = CASES[name].measure.partition(":")
-    start, error, records = perf_counter(), "", list[Record]()
-    try:
-        for record in getattr(import_module(module), function)(plan):
-            records.append(record)
-    except Exception as problem:
-        error = f"{type(problem).__name__}: {problem}".splitlines()[0]
-    return Measured(CASES[name].title, perf_counter() - start, peak_megabytes(), error, tuple(records))
-
-
-def in_own_process(name: str, plan: Plan) -> Measured:
-    """Likewise in a new process, so that its memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(measured, name, plan).result()
-        except Exception as problem:  # it was killed
-            return Measured(CASES[name].title, 0.0, 0.0, f"{type(problem).__name__}: {problem}", ())
 
 
 def rates_and_machine(sizes: Sizes) -> str:

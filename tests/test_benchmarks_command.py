@@ -11,6 +11,7 @@ from benchmarks.cases.command import stages
 from benchmarks.children import Child, ChildEnded
 from benchmarks.digits import digits, network
 from benchmarks.floors import Rates
+from benchmarks.measuring import measured
 from benchmarks.peers.protocol import Problem, batches, read, write
 from benchmarks.records import Measured, Record, as_json, cells, compared, from_json, markdown
 from benchmarks.sizes import SIZES
@@ -85,12 +86,12 @@ def test_stages_are_read_from_the_lines_of_a_run() -> None:
 
 
 def test_what_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(command.CASES, "failing", CASES["round"]._replace(measure="benchmarks.cases.network:missing"))  # type: ignore[index]
-    assert "missing" in command.measured("failing", SMALL).error
+    monkeypatch.setitem(CASES, "failing", CASES["round"]._replace(measure="benchmarks.cases.network:missing"))  # type: ignore[index]
+    assert "missing" in measured("failing", SMALL).error
 
 
 def test_peers_that_are_not_there_are_skipped_in_a_sentence() -> None:
-    found = command.measured("peers", SMALL)
+    found = measured("peers", SMALL)
     assert found.error == ""
     ours, *others = found.records
     assert len(ours.seconds) == 1
@@ -101,7 +102,7 @@ def test_peers_that_are_not_there_are_skipped_in_a_sentence() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["round", "rows", "repeats", "folds", "clients", "loops", "flow"])
 def test_a_case_runs_with_small_sizes(name: str) -> None:
-    found = command.measured(name, SMALL)
+    found = measured(name, SMALL)
     assert found.error == ""
     assert all(record.seconds or record.note for record in found.records)
     assert all(record.floor > 0 for record in found.records if record.floor is not None)
