@@ -11,7 +11,7 @@ from benchmarks.accelerator.problem import Sizes as AcceleratorSizes
 from benchmarks.accelerator.rounds import Case, arithmetic, convolving, functions
 from benchmarks.accelerator.workbench import Program, Workbench
 from benchmarks.cases import Plan
-from benchmarks.children import Child, torch_python
+from benchmarks.children import Child, ChildEnded, torch_python
 from benchmarks.floors import planned_bytes, rates
 from benchmarks.records import Record, compared
 from benchmarks.timing import interleaved
@@ -47,8 +47,12 @@ def _beside_torch(plan: Plan, program: Program, trained: str, python: Any) -> It
     told = [trained, *map(str, (case.clients, case.examples, case.batch))]
     with Child(python, "torch_network.py", *told) as child:
         works = {trained: program.round, TORCH: child.ask}
-        times = interleaved(works, plan.turns, plan.budget)
-        answer = child.ask()
+        try:
+            times = interleaved(works, plan.turns, plan.budget)
+            answer = child.ask()
+        except ChildEnded as problem:
+            yield Record(f"{trained}: {TORCH}", "", note=f"did not train: {problem}")
+            return
     ours = analytic(case)
     note = f"{answer['operations'] / ours:.2f} times our operations, counted by PyTorch ({answer['packages']['torch']})"
     first = _record(plan, program, trained, times[trained])
