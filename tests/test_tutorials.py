@@ -14,6 +14,8 @@ from fedpsyau_jax.__main__ import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
+WITHOUT_FLOWER = [page for page in TUTORIALS if page.stem != "federation"]
+"""The commands of the other run in tests/test_deployment_tutorial.py, in the environment that has Flower."""
 EXAMPLES = [page for page in TUTORIALS if ">>>" in page.read_text()]
 LITTLE = {
     "prepare": ("--num-workers=1",),
@@ -42,14 +44,14 @@ def test_examples_run(page: Path) -> None:
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("page", [*TUTORIALS, ROOT / "docs" / "index.md"], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [*WITHOUT_FLOWER, ROOT / "docs" / "index.md"], ids=lambda page: page.stem)
 def test_commands_exist(page: Path) -> None:
     of_ours = [words for words in commands(page) if words[0] != "pip"]
     assert {program for program, *_ in of_ours} <= {"fedpsyau"}
     assert {*(name for _, name, *_ in of_ours), *mentioned(page)} <= COMMANDS.keys()
 
 
-@pytest.mark.parametrize("page", TUTORIALS, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", WITHOUT_FLOWER, ids=lambda page: page.stem)
 def test_a_command_says_where_the_next_one_finds_its_results(page: Path) -> None:
     for _, name, *arguments in commands(page):
         assert "--output" in arguments or name in ("prepare", "compare")
@@ -72,7 +74,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("tutorials")
-@pytest.mark.parametrize("page", [page for page in TUTORIALS if commands(page)], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in WITHOUT_FLOWER if commands(page)], ids=lambda page: page.stem)
 def test_commands_run_one_after_another(page: Path, tmp_path: Path) -> None:
     """On noise in the place of faces, except those that write and prepare a copy."""
     (tmp_path / "my_prior.py").write_text(source_of(page))
