@@ -192,9 +192,18 @@ def opened(host: str, port: int, certificate: Certificate, keys: Mapping[str, by
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, middleware=middleware)
     app.state.linkstate_factory, app.state.enable_supernode_auth = factory, True
     app.include_router(fleet_router)
-    files = {"ssl_certfile": str(certificate.certificate), "ssl_keyfile": str(certificate.key)}
-    quiet = {"log_config": None, "access_log": False, "ws": "none", "http": "h11"}
-    server = uvicorn.Server(uvicorn.Config(app, host, port, **files, **quiet))
+    config = uvicorn.Config(
+        app,
+        host,
+        port,
+        ssl_certfile=str(certificate.certificate),
+        ssl_keyfile=str(certificate.key),
+        log_config=None,
+        access_log=False,
+        ws="none",
+        http="h11",
+    )
+    server = uvicorn.Server(config)
     link = SuperLink(factory.state(), keys)
     threading.Thread(target=link.stay_open, daemon=True).start()
     thread = threading.Thread(target=server.run, daemon=True)
