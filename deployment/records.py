@@ -25,7 +25,10 @@ def payload_of(message: Message) -> Payload:
     if message.has_error():
         raise Refused(message.error.reason or "the message could not be read")
     try:
-        arrays, facts = message.content.array_records[ARRAYS], dict(message.content.config_records[FACTS])
+        arrays, record = message.content.array_records[ARRAYS], message.content.config_records[FACTS]
+        facts = {name: value for name, value in record.items() if isinstance(value, str | int | float)}
+        if len(facts) < len(record):
+            raise TypeError("lists and bytes are no facts")
         kind = str(facts.pop(KIND))
         return Payload(kind, facts, {name: array.numpy() for name, array in arrays.items()})
     except (KeyError, TypeError, ValueError) as error:

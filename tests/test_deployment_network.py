@@ -178,6 +178,9 @@ def test_unreadable_answers_are_refused() -> None:
     read = payload_of(whole)  # type: ignore[arg-type]
     assert (read.kind, dict(read.facts)) == ("trained", {"round": 3})
     np.testing.assert_array_equal(read.arrays["weights/0"], np.arange(3, dtype=np.float32))
+    whole.content["facts"]["round"] = [3]
+    with pytest.raises(Refused, match="is not one of a site"):
+        payload_of(whole)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
