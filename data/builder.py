@@ -30,6 +30,7 @@ from fedpsyau_jax.vision.flow import JaxTVL1, Program
 from fedpsyau_jax.vision.patches import PATCH_SIZE
 from fedpsyau_jax.vision.sample import Settings
 
+ARRAY_RECORD = "array_record"
 NO_FRAME = -1
 _NUM_LANDMARKS = 65
 _SAMPLES_A_SHARD = 512
@@ -53,18 +54,20 @@ class MicroExpressionBuilder(tfds.core.ShardBasedBuilder, skip_registration=True
     def __init__(
         self,
         *,
-        file_format: str | None = "array_record",
+        file_format: str | None = None,
         progress: Progress = progress_bar,
         num_workers: int | None = None,
         **options: Any,
     ) -> None:
-        """Set up the builder; array_record is the format that needs no TensorFlow.
+        """Set up the builder, in the format that is on the disk, else array_record, which needs no TensorFlow.
 
         Raises:
             OSError: a dataset is on disk, but the description of it is broken.
         """
         try:
             super().__init__(file_format=file_format, **options)
+            if file_format is None and not self.info.initialized:
+                self.info.set_file_format(ARRAY_RECORD, override=True)
         except (ParseError, json.JSONDecodeError) as error:
             raise unreadable(self._data_dir, error) from error
         self.progress, self.num_workers = progress, num_workers

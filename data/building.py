@@ -91,6 +91,11 @@ def reading(builder: "MicroExpressionBuilder") -> Iterator[Sequence[Mapping[str,
     try:
         with quiet_tfds():
             yield builder.as_data_source(split="train")
+    except NotImplementedError as error:
+        raise OSError(
+            f"{builder.data_dir}: its files are of the format {builder.info.file_format.value}, which only tfds.load "
+            "reads, with TensorFlow; choose another --data-dir, where array_record files are made"
+        ) from error
     except Exception as error:
         raise unreadable(builder.data_dir, error) from error
 

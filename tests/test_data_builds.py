@@ -63,6 +63,18 @@ def test_a_user_of_tfds_reads_it_without_tensorflow(made: tuple[Path, Dataset]):
     assert tfds.builder("samm/all", data_dir=data_dir).info.features["emotion"].names == list(dataset.class_names)
 
 
+@pytest.mark.filterwarnings("ignore:.*label.. is deprecated:DeprecationWarning")  # tfds with protobuf 6
+def test_the_format_is_that_on_the_disk_and_tfrecord_is_for_tensorflow(made: tuple[Path, Dataset], tmp_path: Path):
+    data_dir, _ = made
+    shutil.copytree(data_dir / "samm", tmp_path / "samm")
+    description = tmp_path / "samm" / "all" / "1.0.0" / "dataset_info.json"
+    description.write_text(description.read_text().replace('"array_record"', '"tfrecord"'))
+    assert tfds.builder("samm/all", data_dir=data_dir).info.file_format.value == "array_record"
+    assert tfds.builder("samm/all", data_dir=tmp_path).info.file_format.value == "tfrecord"
+    with pytest.raises(OSError, match=r"of the format tfrecord, which only tfds\.load reads, with TensorFlow; choose"):
+        load("samm", data_dir=tmp_path)
+
+
 def test_a_dataset_is_read_without_the_copy(made: tuple[Path, Dataset]):
     data_dir, dataset = made
     again = load("samm", data_dir=data_dir)
