@@ -83,7 +83,8 @@ def _optimizer(numbers: ServerOptimizer) -> optax.GradientTransformation:
         second = jax.tree.map(_second(numbers), state.second, change)
 
         def step(m: Array, v: Array) -> Array:
-            return numbers.rate * jnp.where(numbers.adaptive > 0, m / (jnp.sqrt(v) + numbers.floor), m)
+            moved = numbers.rate * jnp.where(numbers.adaptive > 0, m / (jnp.sqrt(v) + numbers.floor), m)
+            return moved.astype(m.dtype)
 
         cast = jax.tree.map(lambda new, old: new.astype(old.dtype), (first, second), tuple(state))
         return jax.tree.map(step, *cast), _Moments(*cast)
