@@ -21,7 +21,17 @@ from fedpsyau_jax.types import (
     PRNGKeyArray,
 )
 
-__all__ = ["Descent", "Progress", "Pull", "Slope", "descent", "diverged", "of_batch", "reporting", "zeros_like_metrics"]
+__all__ = [
+    "Descent",
+    "Progress",
+    "Pull",
+    "Slope",
+    "descent",
+    "diverged",
+    "objective_of",
+    "of_batch",
+    "zeros_like_metrics",
+]
 
 
 class Progress(NamedTuple):
@@ -98,16 +108,16 @@ def _pull(regularizer: Regularizer, broadcast: Broadcast) -> Pull | None:
     return lambda params, dtype: mu.astype(dtype) * regularizer(params, broadcast.anchor)
 
 
-def reporting(loss: LossFn) -> LossFn:
-    """The loss with itself among its metrics, before any algorithm changes what is trained."""
+def objective_of(loss: LossFn, broadcast: Broadcast) -> LossFn:
+    """What is trained: the loss with itself among its metrics, changed as the algorithm's Broadcast says."""
 
-    def of_examples(
+    def reporting(
         params: Params, model_state: ModelState, batch: Batch, key: PRNGKeyArray
     ) -> tuple[Float[Array, ""], tuple[ModelState, Metrics]]:
         value, (model_state, counts) = loss(params, model_state, batch, key)
         return value, (model_state, counts | {"batch_loss": value, "steps": jnp.int32(1)})
 
-    return of_examples
+    return reporting if broadcast.objective is None else broadcast.objective(reporting)
 
 
 def zeros_like_metrics(

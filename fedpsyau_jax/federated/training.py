@@ -10,7 +10,7 @@ from jax import lax
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reset_state
 from fedpsyau_jax.federated.client_data import ClientData
-from fedpsyau_jax.federated.descent import Progress, descent, diverged, reporting, zeros_like_metrics
+from fedpsyau_jax.federated.descent import Progress, descent, diverged, objective_of, zeros_like_metrics
 from fedpsyau_jax.federated.loops import BatchLoop, fori_batches
 from fedpsyau_jax.federated.minibatch import num_batches, shuffled, split_order, take_batch
 from fedpsyau_jax.federated.regularizers import Regularizer, squared_prox
@@ -65,8 +65,7 @@ def local_training(
         client: ClientState, opt_state: Memory, broadcast: Broadcast, data: ClientData, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         first_step = broadcast.round * local_epochs * num_batches(data.mask, batch_size)
-        told = reporting(loss)
-        objective = told if broadcast.objective is None else broadcast.objective(told)
+        objective = objective_of(loss, broadcast)
         descend = descent(objective, optimizer, learning_rate, regularizer, broadcast, first_step)
 
         def epoch(progress: Progress, index: Int[Array, ""]) -> tuple[Progress, None]:

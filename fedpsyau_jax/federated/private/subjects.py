@@ -10,7 +10,7 @@ import optax
 from jax import lax
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory, reset_state
-from fedpsyau_jax.federated.descent import Gradient, Progress, Pull, descent, diverged, reporting, zeros_like_metrics
+from fedpsyau_jax.federated.descent import Gradient, Progress, Pull, descent, diverged, objective_of, zeros_like_metrics
 from fedpsyau_jax.federated.loops import BatchLoop, fori_batches
 from fedpsyau_jax.federated.private.clipping import clipped, gaussian_like
 from fedpsyau_jax.federated.ranges import in_range
@@ -110,8 +110,7 @@ def private_training(
         client: ClientState, opt_state: Memory, broadcast: Broadcast, data: BySubject, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         first_step = broadcast.round * local_epochs * steps
-        told = reporting(loss)
-        objective = told if broadcast.objective is None else broadcast.objective(told)
+        objective = objective_of(loss, broadcast)
         slope = partial(_of_subjects, clip, noise, sampling, loop)
         descend = descent(objective, optimizer, learning_rate, regularizer, broadcast, first_step, slope)
         num_real = jnp.where(data.present.any(), steps, 0)
