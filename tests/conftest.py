@@ -1,6 +1,5 @@
 """Shared by test modules."""
 
-import ctypes
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from detector_folders import NETWORK, PRIORS, SEEN
 
+from experiments.clips.memory import release
 from experiments.inputs.detectors import Detector, detector_like, save_detectors
 from experiments.run.folder import RunFolder
 from fedpsyau_jax.types import ClientState
@@ -27,14 +27,9 @@ def _compiled_programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Non
 
 @pytest.fixture(scope="module", autouse=True)
 def _programs_end_with_their_module() -> Iterator[None]:
-    """Compiled programs are most of the memory of the tests, and no two modules share any.
-
-    glibc keeps what was freed in pieces until it is told to give it back.
-    """
+    """Compiled programs are most of the memory of the tests, and no two modules share any."""
     yield
-    jax.clear_caches()
-    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
-        libc.malloc_trim(0)
+    release()
 
 
 @pytest.fixture(scope="module")
