@@ -15,18 +15,14 @@ BOUND = Range("at least 0", lambda value: value >= 0)
 UNITS = ("subject", "client")
 CONSTANT_PRIORS = ("published", "uniform", "none")
 """Priors that no annotation of the training examples decides."""
+_BESIDE_BOTH = {
+    "fedala": "learns its start from examples",
+    "fedproto": "sends sums of representations",
+    "q-fedavg": "sends its loss",
+}
 LEAKS: Mapping[str, Mapping[str, str]] = {
-    "subject": {
-        "fedala": "learns its start from examples",
-        "fedproto": "sends sums of representations",
-        "q-fedavg": "sends its loss",
-        "per-fedavg": "takes its personal step on examples",
-    },
-    "client": {
-        "fedala": "learns its start from examples",
-        "fedproto": "sends sums of representations",
-        "q-fedavg": "sends its loss",
-    },
+    "subject": _BESIDE_BOTH | {"per-fedavg": "takes its personal step on examples"},
+    "client": _BESIDE_BOTH,
 }
 """For each unit the algorithms whose clients use examples beside their training, and how."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from experiments.results.privacy import LARGE, OF_TABLE, epsilon_of_rows
+from experiments.results.privacy import LARGE, OF_TABLE, SERVER, epsilon_of_rows
 
 NONE = "none"
 """What stands for an infinite epsilon."""
@@ -64,7 +64,7 @@ def _against(privacy: pd.DataFrame) -> str:
     by_row = privacy.pivot_table("epsilon", "algorithm", "against", sort=False)
     if (by_row.nunique(axis=1) <= 1).all():
         return "against the server, the other sites and everybody who sees the published models alike"
-    server = privacy[privacy["against"] == "the server"]["epsilon"].replace(float("inf"), float("nan"))
+    server = privacy[privacy["against"] == SERVER]["epsilon"].replace(float("inf"), float("nan"))
     largest = f" (up to {text_of(float(server.max()))})" if server.notna().any() else ""
     return (
         f"against {OF_TABLE} alone, and against everybody who sees the published models; the "

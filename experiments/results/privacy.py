@@ -6,7 +6,9 @@ FILE = "privacy.csv"
 LARGE = 10.0
 """An epsilon above it means little (Ponomareva et al., How to DP-fy ML, JAIR 2023: reasonable up to about 10)."""
 COVERED, NOT_COVERED = "covered", "not covered"
-OF_TABLE = "another site"
+SERVER, SITE, MODELS = "the server", "another site", "the published models"
+"""The observers."""
+OF_TABLE = SITE
 """The observer whose epsilon stands in tables of scores: the rest of the federation."""
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.inputs.privacy import refuse_functions
 from experiments.inputs.settings import FedSettings, RunSettings
-from experiments.results.privacy import COVERED, NOT_COVERED
+from experiments.results.privacy import COVERED, MODELS, NOT_COVERED, SERVER, SITE
 from experiments.training.plan import Training, rows_to_train_on
 from experiments.training.recipe import recipe_of
 from experiments.training.task import Numbers
@@ -20,7 +20,6 @@ from fedpsyau_jax.federated.private.accountant import epsilon, noise_for
 from fedpsyau_jax.splits import Split
 from fedpsyau_jax.types import Int
 
-SERVER, SITE, MODELS = "the server", "another site", "the published models"
 FUNCTIONS = ("client", "rule", "sampling")
 KEPT_MODELS = ("ditto", "per-fedavg")
 """Algorithms whose personal models are trained beside what is exchanged; they stay with their client."""

@@ -18,10 +18,10 @@ from experiments.inputs.privacy import PrivacySettings
 from experiments.inputs.splits import splits_of
 from experiments.pages import report
 from experiments.pages.privacy import sentences
-from experiments.results.privacy import FILE
+from experiments.results.privacy import FILE, SITE
 from experiments.run.folder import RunFolder
 from experiments.training.plan import Group, arrays
-from experiments.training.privacy import SITE, detector_in_words, privacy_table
+from experiments.training.privacy import detector_in_words, privacy_table
 from experiments.training.program import initial_state, one_round
 from experiments.training.rows import Table
 from fedpsyau_jax.federated import sequential
