@@ -101,12 +101,10 @@ def over_clients(own: Network, data: Digits, rounds: int) -> Callable[[], Params
         broadcast = Broadcast(params, jnp.float32(0), round_)
         return update(ClientState(params, ()), (), broadcast, client, key)[0].params
 
-    average = jax.jit(lambda several: mean(jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)))
-
     def work() -> Params:
         params = own.weights
         for round_ in range(rounds):
-            params = average([one(params, client, jnp.int32(round_)) for client in each])
+            params = _average([one(params, client, jnp.int32(round_)) for client in each])
         return params
 
     return work
@@ -122,8 +120,6 @@ def over_batches(own: Network, data: Digits, rounds: int) -> Callable[[], Params
         gradient = jax.grad(lambda given: loss(given, (), batch, None)[0])(params)
         return jax.tree.map(lambda weight, slope: weight - RATE * slope, params, gradient)
 
-    average = jax.jit(lambda several: mean(jax.tree.map(lambda *leaves: jnp.stack(leaves), *several)))
-
     def of_client(params: Params, images: np.ndarray, labels: np.ndarray, draw: np.random.Generator) -> Params:
         for _ in range(EPOCHS):
             order = draw.permutation(len(labels))
@@ -135,12 +131,17 @@ def over_batches(own: Network, data: Digits, rounds: int) -> Callable[[], Params
     def work() -> Params:
         params, draw = own.weights, np.random.default_rng(0)
         for _ in range(rounds):
-            params = average(
+            params = _average(
                 [of_client(params, *client, draw) for client in zip(data.images, data.labels, strict=True)]
             )
         return params
 
     return work
+
+
+@jax.jit
+def _average(several: list[Params]) -> Params:
+    return mean(jax.tree.map(lambda *leaves: jnp.stack(leaves), *several))
 
 
 def mean(params: Params) -> Params:
