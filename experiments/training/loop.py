@@ -27,6 +27,8 @@ Report = Callable[[list[TrainingResult]], None]
 """Called after each round with the history so far of a chunk's trainings, for metrics.csv."""
 Keep = Callable[[int, int, ClientState], None]
 """Called with each trained network: index of its training in the group, index of its client, the network's tensors."""
+Inspect = Callable[[Chunk, State, tuple[Store, Arrays]], None]
+"""Called with the last states of each chunk that is trained, and with what they were trained on."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Job:
       folder: of the run; None if nothing is stored, and an interrupt stops at once.
       keep: receives the trained networks.
       wanted: which networks ``keep`` receives, as (place, client).
+      inspect: receives the last states.
     """
 
     settings: RunSettings
@@ -58,6 +61,7 @@ class Job:
     folder: RunFolder | None = None
     keep: Keep = lambda place, client, network: None
     wanted: frozenset[tuple[int, int]] = frozenset()
+    inspect: Inspect = lambda chunk, states, placed: None
 
 
 @dataclass
@@ -128,6 +132,7 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
     ended = at.rounds == job.group.recipe.rounds
     if ended:
         _keep(job, chunk, at.states)
+        job.inspect(chunk, at.states, placed)
         if job.folder and saved:
             chunks.write(job.folder, chunk, at.history, logits)
             shutil.rmtree(saved.path)

@@ -33,7 +33,8 @@ def log_odds(
 
     Over networks that differ by chance it is nearly normal, which p is not.
 
-    Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (arXiv 2112.03570), section V-B.
+    Source: Carlini et al., Membership Inference Attacks From First Principles, S&P 2022 (arXiv 2112.03570), section
+    V-B.
 
     >>> log_odds(np.array([[0.0, 0.0], [80.0, 0.0]]), np.array([0, 1])).tolist()
     [0.0, -80.0]
@@ -88,11 +89,8 @@ def _log_normal(
     means = np.where(chosen, shadows, 0).sum(axis=0) / np.where(counts, counts, np.nan)
     squares = np.where(chosen, (shadows - means) ** 2, 0).sum(axis=0)
     freedom = np.maximum(counts - 1, 0)
-    if share_spread:
-        variance = np.nansum(squares) / max(freedom.sum(), 1)
-    else:
-        variance = squares / np.maximum(freedom, 1)
-    variance = np.maximum(variance, LEAST_SPREAD**2)
+    spread = np.nansum(squares) / max(freedom.sum(), 1) if share_spread else squares / np.maximum(freedom, 1)
+    variance = np.maximum(spread, LEAST_SPREAD**2)
     return -((value - means) ** 2) / (2 * variance) - np.log(variance) / 2
 
 

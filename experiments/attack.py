@@ -1,0 +1,79 @@
+"""What the weights of a federation give away: ``python -m experiments.attack RUN --membership``.
+
+Trains shadow federations on half of the people of a run of experiments.fed, and measures how well it can be told from
+weights who was trained on. docs/attacks.md says for whom each number stands.
+"""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from experiments.inputs.ranges import Range, check_ranges
+from experiments.run import folder as run_folder
+from experiments.run import lifecycle
+from fedpsyau_jax.options import parsed
+
+PAIRS = Range("an even number of at least 6: they come in pairs", lambda value: value >= 6 and value % 2 == 0)
+
+
+@dataclass(frozen=True)
+class AttackSettings:
+    """How a federation is attacked.
+
+    Attributes:
+      membership: Tell who was trained on: attack shadow federations that leave out half of the people.
+      shadows: How many shadow federations are trained; more find more, and smaller rates of false positives.
+    """
+
+    membership: bool = False
+    shadows: Annotated[int, PAIRS] = 16
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure what the weights of a run of fed give away about the people that it trained on.
+
+    Attributes:
+      run: Folder of a finished run of experiments.fed.
+      settings: How it is attacked.
+      output: Folder for the results; it must not exist. By default RUN/attack.
+      data_dir: Folder of the run's data; by default TFDS_DATA_DIR, else tfds's own.
+    """
+
+    run: tyro.conf.Positional[Path]
+    settings: Annotated[AttackSettings, tyro.conf.arg(name="")] = field(default_factory=AttackSettings)
+    output: Path | None = None
+    data_dir: Path | None = None
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit status, 0.
+
+    Raises:
+      ValueError, OSError: the user's mistake, in one sentence.
+    """
+    options = parsed(Options, arguments, prog="python -m experiments.attack")
+    check_ranges(options.settings)
+    if not options.settings.membership:
+        raise ValueError("no attack was chosen: give --membership")
+    earlier = run_folder.existing(options.run)
+    from experiments.membership import attack_membership, check
+
+    check(earlier)
+    lifecycle.cache_compilations()
+    output = options.output or earlier.path / "attack"
+    folder = lifecycle.start("attack", arguments, asdict(options.settings), output, resumable=False)
+    try:
+        attack_membership(earlier, options.settings.shadows, folder, options.data_dir)
+    except BaseException:
+        shutil.rmtree(folder.path)  # keep no partial results
+        raise
+    return 0
+
+
+if __name__ == "__main__":
+    lifecycle.exit_with(main)
