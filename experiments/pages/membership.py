@@ -138,9 +138,9 @@ def sentences(found: Attacked) -> list[str]:
 def _about_epsilon(found: Attacked) -> list[str]:
     above = found.attacks[found.attacks["epsilon_lower"] > found.attacks["epsilon"]]
     said = [
-        "ε at least: what the attack rules out, at 95 % if its trials were independent, which those that share a network "
-        "or a person are not quite. ε at most: the accountant's, for a subject who is replaced by nobody; here another "
-        "one comes instead, which up to twice that ε allows."
+        "ε at least: what attacks on subjects rule out, at 95 % if their trials were independent, which those that "
+        "share a network or a person are not quite. ε at most: the accountant's, for a subject who is replaced by "
+        "nobody; here another one comes instead, which is covered by twice that ε."
     ]
     if len(above):
         said.append(f"The audited bound is above the accountant's ε in {len(above)} rows.")

@@ -120,13 +120,15 @@ def membership_tables(
 
     Returns:
       algorithm, model, against (the observer), control, unit, attack; trials, members, subjects; auc, tpr_001 and
-      tpr_01 (true positive rates at so many false positives), each with _low and _high; epsilon_lower, audited, and
-      epsilon, of the accountant. And the curves: the same keys with false and true positive rates.
+      tpr_01 (true positive rates at so many false positives), each with _low and _high; epsilon_lower, audited (of
+      subjects: clips of a person are no trials of their own), and epsilon, of the accountant. And the curves: the same
+      keys with false and true positive rates.
     """
     rows, curves = [], []
     for keys, guesses in _trials(seen):
         delta, epsilon = accounted(privacy, keys["algorithm"], keys["model"])
-        rows.append(keys | measured(guesses) | {"epsilon_lower": audited(guesses, delta), "epsilon": epsilon})
+        lower = audited(guesses, delta) if keys["unit"] == SUBJECT else np.nan
+        rows.append(keys | measured(guesses) | {"epsilon_lower": lower, "epsilon": epsilon})
         curve = roc(guesses.scores, guesses.member)
         curves.append(pd.DataFrame({**keys, "false": curve.false, "true": curve.true}))
     return pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
