@@ -25,6 +25,7 @@ COMMANDS = {
     "pretrain": Command("experiments.pretrain", "train a detector of action units"),
     "compare": Command("experiments.compare", "finished runs side by side"),
     "explain": Command("experiments.explain", "how trained networks use their prior"),
+    "attack": Command("experiments.attack", "what weights give away about who was trained on"),
     "report": Command("experiments.report", "write the report of a run again"),
     "coordination": Command("experiments.coordination", "which action units co-occur in annotations"),
     "predict": Command("experiments.predict", "action units and emotion of your own clips"),

@@ -1,5 +1,6 @@
 """Membership inference on networks made of normal distributions, whose best attack is known in closed form."""
 
+import doctest
 from functools import partial
 
 import numpy as np
@@ -202,3 +203,9 @@ def test_the_audit_uses_whichever_direction_tells_more() -> None:
         scores = sign * np.where(kind & (np.arange(1000) % 4 < 2), 1.0, 0.0)
         assert audited_epsilon(Trials(scores, member), Trials(scores, member)) > 3
     assert np.isnan(audited_epsilon(Trials(np.ones(2), np.ones(2, bool)), Trials(np.ones(2), np.ones(2, bool))))
+
+
+def test_the_example_of_the_page_runs() -> None:
+    result = doctest.testfile("../docs/attacks.md")
+    assert result.attempted > 5
+    assert result.failed == 0

@@ -7,7 +7,19 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"run": 0, "inputs": 1, "results": 2, "trackers": 3, "training": 4, "pages": 4, "parity": 4, "clips": 5}
-COMMANDS = ("fed", "mer", "ablate", "pretrain", "compare", "coordination", "explain", "report", "predict", "export")
+COMMANDS = (
+    "fed",
+    "mer",
+    "ablate",
+    "pretrain",
+    "compare",
+    "coordination",
+    "explain",
+    "attack",
+    "report",
+    "predict",
+    "export",
+)
 MODULES = sorted((ROOT / "experiments").rglob("*.py"))
 LONGEST_COMMAND = 80
 

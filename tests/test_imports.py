@@ -15,6 +15,7 @@ COMMANDS = (
     "compare",
     "coordination",
     "explain",
+    "attack",
     "report",
     "score",
     "predict",

@@ -79,7 +79,8 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
     found = read(folder)
     of_subjects = found.attacks[found.attacks["unit"] == SUBJECT]
     heading = tables.title("Who was trained on? Attacks on subjects", synthetic=found.synthetic)
-    console.print(tables.text_table(sheet(of_subjects).drop(columns=["of a", "against"]), heading, num_names=3))
+    short = sheet(of_subjects).drop(columns=["of a", "against"]).assign(weights=of_subjects["model"])
+    tables.print_table(console, short, heading)
     for sentence in sentences(found):
         console.print(sentence, soft_wrap=True, highlight=False)
     console.print(f"Page: {page_path}", soft_wrap=True, highlight=False)
@@ -117,11 +118,11 @@ def _accounted(epsilon: float) -> str:
 
 def sentences(found: Attacked) -> list[str]:
     """What the numbers mean, and what they cannot say."""
+    control = f"of {len(found.controls)} attacks on people whom nobody trained on, {found.off_chance} have an interval"
     said = [
         f"Each of {found.data['shadows']} shadow federations, trained on half of the people, is attacked in turn with "
         "the help of the others.",
-        f"Controls: of {len(found.controls)} attacks on people whom nobody trained on, {found.off_chance} have an "
-        "interval without .5 in it.",
+        f"Controls: {control} without .5 in it." if len(found.controls) else "No controls: too few test subjects.",
     ]
     for name, rate in RATES.items():
         unresolved = found.attacks[found.attacks[name].isna()]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,20 +13,24 @@ from fed_on_random_data import random_dataset
 from toy_task import toy_task
 
 from data.dataset import Dataset
+from experiments.inputs.algorithms import TITLES, TWO_MODELS, algorithm, models
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.privacy import PrivacySettings
+from experiments.inputs.settings import FedSettings
 from experiments.inputs.splits import splits_of
 from experiments.membership import suspects_of
 from experiments.results.membership import PERSONAL, RECEIVED, SENT, Seen, membership_tables
 from experiments.run.progress import Stages
+from experiments.training import shadows
 from experiments.training.data import RunData
 from experiments.training.detectors import DetectorSource
 from experiments.training.loop import Job
+from experiments.training.plan import arrays
 from experiments.training.prepare import Prepared
-from experiments.training.program import compile_program
+from experiments.training.program import compile_program, initial_state
 from experiments.training.rows import table_of
-from experiments.training.shadows import half_of, shadows_of, watched
-from experiments.training.shapes import job_arrays_like
+from experiments.training.shadows import half_of, shadows_of, shares_weights, watched
+from experiments.training.shapes import job_arrays_like, task_of
 from experiments.training.store import rows_of
 from fedpsyau_jax.types import Examples
 
@@ -94,6 +100,7 @@ def test_halves_are_of_whole_people_and_as_many(number: int) -> None:
     assert sum(first) == sum(np.isin(subject, list(people[0])))
 
 
+@pytest.mark.slow
 def test_shadows_are_repeats_with_half_of_each_clients_people_and_nobody_else_changes() -> None:
     run = prepared(repeats=2)
     (original,), halves = run.data[0].repeats[0], shadows_of(run, 6).data[0].repeats
@@ -110,6 +117,7 @@ def test_shadows_are_repeats_with_half_of_each_clients_people_and_nobody_else_ch
     assert not seen[original.test].any()
 
 
+@pytest.mark.slow
 def test_the_shadows_of_a_row_are_one_program_with_halves_of_their_own() -> None:
     table = shadows_of(prepared(algorithms=("local", "fedavg", "p-fedprox")), 6).table
     (group,) = table.groups
@@ -140,6 +148,28 @@ def logits_in(run: Prepared) -> tuple[dict[str, np.ndarray], Prepared]:
 def test_clients_that_exchange_nothing_are_seen_by_nobody_else() -> None:
     seen, _ = seen_in(prepared(algorithms=("local",), rounds=1), 2)
     assert [one.model for one in seen] == [PERSONAL]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["fedper", "ditto", "fedala", "fedadam", "q-fedavg"])
+def test_algorithms_of_every_kind_have_what_observers_see(name: str) -> None:
+    run = prepared(algorithms=(name,))
+    (group,) = shadows_of(run, 2).table.groups
+    store = random_store(group, run.data[0].rows, np.float32)
+    task, batch = task_of(group, 7, store), shadows._everything(len(DATA.subject))
+    given = jax.tree.map(lambda leaf: leaf[0], arrays(group, [0], 1, run.data[0].rows.shown, 0))
+    state = jax.eval_shape(lambda *own: initial_state(group.recipe, task, *own), store, given)
+    (count,) = batch.mask.shape
+    views = jax.eval_shape(lambda *own: shadows._views_of_one(group.recipe, task, store, batch, *own), state, given)
+    models = (2,) if name in TWO_MODELS else ()
+    assert views[SENT].shape == views[RECEIVED].shape == (2, count, 7)
+    assert views[PERSONAL].shape == (2, *models, count, 7)
+
+
+@pytest.mark.parametrize("name", TITLES)
+def test_weights_reach_others_unless_an_algorithm_exchanges_none(name: str) -> None:
+    strategy = algorithm(name, models(name)[0])(jnp.ones(1 if name == "centralised" else 3), FedSettings())
+    assert shares_weights(strategy) == (name not in ("local", "fedproto", "centralised"))
 
 
 MEMORISING = {"learning_rate": 0.1, "rounds": 40, "local_epochs": 2, "batch": 64}
