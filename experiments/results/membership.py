@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,13 @@ FILE, CURVES = "membership.csv", "roc.csv"
 SENT, RECEIVED, PERSONAL = "sent", "received", "personal"
 """The models: what a client sends, what another one receives then, and what a client keeps and is tested."""
 OBSERVERS = {SENT: SERVER, RECEIVED: SITE, PERSONAL: MODELS}
-ATTACKS = {"LiRA": lira, "RMIA": rmia}
+ATTACKS: dict[str, Callable[..., np.ndarray]] = {
+    "LiRA": lambda target, shadows, member, *population: lira(target, shadows, member),
+    "RMIA": lambda target, shadows, member, here, there: rmia(
+        target, shadows, member, target_others=here, shadow_others=there
+    ),
+}
+"""Functions of log odds in target and shadows, of who was trained on, and of the log odds of other people in both."""
 CLIP, SUBJECT = "clip", "subject"
 RATES = {"tpr_001": 0.001, "tpr_01": 0.01}
 """Columns of true positive rates, and at which share of false positives."""
@@ -91,9 +97,8 @@ def scores_of(seen: Seen, suspects: Suspects, attack: str) -> Float[np.ndarray, 
         odds, others = (seen.odds[:, at, rows] for rows in (suspects.examples[own], suspects.population))
         member = suspects.member[:, own]
         for target, shadows in leave_pair_out(len(odds)):
-            about = odds[target], odds[shadows], member[shadows]
-            more = {"target_others": others[target], "shadow_others": others[shadows]} if attack == "RMIA" else {}
-            scores[target, own] = ATTACKS[attack](*about, **more)
+            given = odds[target], odds[shadows], member[shadows]
+            scores[target, own] = ATTACKS[attack](*given, others[target], others[shadows])
     complement = suspects.member.reshape(-1, 2, suspects.member.shape[1])[:, ::-1].reshape(suspects.member.shape)
     return np.where(suspects.member != complement, scores, np.nan)
 
@@ -134,7 +139,7 @@ def membership_tables(
     return pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
 
 
-def _trials(seen: list[tuple[Seen, Suspects, Suspects]]) -> Iterator[tuple[dict[str, object], Guesses]]:
+def _trials(seen: list[tuple[Seen, Suspects, Suspects]]) -> Iterator[tuple[dict[str, Any], Guesses]]:
     for one, suspects, strangers in seen:
         for control, people in ((False, suspects), (True, strangers)):
             for attack in ATTACKS:
@@ -178,8 +183,8 @@ def _measures(num_others: int) -> dict[str, Callable]:
 def audited(guesses: Guesses, delta: float) -> float:
     """The audited epsilon: the threshold is chosen on every other subject, and tested on the rest."""
     _, place = np.unique(guesses.subject, return_inverse=True)
-    halves = [Trials(guesses.scores[half], guesses.member[half]) for half in (place % 2 == 0, place % 2 == 1)]
-    return audited_epsilon(*halves, delta)
+    choice, test = (Trials(guesses.scores[half], guesses.member[half]) for half in (place % 2 == 0, place % 2 == 1))
+    return audited_epsilon(choice, test, delta)
 
 
 def accounted(privacy: pd.DataFrame | None, row: str, model: str) -> tuple[float, float]:
