@@ -1,7 +1,6 @@
-"""What the weights of a federation give away: ``python -m experiments.attack RUN --membership``.
+"""What the weights of a run of experiments.fed give away: ``python -m experiments.attack RUN --membership``.
 
-Trains shadow federations on half of the people of a run of experiments.fed, and measures how well it can be told from
-weights who was trained on. docs/attacks.md says for whom each number stands.
+Who was trained on; or, with ``--inversion``, pictures from updates. docs/attacks.md says for whom each number stands.
 """
 
 import shutil
@@ -12,7 +11,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments.inputs.ranges import Range, check_ranges
+from experiments.inputs.ranges import COUNT, Range, check_ranges
 from experiments.run import folder as run_folder
 from experiments.run import lifecycle
 from fedpsyau_jax.options import parsed
@@ -26,10 +25,14 @@ class AttackSettings:
 
     Attributes:
       membership: Tell who was trained on: attack shadow federations that leave out half of the people.
+      inversion: Make pictures from the updates that clients send in the first round.
+      steps: Steps of each inversion.
       shadows: How many shadow federations are trained; more find more, and smaller rates of false positives.
     """
 
     membership: bool = False
+    inversion: bool = False
+    steps: Annotated[int, COUNT] = 1000
     shadows: Annotated[int, PAIRS] = 16
 
 
@@ -40,7 +43,7 @@ class Options:
     Attributes:
       run: Folder of a finished run of experiments.fed.
       settings: How it is attacked.
-      output: Folder for the results; it must not exist. By default RUN/attack.
+      output: Folder for the results; it must not exist. By default RUN/membership or RUN/inversion.
       data_dir: Folder of the run's data; by default TFDS_DATA_DIR, else tfds's own.
     """
 
@@ -51,24 +54,21 @@ class Options:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit status, 0.
-
-    Raises:
-      ValueError, OSError: the user's mistake, in one sentence.
-    """
+    """Run the command; returns the exit status, 0. A ValueError or OSError is the user's mistake, in one sentence."""
     options = parsed(Options, arguments, prog="python -m experiments.attack")
-    check_ranges(options.settings)
-    if not options.settings.membership:
-        raise ValueError("no attack was chosen: give --membership")
+    check_ranges(settings := options.settings)
+    if settings.membership == settings.inversion:
+        raise ValueError("give one attack: --membership or --inversion")
     earlier = run_folder.existing(options.run)
-    from experiments.membership import attack_membership, check
+    from experiments.attacks import check, invert_updates, tell_members
 
     check(earlier)
     lifecycle.cache_compilations()
-    output = options.output or earlier.path / "attack"
-    folder = lifecycle.start("attack", arguments, asdict(options.settings), output, resumable=False)
+    attack, number = (tell_members, settings.shadows) if settings.membership else (invert_updates, settings.steps)
+    output = options.output or earlier.path / ("membership" if settings.membership else "inversion")
+    folder = lifecycle.start("attack", arguments, asdict(settings), output, resumable=False)
     try:
-        attack_membership(earlier, options.settings.shadows, folder, options.data_dir)
+        attack(earlier, number, folder, options.data_dir)
     except BaseException:
         shutil.rmtree(folder.path)  # keep no partial results
         raise

@@ -14,6 +14,7 @@ from explained_runs import DATASET, copied, finished_run, on_random_data, the_er
 from experiments import attack
 from experiments.inputs.settings import FedSettings, MerSettings
 from experiments.pages import membership as page
+from experiments.results import inversion
 from experiments.results.membership import FILE
 from experiments.run import mistakes
 from experiments.run.folder import RunFolder
@@ -43,7 +44,7 @@ def test_a_run_is_attacked_and_says_by_whom(run: Path, command: Command) -> None
     output = io.StringIO()
     with redirect_stdout(output):
         assert command(run, "--membership", "--shadows=6") == 0
-    table = RunFolder(run / "attack").read_table(FILE)
+    table = RunFolder(run / "membership").read_table(FILE)
     models = table.groupby("algorithm", sort=False)["model"].unique().map(list).to_dict()
     assert models == {
         "FedAvg": ["sent", "received", "personal"],
@@ -56,15 +57,31 @@ def test_a_run_is_attacked_and_says_by_whom(run: Path, command: Command) -> None
     shown = output.getvalue()
     assert "(synthetic data)" in shown
     assert "0.1% of false positives is less than one" in shown
-    text = (run / "attack" / "report.html").read_text()
+    text = (run / "membership" / "report.html").read_text()
     assert "Synthetic data." in text
-    assert (run / "attack" / "figures" / "roc_subject.png").exists()
+    assert (run / "membership" / "figures" / "roc_subject.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick_compilation")
+def test_updates_of_a_run_are_inverted(run: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.attacks.VICTIMS", 1)
+    output = io.StringIO()
+    with redirect_stdout(output):
+        assert command(run, "--inversion", "--steps=2") == 0
+    table = RunFolder(run / "inversion").read_table(inversion.FILE)
+    assert table["update"].tolist() == [kind for kind in ("one example", "one batch", "a round") for _ in range(2)]
+    assert table["aggregated"].tolist() == [False, True] * 3
+    assert table["distance"].between(0, 2).all()
+    assert "(synthetic data)" in output.getvalue()
+    assert (run / "inversion" / "figures" / "pictures_5.png").exists()
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "no attack was chosen: give --membership"),
+        (["--membership", "--inversion"], "give one attack: --membership or --inversion"),
+        ([], "give one attack: --membership or --inversion"),
         (["--membership", "--shadows=7"], "--shadows=7: it must be an even number of at least 6"),
         (["--membership", "--shadows=4"], "--shadows=4: it must be an even number of at least 6"),
     ],

@@ -13,12 +13,12 @@ from fed_on_random_data import random_dataset
 from toy_task import toy_task
 
 from data.dataset import Dataset
+from experiments.attacks import suspects_of
 from experiments.inputs.algorithms import TITLES, TWO_MODELS, algorithm, models
 from experiments.inputs.priors import annotations_of
 from experiments.inputs.privacy import PrivacySettings
 from experiments.inputs.settings import FedSettings
 from experiments.inputs.splits import splits_of
-from experiments.membership import suspects_of
 from experiments.results.membership import PERSONAL, RECEIVED, SENT, Seen, membership_tables
 from experiments.run.progress import Stages
 from experiments.training import shadows
@@ -61,8 +61,8 @@ def noisy_people() -> Dataset:
 DATA = noisy_people()
 
 
-def prepared(**more: Any) -> Prepared:
-    settings = federation(False, 2, **({"clients": 2, "algorithms": ("fedavg",), "weight_decay": 0.0} | more))
+def prepared(train_au: bool = False, **more: Any) -> Prepared:
+    settings = federation(train_au, 2, **({"clients": 2, "algorithms": ("fedavg",), "weight_decay": 0.0} | more))
     rows = rows_of(DATA.examples)
     data = RunData(settings, {}, [DATA], DATA, splits_of(settings, DATA), rows)
     table = table_of(settings, data.repeats, annotations_of(DATA), rows.shown)

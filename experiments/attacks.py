@@ -1,4 +1,4 @@
-"""Membership inference on the federation of a run: train shadow federations, attack each in turn, write the results."""
+"""Attacks on the federation of a run: train again or invert updates, measure what is given away, write the results."""
 
 from pathlib import Path
 
@@ -6,17 +6,24 @@ import numpy as np
 from rich.console import Console
 
 from experiments.inputs.settings import FedSettings
-from experiments.pages import membership as page
+from experiments.pages import inversion as inversion_page
+from experiments.pages import membership as membership_page
+from experiments.results import inversion
 from experiments.results.membership import CURVES, FILE, Seen, Suspects, membership_tables
 from experiments.run.environment import environment
 from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
 from experiments.training.detectors import Clients
-from experiments.training.experiment import detector_networks
-from experiments.training.plan import Training
+from experiments.training.experiment import detector_networks, store_with_detectors
+from experiments.training.plan import Group, Training
 from experiments.training.prepare import Prepared
 from experiments.training.restore import Restored, refuse_unfinished, restore, settings_of
-from experiments.training.shadows import HALVES, half_of, shadows_of, train_shadows
+from experiments.training.shadows import HALVES, half_of, shadows_of, shares_weights, train_shadows
+from experiments.training.shapes import task_of
+from experiments.training.updates import attempts, update_of
+
+VICTIMS = 8
+"""So many single examples are attacked, of the clients in turn."""
 
 
 def check(folder: RunFolder) -> None:
@@ -37,7 +44,7 @@ def check(folder: RunFolder) -> None:
     refuse_unfinished(folder)
 
 
-def attack_membership(earlier: RunFolder, num_shadows: int, folder: RunFolder, data_dir: Path | None) -> None:
+def tell_members(earlier: RunFolder, num_shadows: int, folder: RunFolder, data_dir: Path | None) -> None:
     """Train shadow federations of a run, attack them, and write the results.
 
     Args:
@@ -59,19 +66,63 @@ def attack_membership(earlier: RunFolder, num_shadows: int, folder: RunFolder, d
             table, curves = membership_tables(both, restored.run.privacy)
     folder.write_table(FILE, table)
     folder.write_table(CURVES, curves)
-    folder.write_json("data.json", facts(restored, num_shadows, len(shadows.table.groups)))
+    folder.write_json("data.json", facts(restored) | {"shadows": num_shadows, "programs": len(shadows.table.groups)})
     folder.write_json("environment.json", environment())
-    written = page.write(folder)
-    page.show(folder, written, Console())
+    written = membership_page.write(folder)
+    membership_page.show(folder, written, Console())
 
 
-def detectors_of(restored: Restored, shadows: Prepared) -> Clients:
+def invert_updates(earlier: RunFolder, num_steps: int, folder: RunFolder, data_dir: Path | None) -> None:
+    """Make pictures from the first updates of a run's clients, and write the results.
+
+    Args:
+      earlier: folder of the run.
+      num_steps: of each inversion.
+      folder: for the results.
+      data_dir: folder of the run's databases.
+
+    Raises:
+      ValueError, OSError: the run or its data are missing or have changed, or no row exchanges weights.
+    """
+    with progress() as stages:
+        with stages.stage("reading the run"):
+            restored = restore(earlier, data_dir, stages)
+        prepared, group = restored.prepared, exchanging(restored)
+        data, training = prepared.data_of(group), group.trainings[0]
+        store, _ = store_with_detectors(prepared, group, detectors_of(restored, prepared), stages)
+        task = task_of(group, len(data.class_names), store)
+        update = update_of(group, task, store, data, prepared.settings.seed)
+        found = list(attempts(update, num_steps, VICTIMS, stages))
+    pictures = inversion.pictures_table(found, data.dataset, training.split.test)
+    folder.write_table(inversion.PICTURES, pictures)
+    folder.write_table(inversion.FILE, inversion.inversion_table(pictures, data.dataset))
+    folder.write_json("data.json", facts(restored) | {"row": training.row, "steps": num_steps})
+    folder.write_json("environment.json", environment())
+    written = inversion_page.write(folder, found, data.dataset)
+    inversion_page.show(folder, written, Console())
+
+
+def exchanging(restored: Restored) -> Group:
+    """The first group of a run whose first row exchanges weights.
+
+    Raises:
+      ValueError: there is none.
+    """
+    for group in restored.prepared.table.groups:
+        if shares_weights(group.trainings[0].strategy):
+            return group
+    raise ValueError(
+        f"no row of {restored.folder.path} exchanges weights, so that nobody sees an update: give another run"
+    )
+
+
+def detectors_of(restored: Restored, wanted: Prepared) -> Clients:
     """The pretrained detectors of a run, from which its networks started or which they kept.
 
     Raises:
       ValueError: one is missing.
     """
-    found = {network: restored.prepared.source.ready(network) for network in detector_networks(shadows.table.groups)}
+    found = {network: restored.prepared.source.ready(network) for network in detector_networks(wanted.table.groups)}
     if any(client is None for client in found.values()):
         raise ValueError(
             f"the AU detector of {restored.folder.path} is not in the data folder: give the folder of the run's data "
@@ -113,7 +164,7 @@ def _suspects(
     return Suspects(examples, owner, subject[examples], member[:, examples], population)
 
 
-def facts(restored: Restored, num_shadows: int, num_programs: int) -> dict[str, object]:
+def facts(restored: Restored) -> dict[str, object]:
     """Content of data.json: which run, and how it was attacked."""
     run = restored.run
     settings = restored.settings
@@ -122,6 +173,4 @@ def facts(restored: Restored, num_shadows: int, num_programs: int) -> dict[str, 
         "name": " + ".join(dict.fromkeys(one["name"] for one in run.data["databases"])),
         "synthetic": run.synthetic,
         "run": {"command": run.config["command"], "dp": settings.dp, "train_au": settings.train_au},
-        "shadows": num_shadows,
-        "programs": num_programs,
     }
