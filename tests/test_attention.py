@@ -124,6 +124,7 @@ def results(path: Path, kept: int) -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [1, 2])
 def test_the_page_is_one_file_and_says_how_many_networks_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int

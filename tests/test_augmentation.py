@@ -123,6 +123,7 @@ def test_each_patch_turns_about_its_own_centre_and_labels_stay():
         np.testing.assert_array_equal(getattr(after, kept), getattr(before, kept))
 
 
+@pytest.mark.slow
 def test_many_at_once_are_each_alone():
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[example(seed) for seed in range(3)])
     bands = Band(jnp.array([0.0, -9.0, 3.0]), jnp.array([0.0, -6.0, 6.0]))
@@ -138,6 +139,7 @@ def test_many_at_once_are_each_alone():
     assert together.flow.max() <= 1
 
 
+@pytest.mark.slow
 def test_angles_fill_their_band():
     arrow = jnp.broadcast_to(jnp.array([0.9, 0.5, 0.0]), (5, 5, 3))
     one = example()._replace(flow=arrow, patches=arrow[None])

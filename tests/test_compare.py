@@ -104,6 +104,7 @@ def test_differences_are_paired_and_find_the_better_run(command, two_runs, tmp_p
     assert between["uf1"].iloc[0] == pytest.approx(scores["strong", "FedAvg"] - scores["weak", "FedAvg"])
 
 
+@pytest.mark.slow
 def test_identical_runs_are_said_to_be_identical(command, tmp_path):
     paths = [finished_run(tmp_path / name, seed=seed) for name, seed in (("one", 0), ("same", 0), ("other", 1))]
     _, out, _ = command(*paths, "--output", tmp_path / "compared")
@@ -128,6 +129,7 @@ def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path
     assert "one: FedAvg minus two: FedAvg" in out
 
 
+@pytest.mark.slow
 def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
     plain = finished_run(tmp_path / "plain", algorithms=("FedAvg", "FedProx"))
     rows = rows_table(["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"], mu=[None, 0.1, 1])
@@ -148,6 +150,7 @@ def test_the_verdict_names_the_runs(command, two_runs, tmp_path):
     assert "is above weak" in (tmp_path / "compared" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command, tmp_path):
     runs = {"scratch": ["scratch"], "two": ["finetuned", "frozen"], "frozen": ["frozen"]}
     paths = [finished_run(tmp_path / name, algorithms=models, skill=0.5) for name, models in runs.items()]
@@ -205,6 +208,7 @@ def test_runs_of_another_protocol_are_refused_until_told_to(command, tmp_path, c
     assert "Not the same protocol." in (paths[2] / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
     paths = [finished_run(tmp_path / name) for name in "abc"]
     config = json.loads((paths[1] / "config.json").read_text())
@@ -214,6 +218,7 @@ def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
     assert "methods: clients is 2 in a, c and 7 in b. Compare" in message
 
 
+@pytest.mark.slow
 def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
     folder = RunFolder(two_runs[1])
     emotions, aus = (folder.read_table(f"{name}.csv") for name in ("predictions", "au_predictions"))
@@ -226,6 +231,7 @@ def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
     assert (pairs["run"] == pairs["other_run"]).all()
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_are_told_apart(command, tmp_path):
     paths = [finished_run(tmp_path / who / "run") for who in ("anna", "ben")]
     status, out, _ = command(*paths, "--output", tmp_path / "compared")
@@ -245,6 +251,7 @@ def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monk
             assert interval in out
 
 
+@pytest.mark.slow
 def test_many_models_have_no_curves(command, tmp_path):
     path = finished_run(tmp_path / "many", algorithms=tuple(f"model {number}" for number in range(9)))
     assert command(path, "--output", tmp_path / "compared")[0] == 0

@@ -150,6 +150,7 @@ def test_running_statistics_over_several_batches():
         assert_close(variables["batch_stats"], expected["batch_stats"])
 
 
+@pytest.mark.slow
 def test_masked_images_touch_nothing():
     """Neither the others' outputs, nor the running statistics, nor any gradient; and they get none themselves."""
     image = normal(5, 4, 6, 3)
@@ -187,6 +188,7 @@ def test_float32_is_accurate_far_from_zero(centre, running_mean):
     np.testing.assert_allclose(normed, expected, atol=3e-5 * max(1, centre / 10))
 
 
+@pytest.mark.slow
 def test_pointwise_norms_are_three_separate_ones():
     """The third with a border of zeros before its convolution; weights, statistics and gradients too."""
     width, image = 4, normal(5, 6, 7, 3)

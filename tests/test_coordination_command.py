@@ -124,6 +124,7 @@ def test_every_named_action_unit_has_a_place_of_its_own_on_the_face() -> None:
     assert apart.min() > 0.075
 
 
+@pytest.mark.slow
 def test_the_page_can_be_made_again_and_says_when_faces_are_rendered(run: Path) -> None:
     folder = existing(run)
     before = (run / "report.html").read_bytes()

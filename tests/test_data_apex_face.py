@@ -50,7 +50,7 @@ def flash(frame: np.ndarray) -> np.ndarray:
     return np.clip(1.4 * frame, 0, 255).astype(np.uint8)
 
 
-OTHER_SCENES = [title_card, covered, night, cut, flash]
+OTHER_SCENES = [pytest.param(title_card, marks=pytest.mark.slow), covered, night, cut, flash]
 
 
 def copy_of(root: Path, apex: np.ndarray, *, marks: dict[int, np.ndarray] | None = None, sought: bool = False) -> Path:

@@ -101,6 +101,7 @@ def test_other_constants_are_another_recipe(clips: tuple[Clip, ...]):
     assert "tolerance=0.01" in str(other.description())
 
 
+@pytest.mark.slow
 def test_an_accelerators_groups_have_the_same_samples(made: list[Outcome], clips: tuple[Clip, ...], monkeypatch: Any):
     monkeypatch.setattr(flows, "pairs_at_once", lambda: 2)
     together = list(prepared_by_jax(clips, RECIPE, compiling(FLOW, SIZE), 1))

@@ -156,6 +156,7 @@ def test_what_was_decided_about_a_dataset_is_not_lost(options: dict[str, Any], t
     assert len(read(tmp_path / "tfds", copy, **options).clip) == 2
 
 
+@pytest.mark.slow
 def test_a_named_table_is_looked_at_again(truth: Truth, tmp_path: Path):
     copy = Path(shutil.copytree(truth.root, tmp_path / "copy"))
     table = Path(shutil.move(next(copy.glob("*.csv")), tmp_path / "mine.csv"))

@@ -35,6 +35,7 @@ def own_copy(truth: Truth, tmp_path: Path) -> Path:
     return Path(shutil.copytree(truth.root, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_the_command_checks_builds_and_shows(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -111,6 +112,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_before_the_work(
     assert line.endswith("cannot be written (Not a directory); name a data folder with --data-dir")
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_shows_samples_only(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):

@@ -137,6 +137,7 @@ def test_labs_without_people_to_train_and_to_test_on_are_refused(num_labs: int):
         Labs(num_labs)
 
 
+@pytest.mark.slow
 def test_light_and_population_change_the_face_in_other_ways():
     shifts = (LabShift(), only("light"), only("population"))
     plain, lit, other = (labs_of(Labs(3, shift))[0] for shift in shifts)

@@ -24,6 +24,7 @@ def scores(labels, predictions, num_classes=NUM_CLASSES):
     return float(metrics.uf1(confusion)), float(metrics.uar(confusion)), float(metrics.accuracy(confusion))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(pairs)
 def test_agrees_with_scikit_learn(pairs):

@@ -90,6 +90,7 @@ def test_other_ratios_and_batch_sizes_are_found_by_name(run: Callable, arrays: A
     assert run(wrong)[0] == 1
 
 
+@pytest.mark.slow
 def test_float32_numbers_without_float64_ones_are_compared_in_float32(run: Callable, arrays: Arrays) -> None:
     status, shown, _ = run({name: array for name, array in arrays.items() if not name.endswith("/f64")})
     assert status == 0

@@ -17,6 +17,7 @@ def annotations() -> AnnotationTable:
     return AnnotationTable(aus, np.ones_like(aus), np.zeros(50, int), np.repeat(list("abcde"), 10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -31,6 +32,7 @@ def test_named_priors_fit_the_network(name: str, annotations: AnnotationTable) -
         np.testing.assert_allclose(np.sum(prior.statistics, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_named_priors_are_what_they_say(annotations: AnnotationTable) -> None:
     ours = cooccurrence(annotations)
     upper = annotations.aus[:, :6]

@@ -54,6 +54,7 @@ def prepared(settings: RecognitionSettings) -> Prepared:
         return prepare(settings, None, Path("nowhere"), (), stages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [FED, *(pytest.param(one, marks=pytest.mark.slow) for one in (MER, replace(FED, augment=True)))],

@@ -106,6 +106,7 @@ def test_the_expression_peaks_at_the_true_apex(odd_copy: Truth):
     assert row.onset + int(width.argmax()) == row.true_apex
 
 
+@pytest.mark.slow
 def test_disfa_labels_are_of_the_videos_frames(tmp_path: Path):
     truth = write_copy(LAYOUTS["disfa"], tmp_path, num_subjects=2, clips_per_subject=1)
     for row in truth.rows:
@@ -125,6 +126,7 @@ def test_disfa_labels_are_of_the_videos_frames(tmp_path: Path):
     assert set(with_quirk(truth, "unlabelled AUs").action_units) == {4}
 
 
+@pytest.mark.slow
 def test_ckplus_ends_at_the_peak_and_has_some_emotions(tmp_path: Path):
     truth = write_copy(LAYOUTS["ckplus"], tmp_path, num_subjects=1, clips_per_subject=2, landmarks=False)
     for row in truth.rows:
@@ -141,6 +143,7 @@ def test_ckplus_ends_at_the_peak_and_has_some_emotions(tmp_path: Path):
     assert tmp_path.joinpath("Emotion", blank.subject, blank.filename).is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["casme2", "ckplus"])
 def test_a_copy_follows_from_its_seed(name: str, tmp_path: Path):
     one, again, other = (
@@ -172,6 +175,7 @@ def test_a_copy_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "subjects" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_planted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main("ckplus", tmp_path / "copy", subjects=1, clips=1) == 0
     told = capsys.readouterr().out

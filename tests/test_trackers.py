@@ -46,6 +46,7 @@ def remembering(calls: list[Any]) -> Tracker:
     )
 
 
+@pytest.mark.slow
 def test_every_line_of_metrics_is_a_point_once():
     one = prepared(FED)
     everything = trained(one)

@@ -36,6 +36,7 @@ def mentioned(page: Path) -> list[str]:
     return re.findall(r"`fedpsyau ([a-z][a-z-]*)", page.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_examples_run(page: Path) -> None:

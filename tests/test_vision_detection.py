@@ -40,6 +40,7 @@ def error(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.linalg.norm(found - true, axis=1)[17:].mean() / np.linalg.norm(true[45] - true[36]))
 
 
+@pytest.mark.slow
 @needs_faces
 def test_synthetic_faces_are_found_at_their_landmarks():
     landmarker = dlib_landmarker()

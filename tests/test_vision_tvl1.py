@@ -105,6 +105,7 @@ def test_the_whole_flow_agrees_with_opencvs(seed: int):
     assert np.median(difference) < 0.01
 
 
+@pytest.mark.slow
 def test_pairs_at_once_have_the_flows_of_pairs_one_by_one():
     """Each pair ends by its own iterations, though they run until the last has."""
     onsets, apexes = map(np.stack, zip(pair(seed=0), pair(seed=1, most=0.2), pair(seed=2, most=2.5), strict=True))
@@ -170,6 +171,7 @@ def test_pictures_shrink_and_grow_as_opencvs(size: tuple[int, int]):
     np.testing.assert_allclose(resized(jnp.array(small), size), grown, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_pictures_are_looked_up_as_opencv_does_even_outside():
     picture, generator = texture().astype(np.float32), np.random.default_rng(0)
     flow = (9 * generator.standard_normal((2, *SHAPE))).astype(np.float32)

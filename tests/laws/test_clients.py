@@ -23,6 +23,7 @@ from fedpsyau_jax.federated import Broadcast, fedavg, local_only, num_examples, 
 DATA = clients_data()
 WEIGHTS = num_examples(DATA)
 ORDER = np.array([3, 0, 4, 2, 1])
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,7 @@ def test_the_id_decides_the_draws():
     assert np.abs(before.params["inward"][0] - after.params["inward"][0]).max() > 0
 
 
+@pytest.mark.slow
 def test_vectorised_is_sequential(reference):
     assert_close(train(p_fedprox(WEIGHTS, 0.1), DATA, over_clients=vectorised), reference)
 
@@ -83,6 +85,7 @@ def test_padding_changes_nothing_vectorised(reference):
     assert_close(train(p_fedprox(WEIGHTS, 0.1), padded, over_clients=vectorised), reference)
 
 
+@pytest.mark.slow
 def test_a_smaller_last_batch_changes_nothing(reference):
     data = clients_data(num_examples=SIZES.max())
     assert data.mask.shape[1] % 4

@@ -73,6 +73,7 @@ FIRST_ROUND: dict[str, tuple[Build, Build]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", some(SPECIAL, ("q_fedavg, q 0",)))
 def test_special_cases(case: str) -> None:
     one, other, models = SPECIAL[case]
@@ -114,6 +115,7 @@ def test_fixed_points_on_quadratics(name: str) -> None:
     assert abs(FIXED_POINTS["fedavg"][1] - minimiser(N * H)) > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(ALGORITHMS))
 def test_permuting_clients_permutes_results(name: str) -> None:
     order = np.array([2, 0, 3, 1])
@@ -125,6 +127,7 @@ def test_permuting_clients_permutes_results(name: str) -> None:
     np.testing.assert_allclose(here.personal, there.personal[:, order], rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(ALGORITHMS))
 def test_a_client_that_is_only_padding_changes_nothing(name: str) -> None:
     data = data_of(DEEP if name in ("moon", "fedproto") else LOGISTIC)

@@ -140,6 +140,7 @@ def problem_of(name: str) -> tuple[Problem, Any]:
     return logistic(), logistic_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 )
