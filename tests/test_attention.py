@@ -20,8 +20,6 @@ from fedpsyau_jax.models.attention import attention_dense
 from fedpsyau_jax.models.dpk_gat import DPKGAT
 from fedpsyau_jax.priors import Masking, neighbours, published, released
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CLASSES, AUS = ("joy", "fear"), ("AU1", "AU2")
 LONG = "P-FedProx, my_own_priors:psychology prior"
 

@@ -20,7 +20,6 @@ from fedpsyau_jax.augmentation import (
 from fedpsyau_jax.types import Examples
 from fedpsyau_jax.vision.scaling import FixedRange
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 4])
 
 

@@ -115,6 +115,7 @@ def test_identical_runs_are_said_to_be_identical(command, tmp_path):
     assert said in (tmp_path / "compared" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path):
     names = ("local only", "FedAvg", "FedProx", "P-FedProx")
     paths = [finished_run(tmp_path / name, algorithms=names, seed=seed) for name, seed in (("one", 0), ("two", 1))]
@@ -186,6 +187,7 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "said"), DIFFERENT.values(), ids=DIFFERENT)
 def test_runs_of_another_protocol_are_refused_until_told_to(command, tmp_path, changes, said):
     settings = SETTINGS | changes

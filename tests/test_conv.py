@@ -14,8 +14,6 @@ from fedpsyau_jax.models.conv import MANY_IMAGES, conv2d
 from fedpsyau_jax.models.dsi import max_pool_2x2, max_pool_3x3
 from fedpsyau_jax.models.normalisation import BatchNorm, ConvNorm, PointwiseNorms
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 REAL = np.array([True, False, True, True, False])
 MASK = REAL.astype(float)
 EPSILON, MOMENTUM = 1e-5, 0.1
@@ -78,6 +76,7 @@ def test_convolution_is_the_library_one(image, kernel, features, padding, num_im
     assert_close(value_and_gradients(conv2d, *arguments), value_and_gradients(reference, *arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "kernel", "padding"), [(15, 3, 1), (5, 1, 1)])
 def test_second_derivatives_are_those_of_the_library(size, kernel, padding):
     """The Hessian times a vector, of a function that is not quadratic in either argument."""

@@ -17,7 +17,6 @@ from fedpsyau_jax.priors import ACTION_UNITS
 from fedpsyau_jax.priors.action_units import NAMES
 from fedpsyau_jax.types import Examples
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 FEW = ["--level", "0.1", "--permutations", "700"]
 CASME2_HEADER = "Subject,Filename,,OnsetFrame,ApexFrame,OffsetFrame,,Action Units,Estimated Emotion\n"
 

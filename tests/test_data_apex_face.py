@@ -88,6 +88,7 @@ def test_an_apex_without_a_face_is_dropped_where_a_detector_looks(change: Change
     assert told.reason == "no face found in the apex frame"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", OTHER_SCENES)
 def test_without_a_detector_the_motion_tells(change: Change, tmp_path: Path):
     told = made(copy_of(tmp_path, change(APEX), marks={5: POINTS}))

@@ -105,6 +105,7 @@ def test_fingerprint_sees_every_array_and_name(dataset: Dataset):
     assert fingerprint(replace(dataset, metadata={})) == dataset.fingerprint
 
 
+@pytest.mark.slow
 def test_another_recipe_is_made_again_from_the_same_pictures(data_dir: Path, dataset: Dataset, tmp_path: Path):
     shutil.copytree(data_dir, tmp_path / "copy")
     before = contents(tmp_path / "copy" / "pictures")

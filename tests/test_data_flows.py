@@ -23,8 +23,6 @@ from fedpsyau_jax.vision.flow import JaxTVL1, Program
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.tvl1 import Parameters
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZE = 48
 FLOW = JaxTVL1(Parameters(scales=1, warps=1))
 
@@ -48,7 +46,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, ...]:
 
 
 @pytest.fixture(scope="module")
-def program(quick_compilation: None) -> Future[Program]:
+def program() -> Future[Program]:
     return compiling(FLOW, SIZE)
 
 

@@ -108,6 +108,7 @@ def change_apex(copy: Path) -> None:
     assert table.stat().st_size == before.st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [drop_last_row, change_apex])
 def test_a_mended_table_makes_it_again(change: Any, own: tuple[Path, Path], made: tuple[Path, Dataset]):
     data_dir, copy = own
@@ -118,6 +119,7 @@ def test_a_mended_table_makes_it_again(change: Any, own: tuple[Path, Path], made
     assert read(data_dir, None).fingerprint == again.fingerprint
 
 
+@pytest.mark.slow
 def test_other_pictures_make_it_again(own: tuple[Path, Path], made: tuple[Path, Dataset]):
     data_dir, copy = own
     for path in (copy / "sub01").rglob("*.jpg"):

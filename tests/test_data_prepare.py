@@ -82,6 +82,7 @@ def test_bad_input_is_told_in_plain_words(
     assert "Traceback" not in message
 
 
+@pytest.mark.slow
 def test_every_problem_has_a_line_and_what_was_built_stays(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
@@ -159,6 +160,7 @@ def points_at_once(picture: np.ndarray) -> np.ndarray:
     return np.array([(60 + place % 17 * 8, 80 + place // 17 * 40) for place in range(68)], float)
 
 
+@pytest.mark.slow
 def test_faces_may_be_found_by_a_function_of_ones_own(own_copy: Path, tmp_path: Path, capsys: Any):
     shutil.rmtree(own_copy / "landmarks")
     command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]

@@ -36,7 +36,6 @@ WEIGHTS = (
     Heads(RNG.normal(size=(HEADS, IN, HIDDEN)), RNG.normal(size=(HEADS, 2 * HIDDEN))),
     Heads(RNG.normal(size=(1, HEADS * HIDDEN, OUT)), RNG.normal(size=(1, 2 * OUT))),
 )
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def random_prior(topology: np.ndarray, seed: int = 1) -> Prior:

@@ -51,6 +51,7 @@ def test_learning_rate_follows_the_steps_since_the_first_round():
     np.testing.assert_allclose(weights, [-sum(range(18)), -sum(range(6))])
 
 
+@pytest.mark.slow
 def test_a_client_with_less_than_a_batch_trains_on_what_it_has():
     weights = weights_after(1, optax.identity(), lambda _: 0.1, batch_size=8, tail=True)
     np.testing.assert_allclose(weights, [-0.1, -0.1])

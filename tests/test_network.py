@@ -14,8 +14,6 @@ from fedpsyau_jax.models.lrm import SpatialEncoder
 from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, ClientState, Examples, Model
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PRIORS = published()
 REAL = np.array([True, False, True, False])
 FIRST = np.array([True, False, False, False])

@@ -71,6 +71,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_module")
 def test_a_prior_of_ones_own(annotations: AnnotationTable) -> None:
     made = prior_named("own_priors:mine")(annotations)

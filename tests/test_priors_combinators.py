@@ -42,7 +42,6 @@ blend, restrict, symmetrise, permute, shuffle_edges, learned, start_logits = map
         package.start_logits,
     ),
 )
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 NODES = 5
 TOLERANCE = {"rtol": 0, "atol": 2e-6}
 laws = settings(deadline=None, max_examples=15)

@@ -18,7 +18,6 @@ from fedpsyau_jax.types import Batch, ClientState
 
 SIZE, CLIP = 3, 0.5
 EXTREME = (0.0, 1.0, -1.0, 1e-30, 1e10, -1e30, 3e38, np.inf, -np.inf, np.nan)
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def linear(params: Any, state: Any, batch: Batch, key: Any) -> Any:
@@ -82,6 +81,7 @@ def test_a_clipped_norm_is_at_most_the_clip(values: list[float], clip: float) ->
     assert norm <= clip
 
 
+@pytest.mark.slow
 def test_padding_repetition_and_a_single_clip() -> None:
     draw = np.random.default_rng(0)
     examples, mask = draw.normal(size=(3, 2, SIZE)), np.array([[1, 1], [1, 0], [1, 1]])

@@ -37,7 +37,6 @@ def mentioned(page: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_examples_run(page: Path) -> None:
     result = doctest.testfile(str(page), module_relative=False)

@@ -65,6 +65,7 @@ def test_of_several_faces_the_most_certain_is_taken(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(points, np.column_stack([np.full(68, 7), np.arange(68)]))
 
 
+@pytest.mark.slow
 @needs_faces
 def test_a_small_face_is_searched_for_again():
     take = neutral(4)

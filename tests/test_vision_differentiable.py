@@ -10,8 +10,6 @@ from fedpsyau_jax.vision.plausible import unbounded
 from fedpsyau_jax.vision.sample import AlignedFaces, Settings, sample_of
 from fedpsyau_jax.vision.tvl1 import Parameters
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZE = 44
 
 

@@ -77,6 +77,7 @@ def hardest(subject: int, seed: int) -> Iterator[np.ndarray]:
         yield with_eyes_closed(dropped, take.apex_landmarks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("intensity", "head"), [(0.35, 1.0), (1.0, 2.0)])
 def test_expressions_stay_within_the_bound(intensity: float, head: float):
     for subject in (1, 2):

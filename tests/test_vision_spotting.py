@@ -87,6 +87,7 @@ def test_head_motion_would_mislead_the_magnitude():
     assert error.mean() > 2
 
 
+@pytest.mark.slow
 def test_the_curve_rises_and_falls_with_the_expression():
     case = slow_camera()[6]
     curve = motion_curve(case.frames, case.landmarks)

@@ -22,8 +22,6 @@ from fedpsyau_jax.vision.tvl1.median import median_blur, middle
 from fedpsyau_jax.vision.tvl1.pyramid import pyramid_sizes, resized
 from fedpsyau_jax.vision.tvl1.warping import warped
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SHAPE = (33, 30)
 QUICK = Parameters(tolerance=0.0, scales=1, warps=2, inner=6, outer=1, rounding=None)
 

@@ -43,6 +43,7 @@ def test_fedprox_without_a_proximal_term_is_fedavg():
     assert_identical(train(fedprox(WEIGHTS, 0.0), DATA), train(fedavg(WEIGHTS), DATA))
 
 
+@pytest.mark.slow
 def test_p_fedprox_that_hears_nobody_is_local_training():
     assert_identical(train(p_fedprox(WEIGHTS, 0.0, 1.0), DATA), train(local_only(WEIGHTS), DATA))
 
@@ -98,6 +99,7 @@ def test_mixing_commutes_with_the_order_of_clients(weights, order):
     np.testing.assert_allclose(permuted, mix(personalised(n, 0.9), params)[order], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_equal_clients_start_exactly_equal():
     """Rounds from 1 on mix, round 0 must not even round: an unsquared norm would amplify the last bit."""
     strategy = p_fedprox(WEIGHTS, 0.0, 0.7)

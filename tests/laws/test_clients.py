@@ -23,7 +23,6 @@ from fedpsyau_jax.federated import Broadcast, fedavg, local_only, num_examples, 
 DATA = clients_data()
 WEIGHTS = num_examples(DATA)
 ORDER = np.array([3, 0, 4, 2, 1])
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +56,7 @@ def test_vectorised_is_sequential(reference):
     assert_close(train(p_fedprox(WEIGHTS, 0.1), DATA, over_clients=vectorised), reference)
 
 
+@pytest.mark.slow
 def test_one_program_is_a_loop_over_clients():
     """Each client alone, by a Python loop: the same as its slot in the mapped program."""
     state, metrics = train(local_only(WEIGHTS), DATA)
@@ -74,12 +74,14 @@ def test_one_program_is_a_loop_over_clients():
             np.testing.assert_allclose(values[:, k], [report[name] for report in reports], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_padded", "filler"), [(12, 5.0), (23, np.nan)])
 def test_padding_changes_nothing(reference, num_padded, filler):
     padded = clients_data(num_examples=num_padded, filler=filler)
     assert_identical(train(p_fedprox(WEIGHTS, 0.1), padded), reference)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing_vectorised(reference):
     padded = clients_data(filler=np.nan)
     assert_close(train(p_fedprox(WEIGHTS, 0.1), padded, over_clients=vectorised), reference)

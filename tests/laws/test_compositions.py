@@ -15,7 +15,7 @@ from tests.papers.closed_forms import SCALAR, C, H, N, minimiser
 from tests.papers.paper_federation import data_of, logistic_loss, quadratic_loss, quadratics, softmax_loss, train
 from tests.papers.paper_problem import logistic, representations
 
-pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("double_precision")
 LOGISTIC, DEEP = logistic(), representations()
 SIZES = LOGISTIC.sizes
 Build = Callable[[Any], fed.Strategy]
@@ -104,6 +104,7 @@ FIXED_POINTS: dict[str, tuple[Build, float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(FIXED_POINTS))
 def test_fixed_points_on_quadratics(name: str) -> None:
     """FedAvg's is biased, those of SCAFFOLD and FedDyn are the minimiser of the sum."""

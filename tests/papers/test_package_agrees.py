@@ -31,7 +31,7 @@ from tests.papers.paper_federation import (
 )
 from tests.papers.paper_problem import Problem, Round, logistic, representations
 
-pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("double_precision")
 STEPS = 3
 Build = Callable[[Any], fed.Strategy]
 Reference = Callable[..., list[Round]]
