@@ -145,6 +145,7 @@ def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_verdict_names_the_runs(command, two_runs, tmp_path):
     _, out, _ = command(*two_runs, "--output", tmp_path / "compared")
     assert "strong: FedAvg is above weak: FedAvg by" in out.replace(" in UF1", "")
@@ -164,6 +165,7 @@ def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command,
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_tables(command, two_runs, tmp_path):
     for name in ("one", "two"):
         command(*two_runs, "--output", tmp_path / name)
@@ -242,6 +244,7 @@ def test_runs_of_one_name_are_told_apart(command, tmp_path):
     assert set(pd.read_csv(tmp_path / "compared" / "comparison.csv")["run"]) == set(map(str, paths))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [30, 60, 80, 200])
 def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))

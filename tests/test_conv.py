@@ -132,6 +132,7 @@ def real_rows_and_gradients(normalise: Any, image: Any) -> Any:
     return with_gradients(norm_variables()["params"], image)
 
 
+@pytest.mark.slow
 def test_batch_norm_by_definition():
     """Outputs, running statistics, and gradients of scale, bias and image."""
     image = 3 + normal(5, 4, 6, 3)
@@ -236,6 +237,7 @@ def pooled_with_gradient(pool: Any, image: Any) -> Any:
     return value, error, *transpose(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pool", "size"), [(max_pool_2x2, 2), (max_pool_3x3, 3)])
 @pytest.mark.parametrize("shape", [(14, 14), (5, 5), (2, 7)])
 def test_pools_are_the_library_ones(pool, size, shape):

@@ -103,6 +103,7 @@ def test_the_annotations_of_a_database_of_ones_own(tmp_path: Path) -> None:
     assert len(pd.read_csv(run / "pairs.csv")) == 66
 
 
+@pytest.mark.slow
 def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = np.random.default_rng(0)
     frame = pd.DataFrame({"subject": "me", "AU1": (generator.random(60) < 0.4).astype(int), "AU4": 0, "AU12": 1})

@@ -115,6 +115,7 @@ def test_the_apexs_own_landmarks_must_be_where_the_face_was(tmp_path: Path):
         assert told.reason.endswith("another scene, or another person")
 
 
+@pytest.mark.slow
 def test_of_several_faces_the_largest_counts_and_the_others_are_noted(tmp_path: Path):
     small = (POINTS - 128) * 0.4 + 60
     one = made(copy_of(tmp_path, APEX), lambda picture: np.array([small, POINTS]))

@@ -185,6 +185,7 @@ def test_importing_data_is_light():
     assert done.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.slow
 def test_contact_sheet_shows_every_clip(data_dir: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
     (root,) = (data_dir / "pictures" / "synthetic").iterdir()
     found = survey(LAYOUT, root, "challenge", Choices()).usable()

@@ -45,6 +45,7 @@ def test_labs_that_do_not_differ_share_the_people_and_the_site_of_the_database_w
     assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.slow
 def test_pictures_and_table_of_labs_that_do_not_differ_are_those_without_labs(tmp_path):
     (first, *_), alone, shared = labs_of(Labs(3, population=TINY)), tmp_path / "alone", tmp_path / "labs"
     for root in (alone, shared):

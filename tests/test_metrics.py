@@ -69,6 +69,7 @@ folds_of_one_class = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(folds_of_one_class)
 def test_folds_of_a_single_class_alone_and_pooled_agree_with_scikit_learn(folds):

@@ -119,6 +119,7 @@ def test_graph_attention_is_equivariant_to_relabelling_action_units() -> None:
     assert np.abs(attend(nodes[:, order], prior) - straight).max() > 1e-2
 
 
+@pytest.mark.slow
 @laws
 @given(priors, st.integers(0, 9))
 def test_shuffling_keeps_degrees_and_strengths(prior: Prior, seed: int) -> None:

@@ -54,6 +54,7 @@ def test_a_resumed_run_compiles_nothing(algorithm: FederatedAlgorithm, start: An
     np.testing.assert_array_equal(again, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_takes_the_bytes_of_its_arrays(algorithm: FederatedAlgorithm, start: Any, tmp_path: Path) -> None:
     """Adam's two moments and the weights, of each client; and what orbax writes about them."""
     state, _ = jax.jit(algorithm.step)(start, DATA, jax.random.key(0))

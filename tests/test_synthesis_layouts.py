@@ -25,7 +25,10 @@ def with_quirk(truth: Truth, quirk: str) -> Row:
     return row
 
 
-@pytest.fixture(scope="module", params=[name for name in LAYOUTS if name != "smic-raw"])  # filmed as smic is
+OTHERS = [name for name in LAYOUTS if name not in ("casme2", "smic-raw")]  # smic-raw is filmed as smic is
+
+
+@pytest.fixture(scope="module", params=["casme2", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def small_copy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     folder = tmp_path_factory.mktemp(request.param) / "copy"
     return write_copy(LAYOUTS[request.param], folder, num_subjects=1, clips_per_subject=2, quirks=False)
@@ -66,6 +69,7 @@ def test_clips_have_every_frame_between_onset_and_offset(small_copy: Truth):
         assert numbers >= set(range(row.onset, row.offset + 1))
 
 
+@pytest.mark.slow
 def test_casme3_long_form_is_one_folder_a_recording(tmp_path: Path):
     truth = write_copy(LAYOUTS["casme3-long"], tmp_path, num_subjects=1, clips_per_subject=2, quirks=False)
     first, second = truth.rows

@@ -85,6 +85,7 @@ def test_the_defaults_are_those_of_opencv():
     assert theirs.getGamma() == 0
 
 
+@pytest.mark.slow
 def test_one_linearisation_is_opencvs_to_a_thousandth_of_a_pixel():
     parameters = Parameters(scales=1, warps=1)
     onset, apex = pair()
@@ -119,6 +120,7 @@ def test_a_still_face_has_no_flow():
     np.testing.assert_array_equal(compiled()(onset, onset), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 3), (17, 31)])
 def test_any_size_will_do(shape: tuple[int, int]):
     parameters = Parameters(scales=2, warps=1)

@@ -94,6 +94,7 @@ def test_a_smaller_last_batch_changes_nothing(reference):
     assert_close(train(p_fedprox(WEIGHTS, 0.1), data, update=toy_update(tail=True)), reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_clients", ["sequential", "vectorised"])
 def test_a_client_without_examples_is_left_as_it_was(over_clients):
     """Its data are NaN throughout; the others do not hear from it, as it weighs nothing."""

@@ -144,6 +144,7 @@ def test_q_fedavg_stays_in_the_range_of_float32(losses: list[float], q: float) -
     np.testing.assert_allclose(matrix, np.tile(n * powers / (n * curvature).sum(), (3, 1)), rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_prototypes_are_summed_in_full_precision() -> None:
     """An accelerator's default would round them to 10 bits of mantissa."""
     representation = fed.Representation(
