@@ -97,11 +97,6 @@ def compilations(errors: str, function: str) -> int:
     return len(re.findall(rf"Finished XLA compilation of jit\({function}\)", errors))
 
 
-def each(*names: str) -> pytest.MarkDecorator:
-    """A test for each of these commands; those of one command run in one process, which shares its runs."""
-    return pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names])
-
-
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
     return Command(tmp_path_factory.mktemp("commands"))

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import OPTIONS, Command, command, compilations, contents, each, finished, one_sentence
+from commands import OPTIONS, Command, command, compilations, contents, finished, one_sentence
 
 __all__ = ["command", "finished"]
 pytestmark = pytest.mark.slow
 
 
-@each("fed", "mer")
+@pytest.mark.parametrize("name", ["fed", "mer"])
 def test_in_chunks_is_as_at_once(command: Command, finished, tmp_path: Path, name: str):
     command.shown(name, *OPTIONS[name], "--at-once=2", f"--output={tmp_path / 'run'}")
     parts, whole = contents(tmp_path / "run"), contents(finished(name)[0])
@@ -22,14 +22,13 @@ def test_in_chunks_is_as_at_once(command: Command, finished, tmp_path: Path, nam
     pd.testing.assert_frame_equal(*metrics, rtol=1e-6)  # another program may round sums of losses otherwise
 
 
-@each("fed", "mer", "pretrain")
+@pytest.mark.parametrize("name", ["fed", "mer", "pretrain"])
 def test_two_devices_agree_with_one(command: Command, finished, tmp_path: Path, name: str):
     command.shown(name, *OPTIONS[name], "--devices=2", f"--output={tmp_path / 'two'}")
     two, one = (pd.read_csv(folder / "metrics.csv") for folder in (tmp_path / "two", finished(name)[0]))
     pd.testing.assert_frame_equal(two[two["round"] == 1], one[one["round"] == 1], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.xdist_group("mer")
 def test_another_seed_gives_other_numbers_and_shares_no_repeat(command: Command, finished, tmp_path: Path):
     folder = tmp_path / "other"
     command.shown("mer", *OPTIONS["mer"], "--seed=1", f"--output={folder}")
@@ -37,7 +36,6 @@ def test_another_seed_gives_other_numbers_and_shares_no_repeat(command: Command,
     assert not set(losses[0]) & set(losses[1])
 
 
-@pytest.mark.xdist_group("fed")
 def test_a_sweep_is_rows_of_one_program_and_a_table(command: Command, tmp_path: Path):
     folder = tmp_path / "sweep"
     swept = ("--sweep", "mu=0.01,0.1", "learning-rate=0.001,0.01")
@@ -49,7 +47,6 @@ def test_a_sweep_is_rows_of_one_program_and_a_table(command: Command, tmp_path: 
     assert np.isnan(table.loc[table["name"] == "fedavg", "mu"]).all()
 
 
-@pytest.mark.xdist_group("mer")
 def test_shapes_that_differ_are_as_many_programs(command: Command, tmp_path: Path):
     folder = tmp_path / "sweep"
     done = command("mer", *OPTIONS["mer"], "--sweep", "batch=8,16", "head-scale=0.1,1", f"--output={folder}")
@@ -58,7 +55,7 @@ def test_shapes_that_differ_are_as_many_programs(command: Command, tmp_path: Pat
     assert len(pd.read_csv(folder / "sweep.csv")) == 4
 
 
-@each("fed", "mer")
+@pytest.mark.parametrize("name", ["fed", "mer"])
 def test_several_priors_are_rows_of_one_program(tmp_path: Path, name: str):
     priors = ("--prior", "published", "co-occurrence", "test_rows:witness")
     alone = Command(tmp_path)  # without the detectors that other tests have trained
@@ -69,7 +66,6 @@ def test_several_priors_are_rows_of_one_program(tmp_path: Path, name: str):
     assert list(rows["prior"].unique()) == list(priors[1:])
 
 
-@pytest.mark.xdist_group("fed")
 def test_validation_and_selection_of_a_federation(command: Command, tmp_path: Path):
     options = (*OPTIONS["fed"], "--validation-share=0.3", "--select")
     command.shown("fed", *options, f"--output={tmp_path / 'run'}")
@@ -77,14 +73,12 @@ def test_validation_and_selection_of_a_federation(command: Command, tmp_path: Pa
     assert set(metrics["scored"]) == {"validation"}
 
 
-@pytest.mark.xdist_group("fed")
 def test_everything_as_released(command: Command, tmp_path: Path):
     released = ("--train-au", "--proximal=released", "--split=examples", "--head-scale=1", "--network.attention=batch")
     few = ("--clients=2", "--rounds=2", "--local-epochs=1", "--repeats=1", "--pretraining.epochs=1")
     command.shown("fed", *few, *released, "--network.masking=released", f"--output={tmp_path / 'run'}")
 
 
-@pytest.mark.xdist_group("pretrain")
 def test_a_detector_is_trained_used_and_replaced(command: Command, finished, tmp_path: Path):
     detector, cheap = finished("pretrain")[0], ("--network.variant=no-transformer-no-gat", "--repeats=1")
     copy = shutil.copytree(detector, tmp_path / "detector")
