@@ -19,10 +19,11 @@ class Stopped:
     name: str
 
     @pytest.fixture(scope="class")
-    def finished(self, command: Command) -> tuple[Path, str]:
+    @classmethod
+    def finished(cls, command: Command) -> tuple[Path, str]:
         """Its folder, and what it printed."""
-        folder = command.folder / self.name
-        return folder, command.shown(self.name, *OPTIONS[self.name], f"--output={folder}")
+        folder = command.folder / cls.name
+        return folder, command.shown(cls.name, *OPTIONS[cls.name], f"--output={folder}")
 
     def test_a_run_leaves_every_file_and_nothing_half_done(self, finished: tuple[Path, str]):
         folder, shown = finished
