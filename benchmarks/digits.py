@@ -14,6 +14,7 @@ from fedpsyau_jax.federated import (
     ClientData,
     ClientUpdate,
     FederatedAlgorithm,
+    Strategy,
     fedavg,
     federated,
     local_training,
@@ -119,9 +120,14 @@ def clients_of(data: Digits) -> ClientData:
     return ClientData(jnp.arange(len(data.images)), each, jnp.ones(data.labels.shape))
 
 
-def federation(own: Network, clients: ClientData, over: AxisMap = sequential) -> FederatedAlgorithm:
-    """FedAvg."""
-    return federated(fedavg(num_examples(clients)), training(own), over_clients=over)
+def federation(
+    own: Network,
+    clients: ClientData,
+    over: AxisMap = sequential,
+    strategy: Callable[[Array], Strategy] = fedavg,
+) -> FederatedAlgorithm:
+    """FedAvg, or another strategy of the clients' sizes."""
+    return federated(strategy(num_examples(clients)), training(own), over_clients=over)
 
 
 def accuracy(own: Network, weights: Params, data: Digits) -> float:

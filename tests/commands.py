@@ -6,11 +6,23 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 HERE = Path(__file__).parent
+SMALL = "--network.variant=no-transformer-no-gat"
+SHORT = ("--checkpoint-seconds=0", "--pretraining.epochs=1")
+OPTIONS = {
+    "fed": ("--clients=2", "--rounds=4", "--local-epochs=1", "--repeats=2", "--algorithms", "fedavg", "p-fedprox"),
+    "mer": ("--folds=2", "--epochs=4", "--batch=16", "--repeats=2"),
+    "ablate": ("--variants", "no-gat", "no-transformer-no-gat", "--folds=2", "--epochs=4", "--repeats=1"),
+}
+OPTIONS = {name: (*SHORT, *options) for name, options in OPTIONS.items()}
+OPTIONS |= {name: (SMALL, *OPTIONS[name]) for name in ("fed", "mer")}
+OPTIONS["pretrain"] = (SMALL, "--checkpoint-seconds=0", "--pretraining.epochs=4", "--repeats=2")
 TABLES = (
     *("rows.csv", "splits.csv", "metrics.csv", "au_predictions.csv", "summary.csv", "intervals.csv"),
     *("differences.csv", "au_scores.csv"),
@@ -83,3 +95,22 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
 def compilations(errors: str, function: str) -> int:
     """How often a function was compiled."""
     return len(re.findall(rf"Finished XLA compilation of jit\({function}\)", errors))
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Command:
+    return Command(tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture(scope="module")
+def finished(command: Command) -> Callable[[str], tuple[Path, str]]:
+    """By command, the folder of an uninterrupted run, and what it printed."""
+    done: dict[str, tuple[Path, str]] = {}
+
+    def run(name: str) -> tuple[Path, str]:
+        if name not in done:
+            folder = command.folder / name
+            done[name] = folder, command.shown(name, *OPTIONS[name], f"--output={folder}")
+        return done[name]
+
+    return run

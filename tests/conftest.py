@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import psutil
 import pytest
 from detector_folders import NETWORK, PRIORS, SEEN
 
@@ -14,6 +15,12 @@ from experiments.clips.memory import release
 from experiments.inputs.detectors import Detector, detector_like, save_detectors
 from experiments.run.folder import RunFolder
 from fedpsyau_jax.types import ClientState
+
+
+def pytest_configure() -> None:
+    """Tests run most programs once, and compile many when they are collected."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -26,18 +33,19 @@ def _compiled_programs_are_kept(tmp_path_factory: pytest.TempPathFactory) -> Non
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _programs_end_with_their_module() -> Iterator[None]:
-    """Compiled programs are most of the memory of the tests, and no two modules share any."""
+def _programs_end_before_they_fill_memory() -> Iterator[None]:
+    """Compiled programs are most of the memory of the tests, and modules share only small ones."""
     yield
-    release()
+    if psutil.Process().memory_info().rss > 1.2e9:
+        release()
 
 
 @pytest.fixture(scope="module")
-def quick_compilation() -> Iterator[None]:
-    """For modules that compile many programs and run each once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+def optimised() -> Iterator[None]:
+    """For modules whose programs are those that users run."""
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,11 @@
 """Run folders of made-up predictions, as the commands leave them, without any training."""
 
+import pickle
+import shutil
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -97,6 +101,20 @@ def rows_table(algorithms: list[str], **swept: list[Any]) -> pd.DataFrame:
     return pd.DataFrame({"algorithm": algorithms, "name": names, "prior": "published", "variant": "full", **swept})
 
 
+def made_once(make: Callable[..., Path]) -> Callable[..., Path]:
+    """Makes the run of given options once for all tests of a process, which get copies."""
+    folder, made = TemporaryDirectory(), {}
+
+    def copied(path: Path, **options: Any) -> Path:
+        key = pickle.dumps(options)
+        if key not in made:
+            made[key] = make(Path(folder.name) / str(len(made)), **options)
+        return Path(shutil.copytree(made[key], path))
+
+    return copied
+
+
+@made_once
 def finished_run(
     path: Path,
     *,
@@ -123,6 +141,7 @@ def finished_run(
     return path
 
 
+@made_once
 def finished_pretraining(
     path: Path, *, skill: float = 0.9, seed: int = 0, algorithms: tuple[str, ...] = ("AU detector",), **settings: Any
 ) -> Path:

@@ -24,6 +24,7 @@ def lines_of(text: str) -> dict[str, list[str]]:
     return {first: others for first, *others in cells}
 
 
+@pytest.mark.slow
 def test_each_algorithm_is_one_line_with_its_scores_and_differences(tmp_path: Path) -> None:
     even = run_of(tmp_path / "even", [0.1, 0.5, 0.95, 0.5])
     labs = run_of(tmp_path / "labs", [0.5, 0.5], 2, labs=3, lab_shift="0.5")
@@ -41,6 +42,7 @@ def test_each_algorithm_is_one_line_with_its_scores_and_differences(tmp_path: Pa
     assert table["FedAvg"][0].startswith(f"{summary.loc['FedAvg', 'uf1']:.3f}".removeprefix("0"))
 
 
+@pytest.mark.slow
 def test_what_stands_below_names_data_command_and_what_differs(tmp_path: Path) -> None:
     apart = run_of(tmp_path / "apart", [0.1, 0.5, 0.95, 0.5])
     alike = run_of(tmp_path / "alike", [1.0, 1.0], 2, clients=7)
@@ -56,6 +58,7 @@ def test_what_stands_below_names_data_command_and_what_differs(tmp_path: Path) -
     assert "7 even clients: no row differs from FedAvg: every interval contains 0 (1 comparisons" in text
 
 
+@pytest.mark.slow
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:
     alone = finished_run(tmp_path / "alone", rows=rows_table(["Local only"]))
     with pytest.raises(ValueError, match="has no FedAvg row to compare with: run it again with fedavg in --algorithms"):

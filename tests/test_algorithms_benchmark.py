@@ -14,6 +14,7 @@ from experiments.inputs.algorithms import TITLES
 ONE_PROGRAM = ("fedbn", "fedper")
 
 
+@pytest.mark.slow
 def test_every_training_is_timed_in_its_program_and_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,7 +31,7 @@ def test_what_was_written_is_read(folder: RunFolder):
     assert stored.read_or_discard(folder, "finished/c.npz", "c", consequence="it is lost") is None
 
 
-@pytest.mark.parametrize("bit", [0, 4, 7])
+@pytest.mark.parametrize("bit", [4, *(pytest.param(bit, marks=pytest.mark.slow) for bit in (0, 7))])
 def test_no_flipped_bit_changes_a_number(folder: RunFolder, bit: int):
     place = folder.path / "finished" / "a.npz"
     whole = place.read_bytes()

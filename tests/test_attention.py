@@ -20,8 +20,6 @@ from fedpsyau_jax.models.attention import attention_dense
 from fedpsyau_jax.models.dpk_gat import DPKGAT
 from fedpsyau_jax.priors import Masking, neighbours, published, released
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 CLASSES, AUS = ("joy", "fear"), ("AU1", "AU2")
 LONG = "P-FedProx, my_own_priors:psychology prior"
 
@@ -124,6 +122,7 @@ def results(path: Path, kept: int) -> RunFolder:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [1, 2])
 def test_the_page_is_one_file_and_says_how_many_networks_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: int

@@ -20,7 +20,6 @@ from fedpsyau_jax.augmentation import (
 from fedpsyau_jax.types import Examples
 from fedpsyau_jax.vision.scaling import FixedRange
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 LABELS = np.array([0, 1, 2, 3, 4, 5, 6, 4])
 
 
@@ -123,6 +122,7 @@ def test_each_patch_turns_about_its_own_centre_and_labels_stay():
         np.testing.assert_array_equal(getattr(after, kept), getattr(before, kept))
 
 
+@pytest.mark.slow
 def test_many_at_once_are_each_alone():
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[example(seed) for seed in range(3)])
     bands = Band(jnp.array([0.0, -9.0, 3.0]), jnp.array([0.0, -6.0, 6.0]))
@@ -138,6 +138,7 @@ def test_many_at_once_are_each_alone():
     assert together.flow.max() <= 1
 
 
+@pytest.mark.slow
 def test_angles_fill_their_band():
     arrow = jnp.broadcast_to(jnp.array([0.9, 0.5, 0.0]), (5, 5, 3))
     one = example()._replace(flow=arrow, patches=arrow[None])

@@ -37,6 +37,7 @@ def test_a_video_has_the_length_and_the_face_that_are_said(tmp_path: Path):
     assert ((points > 0) & (points < 64)).all()
 
 
+@pytest.mark.slow
 def test_memory_is_sampled_while_a_process_reads(tmp_path: Path):
     (tmp_path / "000000040.npz").touch()
     process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"])

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from commands import Command, compilations
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("shown")]
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 SHOWN = [line.split() for line in re.findall(r"^python -m experiments.fed ([^#\n]*)", README, re.MULTILINE)]

@@ -104,6 +104,7 @@ def test_differences_are_paired_and_find_the_better_run(command, two_runs, tmp_p
     assert between["uf1"].iloc[0] == pytest.approx(scores["strong", "FedAvg"] - scores["weak", "FedAvg"])
 
 
+@pytest.mark.slow
 def test_identical_runs_are_said_to_be_identical(command, tmp_path):
     paths = [finished_run(tmp_path / name, seed=seed) for name, seed in (("one", 0), ("same", 0), ("other", 1))]
     _, out, _ = command(*paths, "--output", tmp_path / "compared")
@@ -114,6 +115,7 @@ def test_identical_runs_are_said_to_be_identical(command, tmp_path):
     assert said in (tmp_path / "compared" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path):
     names = ("local only", "FedAvg", "FedProx", "P-FedProx")
     paths = [finished_run(tmp_path / name, algorithms=names, seed=seed) for name, seed in (("one", 0), ("two", 1))]
@@ -128,6 +130,7 @@ def test_by_default_rows_are_compared_that_differ_in_one_thing(command, tmp_path
     assert "one: FedAvg minus two: FedAvg" in out
 
 
+@pytest.mark.slow
 def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
     plain = finished_run(tmp_path / "plain", algorithms=("FedAvg", "FedProx"))
     rows = rows_table(["FedAvg", "FedProx, mu 0.1", "FedProx, mu 1"], mu=[None, 0.1, 1])
@@ -142,12 +145,14 @@ def test_a_swept_row_is_compared_with_the_row_of_its_name(command, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_the_verdict_names_the_runs(command, two_runs, tmp_path):
     _, out, _ = command(*two_runs, "--output", tmp_path / "compared")
     assert "strong: FedAvg is above weak: FedAvg by" in out.replace(" in UF1", "")
     assert "is above weak" in (tmp_path / "compared" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command, tmp_path):
     runs = {"scratch": ["scratch"], "two": ["finetuned", "frozen"], "frozen": ["frozen"]}
     paths = [finished_run(tmp_path / name, algorithms=models, skill=0.5) for name, models in runs.items()]
@@ -160,6 +165,7 @@ def test_a_model_without_a_namesake_is_paired_with_all_of_the_other_run(command,
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_tables(command, two_runs, tmp_path):
     for name in ("one", "two"):
         command(*two_runs, "--output", tmp_path / name)
@@ -183,6 +189,7 @@ DIFFERENT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("changes", "said"), DIFFERENT.values(), ids=DIFFERENT)
 def test_runs_of_another_protocol_are_refused_until_told_to(command, tmp_path, changes, said):
     settings = SETTINGS | changes
@@ -205,6 +212,7 @@ def test_runs_of_another_protocol_are_refused_until_told_to(command, tmp_path, c
     assert "Not the same protocol." in (paths[2] / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
     paths = [finished_run(tmp_path / name) for name in "abc"]
     config = json.loads((paths[1] / "config.json").read_text())
@@ -214,6 +222,7 @@ def test_only_what_was_chosen_otherwise_is_named(command, tmp_path):
     assert "methods: clients is 2 in a, c and 7 in b. Compare" in message
 
 
+@pytest.mark.slow
 def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
     folder = RunFolder(two_runs[1])
     emotions, aus = (folder.read_table(f"{name}.csv") for name in ("predictions", "au_predictions"))
@@ -226,6 +235,7 @@ def test_other_clips_are_named_and_not_paired(command, two_runs, tmp_path):
     assert (pairs["run"] == pairs["other_run"]).all()
 
 
+@pytest.mark.slow
 def test_runs_of_one_name_are_told_apart(command, tmp_path):
     paths = [finished_run(tmp_path / who / "run") for who in ("anna", "ben")]
     status, out, _ = command(*paths, "--output", tmp_path / "compared")
@@ -234,6 +244,7 @@ def test_runs_of_one_name_are_told_apart(command, tmp_path):
     assert set(pd.read_csv(tmp_path / "compared" / "comparison.csv")["run"]) == set(map(str, paths))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [30, 60, 80, 200])
 def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
@@ -245,6 +256,7 @@ def test_no_terminal_is_too_narrow_for_a_score(command, two_runs, tmp_path, monk
             assert interval in out
 
 
+@pytest.mark.slow
 def test_many_models_have_no_curves(command, tmp_path):
     path = finished_run(tmp_path / "many", algorithms=tuple(f"model {number}" for number in range(9)))
     assert command(path, "--output", tmp_path / "compared")[0] == 0

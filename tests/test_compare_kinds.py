@@ -113,6 +113,7 @@ def test_runs_about_different_things_are_refused_even_if_told_to(command, detect
     ) in message
 
 
+@pytest.mark.slow
 def test_a_federation_and_a_cross_validation_are_told_apart_without_naming_every_setting(command, tmp_path):
     paths = (
         finished_run(tmp_path / "fed"),

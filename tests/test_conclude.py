@@ -45,6 +45,7 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return RunFolder(finished_run(tmp_path_factory.mktemp("run") / "fed", algorithms=names, skill=[0.3, 0.6, 0.9]))
 
 
+@pytest.mark.slow
 def test_every_draw_of_a_class_is_the_score_of_its_rows(tables: tuple[pd.DataFrame, pd.DataFrame]):
     table = tables[0][tables[0]["algorithm"] == "frozen"]
     names, subjects = results.class_names(table), np.unique(table["subject"])
@@ -200,6 +201,7 @@ def test_an_interrupted_run_is_scored_by_the_rows_and_repeats_that_are_trained(t
         read_finished(folder, "run")
 
 
+@pytest.mark.slow
 def test_the_rounds_of_a_sweep_over_rounds_are_those_of_its_rows(tmp_path):
     rows = rows_table(["FedAvg, rounds 2", "FedAvg, rounds 3"], rounds=[2, 3])
     assert read(RunFolder(finished_run(tmp_path / "run", rows=rows, rounds=9))).progress == ""

@@ -14,8 +14,6 @@ from fedpsyau_jax.models.conv import MANY_IMAGES, conv2d
 from fedpsyau_jax.models.dsi import max_pool_2x2, max_pool_3x3
 from fedpsyau_jax.models.normalisation import BatchNorm, ConvNorm, PointwiseNorms
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 REAL = np.array([True, False, True, True, False])
 MASK = REAL.astype(float)
 EPSILON, MOMENTUM = 1e-5, 0.1
@@ -78,6 +76,7 @@ def test_convolution_is_the_library_one(image, kernel, features, padding, num_im
     assert_close(value_and_gradients(conv2d, *arguments), value_and_gradients(reference, *arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "kernel", "padding"), [(15, 3, 1), (5, 1, 1)])
 def test_second_derivatives_are_those_of_the_library(size, kernel, padding):
     """The Hessian times a vector, of a function that is not quadratic in either argument."""
@@ -133,6 +132,7 @@ def real_rows_and_gradients(normalise: Any, image: Any) -> Any:
     return with_gradients(norm_variables()["params"], image)
 
 
+@pytest.mark.slow
 def test_batch_norm_by_definition():
     """Outputs, running statistics, and gradients of scale, bias and image."""
     image = 3 + normal(5, 4, 6, 3)
@@ -150,6 +150,7 @@ def test_running_statistics_over_several_batches():
         assert_close(variables["batch_stats"], expected["batch_stats"])
 
 
+@pytest.mark.slow
 def test_masked_images_touch_nothing():
     """Neither the others' outputs, nor the running statistics, nor any gradient; and they get none themselves."""
     image = normal(5, 4, 6, 3)
@@ -187,6 +188,7 @@ def test_float32_is_accurate_far_from_zero(centre, running_mean):
     np.testing.assert_allclose(normed, expected, atol=3e-5 * max(1, centre / 10))
 
 
+@pytest.mark.slow
 def test_pointwise_norms_are_three_separate_ones():
     """The third with a border of zeros before its convolution; weights, statistics and gradients too."""
     width, image = 4, normal(5, 6, 7, 3)
@@ -235,6 +237,7 @@ def pooled_with_gradient(pool: Any, image: Any) -> Any:
     return value, error, *transpose(error)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pool", "size"), [(max_pool_2x2, 2), (max_pool_3x3, 3)])
 @pytest.mark.parametrize("shape", [(14, 14), (5, 5), (2, 7)])
 def test_pools_are_the_library_ones(pool, size, shape):

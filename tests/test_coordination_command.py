@@ -17,7 +17,6 @@ from fedpsyau_jax.priors import ACTION_UNITS
 from fedpsyau_jax.priors.action_units import NAMES
 from fedpsyau_jax.types import Examples
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 FEW = ["--level", "0.1", "--permutations", "700"]
 CASME2_HEADER = "Subject,Filename,,OnsetFrame,ApexFrame,OffsetFrame,,Action Units,Estimated Emotion\n"
 
@@ -104,6 +103,7 @@ def test_the_annotations_of_a_database_of_ones_own(tmp_path: Path) -> None:
     assert len(pd.read_csv(run / "pairs.csv")) == 66
 
 
+@pytest.mark.slow
 def test_clips_of_one_subject_and_action_units_that_never_vary(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     generator = np.random.default_rng(0)
     frame = pd.DataFrame({"subject": "me", "AU1": (generator.random(60) < 0.4).astype(int), "AU4": 0, "AU12": 1})
@@ -124,6 +124,7 @@ def test_every_named_action_unit_has_a_place_of_its_own_on_the_face() -> None:
     assert apart.min() > 0.075
 
 
+@pytest.mark.slow
 def test_the_page_can_be_made_again_and_says_when_faces_are_rendered(run: Path) -> None:
     folder = existing(run)
     before = (run / "report.html").read_bytes()

@@ -50,7 +50,7 @@ def flash(frame: np.ndarray) -> np.ndarray:
     return np.clip(1.4 * frame, 0, 255).astype(np.uint8)
 
 
-OTHER_SCENES = [title_card, covered, night, cut, flash]
+OTHER_SCENES = [pytest.param(title_card, marks=pytest.mark.slow), covered, night, cut, flash]
 
 
 def copy_of(root: Path, apex: np.ndarray, *, marks: dict[int, np.ndarray] | None = None, sought: bool = False) -> Path:
@@ -88,6 +88,7 @@ def test_an_apex_without_a_face_is_dropped_where_a_detector_looks(change: Change
     assert told.reason == "no face found in the apex frame"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", OTHER_SCENES)
 def test_without_a_detector_the_motion_tells(change: Change, tmp_path: Path):
     told = made(copy_of(tmp_path, change(APEX), marks={5: POINTS}))
@@ -114,6 +115,7 @@ def test_the_apexs_own_landmarks_must_be_where_the_face_was(tmp_path: Path):
         assert told.reason.endswith("another scene, or another person")
 
 
+@pytest.mark.slow
 def test_of_several_faces_the_largest_counts_and_the_others_are_noted(tmp_path: Path):
     small = (POINTS - 128) * 0.4 + 60
     one = made(copy_of(tmp_path, APEX), lambda picture: np.array([small, POINTS]))

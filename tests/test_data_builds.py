@@ -109,6 +109,7 @@ def test_classes_are_mapped_and_the_rest_dropped(made: tuple[Path, Dataset]):
         with_classes(dataset, 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("policy", "kind"), [(midpoint, "midpoint"), (spot, "spotted")])
 def test_a_clip_without_an_apex_gets_one(policy: Any, kind: str, truth: Truth, own_copy: Path, tmp_path: Path):
     row = truth.samples[0]
@@ -130,6 +131,7 @@ def test_a_clip_without_an_apex_gets_one(policy: Any, kind: str, truth: Truth, o
     assert {APEX_KINDS[record["apex_kind"]] for number, record in records.items() if number != row.row} == {"annotated"}
 
 
+@pytest.mark.slow
 def test_samples_are_written_as_they_are_made(
     truth: Truth, made: tuple[Path, Dataset], tmp_path: Path, monkeypatch: Any
 ):

@@ -104,6 +104,7 @@ def test_a_set_of_the_challenge_without_its_table_is_told(tmp_path: Path):
     assert "the challenge release; choose --config challenge" in look("dfme", tmp_path).problems[0]
 
 
+@pytest.mark.slow
 def test_rows_of_no_subset_of_dfme_are_dropped(tmp_path: Path):
     part = tmp_path / "USTC_MEv4_partD_sub0301_sub0671_500fps" / "micro" / "anger"
     film(part / "sub0301_01", 1, 2, 3)

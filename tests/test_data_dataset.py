@@ -105,6 +105,7 @@ def test_fingerprint_sees_every_array_and_name(dataset: Dataset):
     assert fingerprint(replace(dataset, metadata={})) == dataset.fingerprint
 
 
+@pytest.mark.slow
 def test_another_recipe_is_made_again_from_the_same_pictures(data_dir: Path, dataset: Dataset, tmp_path: Path):
     shutil.copytree(data_dir, tmp_path / "copy")
     before = contents(tmp_path / "copy" / "pictures")
@@ -184,6 +185,7 @@ def test_importing_data_is_light():
     assert done.stdout.split() == ["False", "False"]
 
 
+@pytest.mark.slow
 def test_contact_sheet_shows_every_clip(data_dir: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch):
     (root,) = (data_dir / "pictures" / "synthetic").iterdir()
     found = survey(LAYOUT, root, "challenge", Choices()).usable()

@@ -23,8 +23,6 @@ from fedpsyau_jax.vision.flow import JaxTVL1, Program
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.tvl1 import Parameters
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZE = 48
 FLOW = JaxTVL1(Parameters(scales=1, warps=1))
 
@@ -48,7 +46,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Clip, ...]:
 
 
 @pytest.fixture(scope="module")
-def program(quick_compilation: None) -> Future[Program]:
+def program() -> Future[Program]:
     return compiling(FLOW, SIZE)
 
 
@@ -101,6 +99,7 @@ def test_other_constants_are_another_recipe(clips: tuple[Clip, ...]):
     assert "tolerance=0.01" in str(other.description())
 
 
+@pytest.mark.slow
 def test_an_accelerators_groups_have_the_same_samples(made: list[Outcome], clips: tuple[Clip, ...], monkeypatch: Any):
     monkeypatch.setattr(flows, "pairs_at_once", lambda: 2)
     together = list(prepared_by_jax(clips, RECIPE, compiling(FLOW, SIZE), 1))

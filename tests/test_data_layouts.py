@@ -121,6 +121,7 @@ def test_all_versions_of_the_casme2_table_are_read(seed: int, tmp_path: Path):
     assert len(surveyed("casme2", truth.root).clips) == len(truth.samples)
 
 
+@pytest.mark.slow
 def test_subsets_of_dfme_share_out_its_rows(tmp_path: Path):
     truth = blank_copy("dfme", tmp_path / "copy")
     groups = {}
@@ -228,6 +229,7 @@ def test_a_copy_without_landmarks_needs_a_detector(tmp_path: Path):
     assert [clip.annotation.clip for clip in given] == [truth.samples[0].filename]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["casme3", *(pytest.param(name, marks=pytest.mark.slow) for name in ("casme2", "samm", "dfme-challenge"))]
 )
@@ -276,6 +278,7 @@ def test_memory_does_not_grow_with_the_number_of_pictures(tmp_path: Path):
     assert peak() - few < 200 * 100 * len(clips)
 
 
+@pytest.mark.slow
 def test_of_two_tables_one_must_be_named(tmp_path: Path):
     truth = blank_copy("casme2", tmp_path / "copy", num_subjects=1)
     (table,) = truth.tables

@@ -69,6 +69,7 @@ def test_clips_are_found_in_every_form_and_no_macro_expression_is(form: str, tmp
     assert (clip.annotation.subject, clip.annotation.clip, clip.annotation.action_units) == ("S03", "S03-04-001", None)
 
 
+@pytest.mark.slow
 def test_macro_expressions_alone_are_no_clips(tmp_path: Path):
     film(tmp_path / "Macro_Expression" / "fear" / "S03-04-001", "{}.jpg", range(1, 30))
     (problem,) = copy_of(tmp_path, ["S03", "S03-04-001", 1, 5, 10, "4+7", "fear", ""]).problems

@@ -108,6 +108,7 @@ def change_apex(copy: Path) -> None:
     assert table.stat().st_size == before.st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [drop_last_row, change_apex])
 def test_a_mended_table_makes_it_again(change: Any, own: tuple[Path, Path], made: tuple[Path, Dataset]):
     data_dir, copy = own
@@ -118,6 +119,7 @@ def test_a_mended_table_makes_it_again(change: Any, own: tuple[Path, Path], made
     assert read(data_dir, None).fingerprint == again.fingerprint
 
 
+@pytest.mark.slow
 def test_other_pictures_make_it_again(own: tuple[Path, Path], made: tuple[Path, Dataset]):
     data_dir, copy = own
     for path in (copy / "sub01").rglob("*.jpg"):
@@ -156,6 +158,7 @@ def test_what_was_decided_about_a_dataset_is_not_lost(options: dict[str, Any], t
     assert len(read(tmp_path / "tfds", copy, **options).clip) == 2
 
 
+@pytest.mark.slow
 def test_a_named_table_is_looked_at_again(truth: Truth, tmp_path: Path):
     copy = Path(shutil.copytree(truth.root, tmp_path / "copy"))
     table = Path(shutil.move(next(copy.glob("*.csv")), tmp_path / "mine.csv"))

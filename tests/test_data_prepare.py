@@ -35,6 +35,7 @@ def own_copy(truth: Truth, tmp_path: Path) -> Path:
     return Path(shutil.copytree(truth.root, tmp_path / "copy"))
 
 
+@pytest.mark.slow
 def test_the_command_checks_builds_and_shows(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -81,6 +82,7 @@ def test_bad_input_is_told_in_plain_words(
     assert "Traceback" not in message
 
 
+@pytest.mark.slow
 def test_every_problem_has_a_line_and_what_was_built_stays(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
@@ -111,6 +113,7 @@ def test_a_data_folder_that_cannot_be_written_is_told_before_the_work(
     assert line.endswith("cannot be written (Not a directory); name a data folder with --data-dir")
 
 
+@pytest.mark.slow
 def test_a_contact_sheet_shows_samples_only(
     truth: Truth, own_copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
@@ -157,6 +160,7 @@ def points_at_once(picture: np.ndarray) -> np.ndarray:
     return np.array([(60 + place % 17 * 8, 80 + place // 17 * 40) for place in range(68)], float)
 
 
+@pytest.mark.slow
 def test_faces_may_be_found_by_a_function_of_ones_own(own_copy: Path, tmp_path: Path, capsys: Any):
     shutil.rmtree(own_copy / "landmarks")
     command = ["samm", "--manual-dir", str(own_copy), "--data-dir", str(tmp_path / "tfds"), "--num-workers", "1"]

@@ -58,6 +58,7 @@ def check_casme3_counts(table: Table) -> None:
     assert sum(count > 1 for count in recordings.values()) == 191
 
 
+@pytest.mark.slow
 def test_a_table_of_the_size_of_casme3_gives_its_counts(tmp_path: Path):
     truth = write_full_table(tmp_path)
     table = read_table(truth.tables[0], CASME3)

@@ -252,6 +252,7 @@ def test_a_subject_that_is_missing_is_told_once(tmp_path: Path):
     assert "clips s09_po_01, s09_po_02, s09_po_03: folder SMIC-HS-E/s09 is missing" in problem
 
 
+@pytest.mark.slow
 def test_the_table_of_a_slower_camera_is_refused(tmp_path: Path):
     path = table(tmp_path / "SMIC-VIS-E_annotation.xlsx", [1, "s1_ne_01", None, 10, 14])
     film(tmp_path / "s1_ne_01")

@@ -208,6 +208,7 @@ def is_running(pid: str) -> bool:
     return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks at /proc")
 def test_workers_need_no_guarded_program_and_end_with_it(tmp_path: Path):
     program = tmp_path / "program.py"

@@ -57,6 +57,7 @@ def test_a_video_of_another_length_is_refused(tmp_path: Path):
     )
 
 
+@pytest.mark.slow
 def test_the_same_name_of_another_subject_is_not_taken(tmp_path: Path):
     write_video(casme2(tmp_path, 46, 59, 86) / "sub02" / "EP02_01f.avi", 86)
     assert "none of 1 clips is there, e.g. folder sub01" in look("casme2", tmp_path).problems[0]

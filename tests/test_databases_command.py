@@ -13,7 +13,7 @@ from experiments.inputs.settings import FedSettings
 from experiments.run import lifecycle
 from experiments.run.folder import RunFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 NAMES = ("casme2", "samm", "casme3")
 OPTIONS = (

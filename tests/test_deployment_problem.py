@@ -117,6 +117,7 @@ def test_sites_train_as_clients_of_fed_and_send_nothing_else(folder: Path, tmp_p
         assert labels[:4].astype(kind).tobytes() not in sent
 
 
+@pytest.mark.slow
 def test_a_prior_of_counts_is_that_of_the_annotations() -> None:
     table = annotations_of(own_dataset())
     halves = [table.rows(np.arange(start, len(table.subject), 2)) for start in (0, 1)]

@@ -95,6 +95,7 @@ def test_a_prior_without_a_detector_of_its_own_is_refused(of_two_priors: Path, f
         check_detector(of_two_priors, replace(NETWORK, prior=("uniform", "shuffled")), frozen=frozen)
 
 
+@pytest.mark.slow
 def test_settings_say_which_detectors_they_take(folder: Path):
     init = {"au_init": str(folder)}
     assert read_au_init(FedSettings()) is None
@@ -127,6 +128,7 @@ def test_a_run_notices_which_of_several_detectors_was_replaced(of_two_priors: Pa
         read_detectors(of_two_priors, NETWORK)
 
 
+@pytest.mark.slow
 def test_a_detector_that_was_replaced_is_noticed(folder: Path, weights: ClientState, tmp_path: Path):
     run = create(tmp_path / "run")
     refuse_replaced(run, None, None)

@@ -27,7 +27,6 @@ from fedpsyau_jax.types import Array, Batch, ClientState
 SIZES = np.array([3.0, 2.0, 4.0])
 STEP = 1e-6
 KEY = jax.random.key(0)
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture(autouse=True)

@@ -216,6 +216,7 @@ def test_module_draws_xavier_uniform_with_gain(module_and_variables: tuple[DPKGA
         assert values.mean() == pytest.approx(bound / 2, rel=0.2)
 
 
+@pytest.mark.slow
 def test_module_drops_only_in_training(module_and_variables: tuple[DPKGAT, dict]) -> None:
     module, variables = module_and_variables
     evaluated = jax.jit(partial(module.apply, train=False))(variables, NODES, published().upper, 0.3)
@@ -228,6 +229,7 @@ def test_module_drops_only_in_training(module_and_variables: tuple[DPKGAT, dict]
     assert not np.allclose(one, evaluated)
 
 
+@pytest.mark.slow
 def test_module_draws_each_dropout_mask_anew() -> None:
     """Four masks, two on the inputs of the layers and two on attention, none a copy of another."""
     module, nodes = DPKGAT(hidden=2, heads=2, out=4), jnp.ones((64, 4, 4))
@@ -256,6 +258,7 @@ def test_module_draws_each_dropout_mask_anew() -> None:
     assert not np.array_equal(drawn[1][:, 0], drawn[3][:, 0])
 
 
+@pytest.mark.slow
 def test_prior_and_ratio_may_be_traced(module_and_variables: tuple[DPKGAT, dict]) -> None:
     module, variables = module_and_variables
     apply = jax.jit(partial(module.apply, variables, NODES, train=False))

@@ -37,7 +37,7 @@ from experiments.training.store import Detector, detect
 from fedpsyau_jax.models.fedpsyau import Detected, emotion_classifier
 from fedpsyau_jax.types import Batch, ClientState
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 PRIORS = ("published", "co-occurrence")
 SETTINGS = FedSettings(

@@ -17,7 +17,7 @@ from experiments.run.folder import RunFolder
 from experiments.training.prepare import Prepared
 from experiments.training.restore import kept_networks
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 PRIORS = ("published", "uniform")
 MER = MerSettings(folds=2, epochs=2, network=NetworkSettings(prior=PRIORS, prior_ratio=0.4))

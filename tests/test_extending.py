@@ -35,7 +35,6 @@ def definitions(heading: str) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_examples_run_and_touch_no_file_of_the_package() -> None:
     before = sources()
     result = doctest.testfile(str(PAGE), module_relative=False)

@@ -44,12 +44,14 @@ def weights_after(
     return np.asarray(run_all(state)[0].clients.params["w"])
 
 
+@pytest.mark.slow
 def test_learning_rate_follows_the_steps_since_the_first_round():
     """3 steps a round for five examples, 1 for two: the schedule is the step count itself."""
     weights = weights_after(3, optax.identity(), lambda step: step.astype(jnp.float32), local_epochs=2)
     np.testing.assert_allclose(weights, [-sum(range(18)), -sum(range(6))])
 
 
+@pytest.mark.slow
 def test_a_client_with_less_than_a_batch_trains_on_what_it_has():
     weights = weights_after(1, optax.identity(), lambda _: 0.1, batch_size=8, tail=True)
     np.testing.assert_allclose(weights, [-0.1, -0.1])
@@ -80,6 +82,7 @@ def test_proximal_pull(regularizer, pull):
         np.testing.assert_allclose(actual, w, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_proximal_terms_by_definition():
     params = {"a": jnp.array([3.0, 4.0]), "b": jnp.array([[2.0]])}
     anchor = jax.tree.map(jnp.zeros_like, params)

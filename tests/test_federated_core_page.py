@@ -9,7 +9,6 @@ PAGE = Path(__file__).parents[1] / "docs" / "federated_core.md"
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_examples_run() -> None:
     result = doctest.testfile(str(PAGE), module_relative=False)
     assert result.attempted > 30

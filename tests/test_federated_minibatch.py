@@ -22,6 +22,7 @@ def test_shuffled_is_a_permutation_with_the_real_examples_first(mask, seed):
     assert sorted(order[: sum(mask)]) == np.flatnonzero(mask).tolist()
 
 
+@pytest.mark.slow
 def test_shuffled_ignores_the_amount_of_padding():
     def order_of(num_padded: int) -> np.ndarray:
         mask = (jnp.arange(7 + num_padded) < 7).astype(jnp.float32)
@@ -31,6 +32,7 @@ def test_shuffled_ignores_the_amount_of_padding():
     np.testing.assert_array_equal(order_of(0), order_of(60))
 
 
+@pytest.mark.slow
 def test_shuffled_is_uniform_in_the_first_place():
     orders = jax.vmap(shuffled, in_axes=(0, None))(jax.random.split(jax.random.key(0), 4000), jnp.ones(4))
     frequency = np.bincount(np.asarray(orders)[:, 0], minlength=4) / 4000

@@ -31,6 +31,7 @@ def test_the_table_names_each_of_our_arrays_and_each_released_one_once() -> None
     assert len(set(theirs)) == len(theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [3, 7])
 def test_there_and_back_is_the_identity(num_classes: int) -> None:
     released = state_dict(num_classes)

@@ -42,6 +42,7 @@ def scored_row_by_row(table, taken):
     return dict(zip(measures.SCORES, np.mean(scores, axis=0), strict=True))
 
 
+@pytest.mark.slow
 def test_every_draw_is_the_score_of_its_rows():
     table = pd.concat([random_predictions(0, repeat=0), random_predictions(1, repeat=1)])
     subjects = np.unique(table["subject"])
@@ -67,6 +68,7 @@ def au_rows(seed, *, repeat=0, num_subjects=8, num_clips=48):
     return schema.au_rows(keys, clips, who, labels, mask, draw.random((num_clips, len(AUS))), AUS)
 
 
+@pytest.mark.slow
 def test_every_draw_of_action_units_is_the_score_of_its_rows():
     table = pd.concat([au_rows(seed, repeat=seed) for seed in range(2)])
     subjects = np.unique(table["subject"])

@@ -45,6 +45,7 @@ def test_labs_that_do_not_differ_share_the_people_and_the_site_of_the_database_w
     assert max(sizes) - min(sizes) <= 1
 
 
+@pytest.mark.slow
 def test_pictures_and_table_of_labs_that_do_not_differ_are_those_without_labs(tmp_path):
     (first, *_), alone, shared = labs_of(Labs(3, population=TINY)), tmp_path / "alone", tmp_path / "labs"
     for root in (alone, shared):
@@ -137,6 +138,7 @@ def test_labs_without_people_to_train_and_to_test_on_are_refused(num_labs: int):
         Labs(num_labs)
 
 
+@pytest.mark.slow
 def test_light_and_population_change_the_face_in_other_ways():
     shifts = (LabShift(), only("light"), only("population"))
     plain, lit, other = (labs_of(Labs(3, shift))[0] for shift in shifts)

@@ -151,6 +151,7 @@ def test_each_row_of_a_sweep_trains_on_its_shift_only_and_all_in_one_program():
         assert {site.partition("/")[0] for site in used} == {shift}
 
 
+@pytest.mark.slow
 def test_shifts_share_subjects_splits_and_random_numbers_and_a_shift_alone_is_the_same():
     whole, alone = table(SWEPT), table(replace(LABS, lab_shift="light=1", sweep=("self-weight=0.5,0.9",)))
     (group,), (single,) = whole.groups, alone.groups

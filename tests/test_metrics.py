@@ -24,6 +24,7 @@ def scores(labels, predictions, num_classes=NUM_CLASSES):
     return float(metrics.uf1(confusion)), float(metrics.uar(confusion)), float(metrics.accuracy(confusion))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(pairs)
 def test_agrees_with_scikit_learn(pairs):
@@ -68,6 +69,7 @@ folds_of_one_class = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(folds_of_one_class)
 def test_folds_of_a_single_class_alone_and_pooled_agree_with_scikit_learn(folds):

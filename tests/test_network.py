@@ -14,8 +14,6 @@ from fedpsyau_jax.models.lrm import SpatialEncoder
 from fedpsyau_jax.priors import published
 from fedpsyau_jax.types import Batch, ClientState, Examples, Model
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PRIORS = published()
 REAL = np.array([True, False, True, False])
 FIRST = np.array([True, False, False, False])
@@ -164,6 +162,7 @@ def test_padding_changes_nothing_in_the_training_of_the_classifier():
     assert_padding_is_not_learnt(partial(learn_to_classify, client), examples)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("across_batch", [False, True])
 def test_attention_does_not_hear_padding(across_batch):
     """An example padded to a batch is as alone; across a batch, real neighbours do matter."""
@@ -186,6 +185,7 @@ def test_a_prediction_does_not_depend_on_its_batch(client):
         assert_same(rows(one, FIRST), rows(other, FIRST))
 
 
+@pytest.mark.slow
 def test_a_prediction_across_the_batch_depends_on_its_batch(detector):
     """And still not on padding."""
     model = au_detector(Architecture(across_batch=True, regional=False, global_=False), PRIORS, 0.3)
@@ -207,6 +207,7 @@ def test_gradients_of_a_face_at_rest_are_finite():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(learn_to_detect(detector, still, KEY)))
 
 
+@pytest.mark.slow
 def test_statistics_count_as_much_as_the_prior_ratio(client):
     def detected_with(ratio: float, priors: Any) -> Any:
         return evaluate(client, batch_of(random_examples()), priors, ratio).au

@@ -38,6 +38,7 @@ def test_shapes_without_arrays_are_enough(tree: PyTree):
     assert_same(unpack(pack(tree)), tree)
 
 
+@pytest.mark.slow
 def test_gradient_through_packed_weights_is_the_packed_gradient(tree: PyTree):
     pack, unpack = packing(tree, large=12)
 
@@ -47,6 +48,7 @@ def test_gradient_through_packed_weights_is_the_packed_gradient(tree: PyTree):
     assert_same(jax.grad(lambda packed: loss(unpack(packed)))(pack(tree)), pack(jax.grad(loss)(tree)))
 
 
+@pytest.mark.slow
 def test_a_client_axis_goes_through(tree: PyTree):
     clients = jax.tree.map(lambda leaf: jnp.stack([leaf, 2 * leaf, -leaf]), tree)
     pack, unpack = packing(tree, large=12)

@@ -90,6 +90,7 @@ def test_other_ratios_and_batch_sizes_are_found_by_name(run: Callable, arrays: A
     assert run(wrong)[0] == 1
 
 
+@pytest.mark.slow
 def test_float32_numbers_without_float64_ones_are_compared_in_float32(run: Callable, arrays: Arrays) -> None:
     status, shown, _ = run({name: array for name, array in arrays.items() if not name.endswith("/f64")})
     assert status == 0
@@ -97,6 +98,7 @@ def test_float32_numbers_without_float64_ones_are_compared_in_float32(run: Calla
     assert not [line for line in shown.splitlines() if "gat/" in line and "float64" in line]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_listed(run: Callable, arrays: Arrays) -> None:
     del arrays["w/au_model.lower_gat.out_att.a"], arrays["gat/upper/in"]
     arrays["whole/official/ratio0.3/emo_logits/f64"] = arrays["gat/global/ratio0.3/hidden/f64"] = np.ones(3)

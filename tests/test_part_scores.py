@@ -108,6 +108,7 @@ def test_the_terminal_and_the_page_show_each_part(tmp_path: Path, experiment: st
     assert sheets[f"UF1 of each {part}"]["FedAvg"][0] in page
 
 
+@pytest.mark.slow
 def test_many_parts_are_left_to_their_file(tmp_path: Path):
     folder = composite(tmp_path / "run", "mer")
     run = read(folder)

@@ -27,7 +27,7 @@ from experiments.run import mistakes
 from fedpsyau_jax.interop import from_released
 from fedpsyau_jax.vision.sample import Sample
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 SETTINGS = FedSettings(
     clients=2,
     repeats=1,

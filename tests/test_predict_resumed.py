@@ -20,7 +20,7 @@ from experiments.inputs.settings import FedSettings
 from experiments.run import mistakes
 from experiments.run.folder import RunFolder
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 SETTINGS = FedSettings(
     clients=2, repeats=1, algorithms=("local",), rounds=1, network=NetworkSettings(variant="no-transformer-no-gat")
 )

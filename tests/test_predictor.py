@@ -34,7 +34,6 @@ from fedpsyau_jax.synthesis.muscles import Action
 from fedpsyau_jax.synthesis.population import FEDERATED, portrait
 from fedpsyau_jax.types import Batch, ClientState
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 SMALL = NetworkSettings(variant="no-transformer-no-gat")
 FED = FedSettings(clients=2, repeats=2, algorithms=("local", "fedavg"), rounds=1, network=SMALL)
 MER = MerSettings(folds=2, epochs=1, au="scratch", network=SMALL)

@@ -17,6 +17,7 @@ def annotations() -> AnnotationTable:
     return AnnotationTable(aus, np.ones_like(aus), np.zeros(50, int), np.repeat(list("abcde"), 10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -31,6 +32,7 @@ def test_named_priors_fit_the_network(name: str, annotations: AnnotationTable) -
         np.testing.assert_allclose(np.sum(prior.statistics, axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_named_priors_are_what_they_say(annotations: AnnotationTable) -> None:
     ours = cooccurrence(annotations)
     upper = annotations.aus[:, :6]
@@ -69,6 +71,7 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, name, raising=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_module")
 def test_a_prior_of_ones_own(annotations: AnnotationTable) -> None:
     made = prior_named("own_priors:mine")(annotations)

@@ -41,6 +41,7 @@ def test_published_topologies_hear_themselves_and_one_link_is_one_way() -> None:
     assert np.argwhere(one_way).tolist() == [[ACTION_UNITS.index(9), ACTION_UNITS.index(2)]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_published_prior_moves_little_of_equal_attention(group: str) -> None:
     """What docs/explain.md says of the prior ratio."""
@@ -93,6 +94,7 @@ def test_a_complete_graph_holds_the_whole_prior(topology: np.ndarray, counts: np
     np.testing.assert_allclose(again.statistics, prior.statistics, rtol=1e-6)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=15)
 @given(topologies, counts)
 def test_a_neighbour_graph_holds_the_prior_of_its_edges(topology: np.ndarray, counts: np.ndarray) -> None:

@@ -42,7 +42,6 @@ blend, restrict, symmetrise, permute, shuffle_edges, learned, start_logits = map
         package.start_logits,
     ),
 )
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 NODES = 5
 TOLERANCE = {"rtol": 0, "atol": 2e-6}
 laws = settings(deadline=None, max_examples=15)
@@ -58,6 +57,7 @@ def same(a: Prior, b: Prior) -> None:
     np.testing.assert_allclose(a.statistics, b.statistics, **TOLERANCE)
 
 
+@pytest.mark.slow
 @laws
 @given(priors, priors, shares, topologies, orders)
 def test_rows_stay_stochastic(a: Prior, b: Prior, weight: float, topology: np.ndarray, order: np.ndarray) -> None:
@@ -106,6 +106,7 @@ def test_relabelling_commutes(a: Prior, b: Prior, order: np.ndarray, topology: n
     same(permute(restrict(a, topology), order), restrict(permute(a, order), topology[np.ix_(order, order)]))
 
 
+@pytest.mark.slow
 def test_graph_attention_is_equivariant_to_relabelling_action_units() -> None:
     key, order = jax.random.key(1), np.random.default_rng(0).permutation(12)
     nodes = jax.random.normal(key, (3, 12, 25))
@@ -118,6 +119,7 @@ def test_graph_attention_is_equivariant_to_relabelling_action_units() -> None:
     assert np.abs(attend(nodes[:, order], prior) - straight).max() > 1e-2
 
 
+@pytest.mark.slow
 @laws
 @given(priors, st.integers(0, 9))
 def test_shuffling_keeps_degrees_and_strengths(prior: Prior, seed: int) -> None:
@@ -132,6 +134,7 @@ def test_shuffling_keeps_degrees_and_strengths(prior: Prior, seed: int) -> None:
             np.testing.assert_allclose(np.sort(after), np.sort(before), **TOLERANCE)
 
 
+@pytest.mark.slow
 def test_every_graph_of_the_same_degrees_is_equally_likely() -> None:
     cycle = np.roll(np.eye(4, dtype=bool), 1, axis=1)  # 9 such graphs: the derangements of 4
     keys = jax.random.split(jax.random.key(0), 1800)
@@ -141,6 +144,7 @@ def test_every_graph_of_the_same_degrees_is_equally_likely() -> None:
     assert chisquare(counts).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_shuffling_moves_links_of_the_published_graph() -> None:
     prior = published().global_
     one, other = (np.asarray(shuffle_edges(prior, jax.random.key(seed)).topology) for seed in (0, 1))
@@ -243,6 +247,7 @@ def test_annotations_that_do_not_fit_are_refused() -> None:
         from_annotations(np.ones((0, 2)))
 
 
+@pytest.mark.slow
 def test_the_face_is_one_grouping_of_a_prior() -> None:
     whole = published().global_
     priors = as_priors(whole)

@@ -77,6 +77,7 @@ def test_permutation_tends_to_the_exact_distribution() -> None:
     assert np.all(smallest_p(cells) <= exact + 1e-9)
 
 
+@pytest.mark.slow
 def test_p_is_uniform_without_coordination_even_if_subjects_differ() -> None:
     generator = np.random.default_rng(2)
     within, across = [], []

@@ -29,7 +29,6 @@ def section(text: str, heading: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_examples_run() -> None:
     result = doctest.testfile(str(DOCS / "priors.md"), module_relative=False)
     assert result.attempted > 20

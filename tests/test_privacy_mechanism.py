@@ -18,7 +18,6 @@ from fedpsyau_jax.types import Batch, ClientState
 
 SIZE, CLIP = 3, 0.5
 EXTREME = (0.0, 1.0, -1.0, 1e-30, 1e10, -1e30, 3e38, np.inf, -np.inf, np.nan)
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def linear(params: Any, state: Any, batch: Batch, key: Any) -> Any:
@@ -59,6 +58,7 @@ numbers = some.floats(-1e30, 1e30, allow_subnormal=False) | some.sampled_from(EX
 clips = some.lists(some.lists(numbers, min_size=SIZE, max_size=SIZE), min_size=2, max_size=2)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(some.lists(clips, min_size=4, max_size=4), clips)
 def test_a_subject_changes_a_step_by_at_most_the_clip(subjects: list[Any], other: list[Any]) -> None:
@@ -81,6 +81,7 @@ def test_a_clipped_norm_is_at_most_the_clip(values: list[float], clip: float) ->
     assert norm <= clip
 
 
+@pytest.mark.slow
 def test_padding_repetition_and_a_single_clip() -> None:
     draw = np.random.default_rng(0)
     examples, mask = draw.normal(size=(3, 2, SIZE)), np.array([[1, 1], [1, 0], [1, 1]])
@@ -118,6 +119,7 @@ def test_with_everybody_and_no_bound_it_is_gradient_descent_on_the_mean_of_subje
     np.testing.assert_allclose(released(examples, mask, clip=1e6), np.sum(means, axis=0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_noise_is_normal_of_the_stated_size_and_fresh_in_each_step() -> None:
     size, subjects, multiplier = 20_000, 4, 1.7
     data = BySubject(jnp.int32(0), jnp.zeros((subjects, 1, size)), jnp.ones((subjects, 1)))
@@ -133,6 +135,7 @@ def test_the_noise_is_normal_of_the_stated_size_and_fresh_in_each_step() -> None
         assert abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(size)
 
 
+@pytest.mark.slow
 def test_each_subject_is_drawn_by_itself_with_the_stated_probability() -> None:
     subjects, epochs, share = 40, 50, 0.25
     data = BySubject(jnp.int32(0), jnp.zeros((subjects, 1, 1)), jnp.ones((subjects, 1)))
@@ -148,6 +151,7 @@ def test_each_subject_is_drawn_by_itself_with_the_stated_probability() -> None:
     assert 0.7 * expected < np.var(numbers_drawn) < 1.4 * expected
 
 
+@pytest.mark.slow
 def test_noise_and_clip_are_axes_of_one_program() -> None:
     data = BySubject(jnp.int32(0), jnp.ones((3, 2, SIZE)), jnp.ones((3, 2)))
     traced = []

@@ -113,7 +113,7 @@ def test_a_missing_extra_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         check_fed(private())
 
 
-@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.slow
 def test_examples_of_the_page_run() -> None:
     result = doctest.testfile("../docs/privacy.md")
     assert result.attempted > 5

@@ -19,8 +19,6 @@ from fedpsyau_jax.splits import Split, leave_one_subject_out, split_clients
 FEW, MANY = 3, 13
 DATA = random_dataset(52, 3, MANY)
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def epoch_of(num_folds: int, over: AxisMap) -> str:
     """An epoch of so many folds, as StableHLO."""

@@ -40,6 +40,7 @@ def start(algorithm: FederatedAlgorithm) -> Any:
     return algorithm.init(ClientState(jnp.asarray(weights), ()))
 
 
+@pytest.mark.slow
 def test_a_resumed_run_compiles_nothing(algorithm: FederatedAlgorithm, start: Any, tmp_path: Path) -> None:
     """The program of the first round takes the state as it is read from the disk; it cannot be compiled again."""
     key = jax.random.key(0)
@@ -53,6 +54,7 @@ def test_a_resumed_run_compiles_nothing(algorithm: FederatedAlgorithm, start: An
     np.testing.assert_array_equal(again, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_takes_the_bytes_of_its_arrays(algorithm: FederatedAlgorithm, start: Any, tmp_path: Path) -> None:
     """Adam's two moments and the weights, of each client; and what orbax writes about them."""
     state, _ = jax.jit(algorithm.step)(start, DATA, jax.random.key(0))
@@ -76,6 +78,7 @@ def forward_operations(trained: str, batch: int) -> float:
     return dot_operations(traced.jaxpr, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trained", ["frozen", pytest.param("end to end", marks=pytest.mark.slow)])
 def test_a_round_has_the_operations_of_its_passes_and_no_more(trained: Any) -> None:
     """Forward, and twice that backward: nothing is computed twice, and no batch is padded by much."""

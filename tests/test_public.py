@@ -93,7 +93,6 @@ def test_the_reference_has_every_name_in_the_section_of_the_index() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_examples_of_the_page_run() -> None:
     result = doctest.testfile(str(PAGE), module_relative=False)
     assert result.attempted > 30

@@ -11,7 +11,7 @@ from fedpsyau_jax.synthesis.layouts import LAYOUTS, write_copy
 
 SMALL = "--network.variant=no-transformer-no-gat"
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 
 class Place:

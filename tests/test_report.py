@@ -123,6 +123,7 @@ def test_the_results_table_holds_the_summary_and_the_intervals(finished):
             assert f"[{low:.3f}, {high:.3f}]".replace("0.", ".") in row
 
 
+@pytest.mark.slow
 def test_the_page_is_made_again_from_the_folder_alone(finished, capsys):
     folder, html = finished
     (folder.path / "report.html").unlink()
@@ -141,6 +142,7 @@ def test_a_missing_file_is_one_sentence_and_exit_status_2(finished, tmp_path, ca
     assert capsys.readouterr().err.strip().endswith(f"it has no {missing}; give the folder of a run.")
 
 
+@pytest.mark.slow
 def test_cross_validation_on_real_data_that_was_stopped(tmp_path):
     settings = {"epochs": 9, "split": "examples", "optimizer": {"lr": 0.1}}
     path = finished_run(tmp_path / "run", experiment="mer", synthetic=False, scored="validation", **settings)
@@ -180,6 +182,7 @@ def test_a_pretraining_says_what_its_scores_are(pretraining):
         assert f"{value:.3f}".removeprefix("0") in shown
 
 
+@pytest.mark.slow
 def test_the_page_and_the_terminal_say_which_rows_differ(tmp_path):
     folder, html = written(finished_run(tmp_path / "run", skill=[0.2, 0.95]))
     row = folder.read_table("differences.csv").iloc[0]

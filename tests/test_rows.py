@@ -74,6 +74,7 @@ def test_what_changes_shapes_is_a_program_of_its_own():
     assert sorted(len(group.trainings) for group in whole.groups) == [4, 4, 4, 4]
 
 
+@pytest.mark.slow
 def test_a_swept_number_reaches_the_program_as_an_array():
     whole = table(replace(MER, sweep=("weight-decay=0,0.5", "gamma=0.1,0.9"), network=NetworkSettings()))
     (group,) = whole.groups

@@ -82,6 +82,7 @@ def test_the_published_log(tmp_path: Path) -> None:
     assert check_protocol(predictions) == ProtocolCheck(agrees=("the clips are the 442 of composite2019",))
 
 
+@pytest.mark.slow
 def test_repeats_are_averaged_and_methods_kept_apart(tmp_path: Path) -> None:
     tables = [of_samm(seed).assign(seed=seed, method=method) for method in "AB" for seed in (0, 1)]
     scores = score(read(tmp_path, pd.concat(tables))).databases.set_index(["algorithm", "database"])
@@ -142,6 +143,7 @@ def test_one_database_of_the_composite_is_known_too(tmp_path: Path) -> None:
     assert check.agrees == ("the clips are the 133 of samm of composite2019",)
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = composite()
     table.rename(columns={"clip": "<b>clip</b>"}).to_csv(tmp_path / "of.csv", index=False)

@@ -70,6 +70,7 @@ def test_without_a_sweep_there_is_no_table_of_it(tmp_path):
     assert not RunFolder(finished_run(tmp_path / "run")).has("sweep.csv")
 
 
+@pytest.mark.slow
 def test_one_setting_is_a_line_and_rows_that_do_not_depend_on_it_are_reference_lines(tmp_path):
     folder = RunFolder(finished_run(tmp_path / "run", rows=one_setting(), skill=0.5))
     sweep = folder.read_table("sweep.csv")

@@ -54,6 +54,7 @@ def prepared(settings: RecognitionSettings) -> Prepared:
         return prepare(settings, None, Path("nowhere"), (), stages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [FED, *(pytest.param(one, marks=pytest.mark.slow) for one in (MER, replace(FED, augment=True)))],
@@ -86,6 +87,7 @@ def assert_same(one: object, other: object) -> None:
         np.testing.assert_array_equal(*(jax.random.key_data(key) if keys else key for key in (one, other)))
 
 
+@pytest.mark.slow
 def test_databases_are_read_once_and_clips_keep_their_names():
     whole = prepared(replace(FED, sweep=("classes=3,7,4", "clients=2,3")))
     assert [one.title for one in whole.data][:2] == ["classes 3, clients 2", "classes 3, clients 3"]

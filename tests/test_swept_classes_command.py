@@ -13,7 +13,7 @@ from experiments.inputs.settings import FedSettings
 from experiments.run.folder import RunFolder
 from experiments.run.progress import progress
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quick_compilation")]
+pytestmark = pytest.mark.slow
 
 SHORT = ("--network.variant=no-transformer-no-gat", "--pretraining.epochs=1", "--checkpoint-seconds=0")
 OPTIONS = {

@@ -102,6 +102,7 @@ def test_a_known_expression_is_recovered_by_the_flow():
     assert motion_error(take, Settings()) < 0.5 * size
 
 
+@pytest.mark.slow
 def test_stabilising_takes_the_head_out_and_leaves_the_muscles():
     conditions = replace(FEDERATED.conditions, shift=0.012)
     takes = [film(face(), [Action(4, 0.3)], conditions, np.random.default_rng(seed)) for seed in range(3)]

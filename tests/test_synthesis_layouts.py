@@ -25,7 +25,10 @@ def with_quirk(truth: Truth, quirk: str) -> Row:
     return row
 
 
-@pytest.fixture(scope="module", params=[name for name in LAYOUTS if name != "smic-raw"])  # filmed as smic is
+OTHERS = [name for name in LAYOUTS if name not in ("casme2", "smic-raw")]  # smic-raw is filmed as smic is
+
+
+@pytest.fixture(scope="module", params=["casme2", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)])
 def small_copy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Truth:
     folder = tmp_path_factory.mktemp(request.param) / "copy"
     return write_copy(LAYOUTS[request.param], folder, num_subjects=1, clips_per_subject=2, quirks=False)
@@ -66,6 +69,7 @@ def test_clips_have_every_frame_between_onset_and_offset(small_copy: Truth):
         assert numbers >= set(range(row.onset, row.offset + 1))
 
 
+@pytest.mark.slow
 def test_casme3_long_form_is_one_folder_a_recording(tmp_path: Path):
     truth = write_copy(LAYOUTS["casme3-long"], tmp_path, num_subjects=1, clips_per_subject=2, quirks=False)
     first, second = truth.rows
@@ -106,6 +110,7 @@ def test_the_expression_peaks_at_the_true_apex(odd_copy: Truth):
     assert row.onset + int(width.argmax()) == row.true_apex
 
 
+@pytest.mark.slow
 def test_disfa_labels_are_of_the_videos_frames(tmp_path: Path):
     truth = write_copy(LAYOUTS["disfa"], tmp_path, num_subjects=2, clips_per_subject=1)
     for row in truth.rows:
@@ -125,6 +130,7 @@ def test_disfa_labels_are_of_the_videos_frames(tmp_path: Path):
     assert set(with_quirk(truth, "unlabelled AUs").action_units) == {4}
 
 
+@pytest.mark.slow
 def test_ckplus_ends_at_the_peak_and_has_some_emotions(tmp_path: Path):
     truth = write_copy(LAYOUTS["ckplus"], tmp_path, num_subjects=1, clips_per_subject=2, landmarks=False)
     for row in truth.rows:
@@ -141,6 +147,7 @@ def test_ckplus_ends_at_the_peak_and_has_some_emotions(tmp_path: Path):
     assert tmp_path.joinpath("Emotion", blank.subject, blank.filename).is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["casme2", "ckplus"])
 def test_a_copy_follows_from_its_seed(name: str, tmp_path: Path):
     one, again, other = (
@@ -172,6 +179,7 @@ def test_a_copy_of_nobody_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "subjects" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_planted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main("ckplus", tmp_path / "copy", subjects=1, clips=1) == 0
     told = capsys.readouterr().out

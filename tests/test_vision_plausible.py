@@ -77,6 +77,7 @@ def hardest(subject: int, seed: int) -> Iterator[np.ndarray]:
         yield with_eyes_closed(dropped, take.apex_landmarks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("intensity", "head"), [(0.35, 1.0), (1.0, 2.0)])
 def test_expressions_stay_within_the_bound(intensity: float, head: float):
     for subject in (1, 2):
@@ -84,6 +85,7 @@ def test_expressions_stay_within_the_bound(intensity: float, head: float):
         make_sample(grey(take.onset), grey(take.apex), take.onset_landmarks)
 
 
+@pytest.mark.slow
 def test_a_dropped_jaw_and_closed_eyes_stay_within_the_bound():
     take = take_of(1, 1.0, 2.0, 3)
     for apex in list(hardest(1, 3))[-2:]:
@@ -95,6 +97,7 @@ def test_a_head_that_is_left_to_move_stays_within_the_bound():
     make_sample(grey(take.onset), grey(take.apex), take.onset_landmarks, Settings(stabilise=as_filmed))
 
 
+@pytest.mark.slow
 def test_another_scene_is_refused_unless_the_bound_is_lifted():
     take = take_of(1, 0.3, 1.0)
     scene = cv2.resize(np.random.default_rng(0).integers(0, 255, (9, 9), np.uint8), (256, 256))

@@ -67,6 +67,7 @@ def test_the_magnitude_of_the_flow_can_be_asked_for():
     assert 0 < error.mean() < 2
 
 
+@pytest.mark.slow
 def test_another_flow_can_be_asked_for():
     case = slow_camera()[0]
     lengths = iter([0.0, 0.0, 3.0, *[0.0] * len(case.frames)])
@@ -78,6 +79,7 @@ def test_another_flow_can_be_asked_for():
     assert spot_apex(case.frames, case.landmarks, Settings(bound=unbounded), magnitude, flow) == 3
 
 
+@pytest.mark.slow
 def test_head_motion_would_mislead_the_magnitude():
     cases = slow_camera()
     unsteady = Settings(stabilise=as_filmed)
@@ -85,6 +87,7 @@ def test_head_motion_would_mislead_the_magnitude():
     assert error.mean() > 2
 
 
+@pytest.mark.slow
 def test_the_curve_rises_and_falls_with_the_expression():
     case = slow_camera()[6]
     curve = motion_curve(case.frames, case.landmarks)

@@ -22,8 +22,6 @@ from fedpsyau_jax.vision.tvl1.median import median_blur, middle
 from fedpsyau_jax.vision.tvl1.pyramid import pyramid_sizes, resized
 from fedpsyau_jax.vision.tvl1.warping import warped
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SHAPE = (33, 30)
 QUICK = Parameters(tolerance=0.0, scales=1, warps=2, inner=6, outer=1, rounding=None)
 
@@ -87,6 +85,7 @@ def test_the_defaults_are_those_of_opencv():
     assert theirs.getGamma() == 0
 
 
+@pytest.mark.slow
 def test_one_linearisation_is_opencvs_to_a_thousandth_of_a_pixel():
     parameters = Parameters(scales=1, warps=1)
     onset, apex = pair()
@@ -105,6 +104,7 @@ def test_the_whole_flow_agrees_with_opencvs(seed: int):
     assert np.median(difference) < 0.01
 
 
+@pytest.mark.slow
 def test_pairs_at_once_have_the_flows_of_pairs_one_by_one():
     """Each pair ends by its own iterations, though they run until the last has."""
     onsets, apexes = map(np.stack, zip(pair(seed=0), pair(seed=1, most=0.2), pair(seed=2, most=2.5), strict=True))
@@ -120,6 +120,7 @@ def test_a_still_face_has_no_flow():
     np.testing.assert_array_equal(compiled()(onset, onset), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 3), (17, 31)])
 def test_any_size_will_do(shape: tuple[int, int]):
     parameters = Parameters(scales=2, warps=1)
@@ -170,6 +171,7 @@ def test_pictures_shrink_and_grow_as_opencvs(size: tuple[int, int]):
     np.testing.assert_allclose(resized(jnp.array(small), size), grown, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_pictures_are_looked_up_as_opencv_does_even_outside():
     picture, generator = texture().astype(np.float32), np.random.default_rng(0)
     flow = (9 * generator.standard_normal((2, *SHAPE))).astype(np.float32)

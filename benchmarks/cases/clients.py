@@ -1,4 +1,7 @@
-"""From 5 to 5,000 clients with a small convolutional network: what a client's example costs, and memory."""
+"""From 5 to 5,000 clients with a small convolutional network: what a client's example costs, and memory.
+
+The most clients once more with FedAvg's matrix written out, whose product costs the square of the clients.
+"""
 
 from collections.abc import Callable, Iterator
 from time import perf_counter
@@ -11,8 +14,9 @@ from benchmarks.digits import EPOCHS, Network, clients_of, digits, federation, n
 from benchmarks.floors import planned_bytes, rates
 from benchmarks.records import Record, compared
 from benchmarks.timing import interleaved
-from fedpsyau_jax.federated import ClientData, FederatedAlgorithm
-from fedpsyau_jax.types import ClientState
+from fedpsyau_jax.federated import ClientData, FederatedAlgorithm, Strategy, fedavg
+from fedpsyau_jax.federated.factored import dense, is_factored
+from fedpsyau_jax.types import Array, ClientState
 
 UNIT = "us an example and epoch"
 AT_LEAST = 500
@@ -31,17 +35,18 @@ class Compiled(NamedTuple):
 def clients(plan: Plan) -> Iterator[Record]:
     """All in one program of one step after another, as on a CPU."""
     sizes, own = plan.sizes, network("cnn")
-    found = {count: _compiled(own, count, sizes.client_images) for count in sizes.many_clients}
-    times = interleaved({str(count): one.call for count, one in found.items()}, plan.turns, plan.budget)
+    cases = [(count, fedavg) for count in sizes.many_clients] + [(max(sizes.many_clients), written_out)]
+    found = {_title(*case): (case[0], _compiled(own, *case, sizes.client_images)) for case in cases}
+    times = interleaved({title: one.call for title, (_, one) in found.items()}, plan.turns, plan.budget)
     records = []
-    for count, one in found.items():
+    for title, (count, one) in found.items():
         examples = count * sizes.client_images
         moved, needed = planned_bytes(one.program)
         scale = 1e6 / (examples * EPOCHS)
-        taken = times[str(count)] / one.rounds * scale
+        taken = times[title] / one.rounds * scale
         records.append(
             Record(
-                *(f"{count:,} clients x {sizes.client_images} images", UNIT, tuple(taken.tolist())),
+                *(f"{title} x {sizes.client_images} images", UNIT, tuple(taken.tolist())),
                 compile_seconds=one.compiling,
                 megabytes=needed / 1e6,
                 floor=rates(sizes).floor(operations(own, examples), moved) * scale,
@@ -50,12 +55,22 @@ def clients(plan: Plan) -> Iterator[Record]:
     yield from compared(records)
 
 
-def _compiled(own: Network, count: int, images: int) -> Compiled:
+def written_out(weights: Array) -> Strategy:
+    """FedAvg with all entries of its matrix."""
+    entries: Strategy = jax.tree.map(dense, fedavg(weights), is_leaf=is_factored)
+    return entries
+
+
+def _title(count: int, strategy: Callable[[Array], Strategy]) -> str:
+    return f"{count:,} clients" + (", matrix written out," if strategy is written_out else "")
+
+
+def _compiled(own: Network, count: int, strategy: Callable[[Array], Strategy], images: int) -> Compiled:
     data = clients_of(digits(count, images))
     rounds = max(1, AT_LEAST // count)
 
     def algorithm(data: ClientData) -> FederatedAlgorithm:
-        return federation(own, data)
+        return federation(own, data, strategy=strategy)
 
     state = jax.jit(lambda data: algorithm(data).init(ClientState(own.weights, ())))(data)
     step = jax.jit(lambda state, data, key: algorithm(data).step(state, data, key), donate_argnums=0)

@@ -143,11 +143,12 @@ def _built_in(name: str, model: str, weights: "Float[Array, 'clients']", setting
 def _by_settings(strategy: "Strategy", weights: "Float[Array, 'clients']", settings: FedSettings) -> "Strategy":
     """Who takes part, and what becomes of batch statistics, unless the strategy says so itself."""
     from fedpsyau_jax.federated import GROUPS, with_participation
+    from fedpsyau_jax.federated.groups import of_group
 
     if settings.participation < 1 and strategy.sampling is None:
         strategy = with_participation(strategy, weights, settings.participation)
     if settings.statistics == "averaged" and strategy.statistics is None:
         matrix = strategy.mixing if strategy.anchor is None else strategy.anchor
-        statistics = matrix[GROUPS.index("norm")] if matrix.ndim == 3 else matrix
+        statistics = of_group(matrix, GROUPS.index("norm")) if matrix.ndim == 3 else matrix
         strategy = strategy._replace(statistics=statistics)
     return strategy

@@ -22,6 +22,7 @@ from fedpsyau_jax.federated import (
     local_training,
     masked_mean,
 )
+from fedpsyau_jax.federated.factored import Matrix, dense, is_factored
 from fedpsyau_jax.types import Array, ClientState, Float
 
 ROUNDING = 1e-4
@@ -42,19 +43,19 @@ def check_strategy(strategy: Any, weights: Float[Array, "clients"], where: str) 
     if not isinstance(strategy, Strategy):
         raise ValueError(f"{where}: the function returned {type(strategy).__name__}, not a Strategy")
     num_clients, dtype = len(weights), weights.dtype
-    mixing, mu = _numbers(strategy.mixing, f"{where}: its mixing"), _numbers(strategy.mu, f"{where}: its mu")
-    _check_matrix(mixing, num_clients, f"{where}: its mixing")
+    mixing = _matrix(strategy.mixing, weights, f"{where}: its mixing")
+    mu = _numbers(strategy.mu, f"{where}: its mu")
     if mu.shape != (num_clients,):
         raise ValueError(f"{where}: its mu has shape {mu.shape}; give {(num_clients,)}, a number for each client")
     if (mu < 0).any():
         raise ValueError(f"{where}: its mu is {mu.min():.4g} for client {mu.argmin()}; give numbers of at least 0")
     checked = Strategy(
-        jnp.asarray(mixing, dtype),
+        mixing,
         jnp.asarray(mu, dtype),
         _anchored_at_start(strategy.anchored_at_start, where),
-        _matrix(strategy.anchor, weights, f"{where}: its anchor"),
-        _matrix(strategy.statistics, weights, f"{where}: its statistics", groups=False),
-        _matrix(strategy.messages, weights, f"{where}: its messages", groups=False, stochastic=False),
+        _optional_matrix(strategy.anchor, weights, f"{where}: its anchor"),
+        _optional_matrix(strategy.statistics, weights, f"{where}: its statistics", groups=False),
+        _optional_matrix(strategy.messages, weights, f"{where}: its messages", groups=False, stochastic=False),
         **{name: _function(getattr(strategy, name), f"{where}: its {name}") for name in FUNCTIONS},
         tested=_tested(strategy.tested, where),
     )
@@ -65,12 +66,18 @@ def check_strategy(strategy: Any, weights: Float[Array, "clients"], where: str) 
 
 def _matrix(
     value: Any, weights: Float[Array, "clients"], whose: str, *, groups: bool = True, stochastic: bool = True
-) -> Array | None:
-    if value is None:
-        return None
-    matrix = _numbers(value, whose)
+) -> Matrix:
+    """Written out, or as the ``DiagonalPlusOuter`` that a named algorithm has for many clients."""
+    matrix = _numbers(dense(value), whose)
     _check_matrix(matrix, len(weights), whose, groups=groups, stochastic=stochastic)
-    return jnp.asarray(matrix, weights.dtype)
+    if not is_factored(value):
+        return jnp.asarray(matrix, weights.dtype)
+    factors: Matrix = jax.tree.map(lambda leaf: leaf.astype(weights.dtype), value)
+    return factors
+
+
+def _optional_matrix(value: Any, weights: Float[Array, "clients"], whose: str, **kind: bool) -> Matrix | None:
+    return None if value is None else _matrix(value, weights, whose, **kind)
 
 
 def _check_matrix(

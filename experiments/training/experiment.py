@@ -112,10 +112,9 @@ class _Programs:
 
     def __init__(self, prepared: Prepared, folder: RunFolder, thread: ThreadPoolExecutor) -> None:
         self.prepared, self.folder, self.thread = prepared, folder, thread
-        self.future = cache(self._future)
+        self.future, self.task = cache(self._future), cache(self._task)
 
-    def task(self, group: Group) -> Task:
-        """The task of a group."""
+    def _task(self, group: Group) -> Task:
         data = self.prepared.data_of(group)
         return task_of(group, len(data.class_names), store_like(group, data.rows))
 

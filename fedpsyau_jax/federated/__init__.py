@@ -27,6 +27,7 @@ from fedpsyau_jax.federated.client import (
 from fedpsyau_jax.federated.client_data import ClientData, Identified, num_examples, pooled
 from fedpsyau_jax.federated.client_round import ClientRound, Evaluate, Received, Round, client_round
 from fedpsyau_jax.federated.evaluation import TrainTest, evaluated, in_chunks, of_tested_models
+from fedpsyau_jax.federated.factored import DiagonalPlusOuter, dense
 from fedpsyau_jax.federated.groups import GROUPS, label_by_path
 from fedpsyau_jax.federated.loops import fori_batches, scan_batches
 from fedpsyau_jax.federated.minibatch import Batch, equal_batches, masked_mean
@@ -49,6 +50,7 @@ __all__ = [
     "ClientRound",
     "ClientUpdate",
     "Delivery",
+    "DiagonalPlusOuter",
     "Evaluate",
     "FedState",
     "FederatedAlgorithm",
@@ -70,6 +72,7 @@ __all__ = [
     "client_round",
     "client_sharding",
     "deliver",
+    "dense",
     "equal_batches",
     "evaluated",
     "fedavg",

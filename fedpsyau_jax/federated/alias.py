@@ -6,7 +6,7 @@ clients or one each. ``jax.vmap`` over weights, mu or the self weight gives a st
 
 import jax.numpy as jnp
 
-from fedpsyau_jax.federated.mixing import averaging, isolation, personalised
+from fedpsyau_jax.federated.compact import averaging, isolation, personalised
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, Float

@@ -6,16 +6,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from fedpsyau_jax.federated.factored import DiagonalPlusOuter, Matrix, dense, identity_like
 from fedpsyau_jax.federated.groups import mix_groups
 from fedpsyau_jax.federated.mixing import mix
 from fedpsyau_jax.federated.participation import heard_from
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Reports, Strategy
-from fedpsyau_jax.types import Array, Bool, ClientState, Float, Params, PRNGKeyArray, PyTree
+from fedpsyau_jax.types import Array, Bool, ClientState, Params, PRNGKeyArray, PyTree
 
 __all__ = ["Server", "exchange", "initial_server"]
 
-Matrix = Float[Array, "*groups clients clients"]
 Started = Bool[Array, ""]
 
 
@@ -80,11 +80,11 @@ def _among_heard(strategy: Strategy, matrix: Matrix, reports: Reports | None) ->
 
 def _of_round(strategy: Strategy, reports: Reports | None, key: PRNGKeyArray) -> Matrix:
     matrix = _among_heard(strategy, strategy.mixing, reports)
-    return matrix if strategy.rule is None else strategy.rule(matrix, key, reports)
+    return matrix if strategy.rule is None else strategy.rule(dense(matrix), key, reports)
 
 
 def _mixed(matrix: Matrix, params: PyTree, labels: PyTree | None, started: Started) -> PyTree:
-    matrix = jnp.where(started, matrix, jnp.eye(matrix.shape[-1], dtype=matrix.dtype))
+    matrix = jax.tree.map(lambda mixing, own: jnp.where(started, mixing, own), matrix, identity_like(matrix))
     return mix(matrix, params) if labels is None else mix_groups(matrix, params, labels)
 
 
@@ -93,6 +93,7 @@ def _through_server(
 ) -> tuple[Params, Server]:
     received, outer = mixed, server.outer
     if strategy.rule is not None:
+        assert not isinstance(matrix, DiagonalPlusOuter)
         missing = jnp.where(started, 1 - matrix.sum(axis=-1), 0)
         kept = jax.vmap(lambda share: jnp.diag(share))(missing) if matrix.ndim == 3 else jnp.diag(missing)
         rest = mix(kept, server.previous) if labels is None else mix_groups(kept, server.previous, labels)

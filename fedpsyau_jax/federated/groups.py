@@ -6,11 +6,12 @@ from typing import Any, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from fedpsyau_jax.types import Array, Float, Params, PyTree
+from fedpsyau_jax.federated.factored import DiagonalPlusOuter, Matrix
+from fedpsyau_jax.federated.mixing import mixed_leaf
+from fedpsyau_jax.types import Array, Params, PyTree
 
-__all__ = ["GROUPS", "Labels", "label_by_path", "mix_groups", "where_in"]
+__all__ = ["GROUPS", "Labels", "label_by_path", "mix_groups", "of_group", "where_in", "with_groups"]
 
 GROUPS = ("body", "norm", "head", "backbone")
 """Groups in the order of a mixing matrix's first axis: gains and offsets of normalisation layers are ``norm``, the last
@@ -39,7 +40,26 @@ def label_by_path(params: Params, members: Mapping[str, Callable[[tuple[str, ...
     return jax.tree_util.tree_map_with_path(label, params)
 
 
-def mix_groups(mixing: Float[Array, "groups clients clients"], params: PyTree, labels: PyTree) -> Params:
+def with_groups(matrix: Matrix) -> Matrix:
+    """The same matrix [*runs, clients, clients] for each group, [*runs, groups, clients, clients]."""
+    own = 1 if isinstance(matrix, DiagonalPlusOuter) else 2
+
+    def repeated(leaf: Array) -> Array:
+        place = leaf.ndim - own
+        shape = (*leaf.shape[:place], len(GROUPS), *leaf.shape[place:])
+        return jnp.broadcast_to(jnp.expand_dims(leaf, place), shape)
+
+    repeated_matrix: Matrix = jax.tree.map(repeated, matrix)
+    return repeated_matrix
+
+
+def of_group(matrix: Matrix, group: int) -> Matrix:
+    """The matrix of one group."""
+    own: Matrix = jax.tree.map(lambda leaf: leaf[group], matrix)
+    return own
+
+
+def mix_groups(mixing: Matrix, params: PyTree, labels: PyTree) -> Params:
     """Apply its own W to each group: w_k <- sum_j W[g, k, j] w_j for the entries of group g.
 
     Args:
@@ -53,7 +73,7 @@ def mix_groups(mixing: Float[Array, "groups clients clients"], params: PyTree, l
     """
 
     def mixed(group: int, leaf: Array) -> Array:
-        return jnp.tensordot(mixing[group].astype(leaf.dtype), leaf, axes=1, precision=lax.Precision.HIGHEST)
+        return mixed_leaf(of_group(mixing, group), leaf)
 
     def of_leaf(leaf: Array, label: Any) -> Array:
         if np.ndim(label) == 0:

@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from fedpsyau_jax.federated.factored import DiagonalPlusOuter, Matrix
 from fedpsyau_jax.types import Array, Float, Params, PyTree
 
-__all__ = ["averaging", "isolation", "mix", "personalised"]
+__all__ = ["averaging", "isolation", "mix", "mixed_leaf", "personalised"]
 
 Weights = Float[Array, "clients"]
 Mixing = Float[Array, "clients clients"]
@@ -66,11 +67,11 @@ def personalised(weights: Weights, self_weight: float | Float[Array, ""]) -> Mix
     return self_weight * identity + (1 - self_weight) * others
 
 
-def mix(mixing: Mixing, params: PyTree) -> Params:
+def mix(mixing: Matrix, params: PyTree) -> Params:
     """Apply W to parameters with a leading client axis: w_k <- sum_j W[k, j] w_j.
 
     Args:
-        mixing: rows sum to 1.
+        mixing: rows sum to 1; written out or as a ``DiagonalPlusOuter``, which needs K and not K^2 products a weight.
         params: leaves [clients, ...].
 
     Returns:
@@ -80,7 +81,18 @@ def mix(mixing: Mixing, params: PyTree) -> Params:
     >>> mix(averaging(jnp.array([30.0, 10.0])), {"bias": jnp.array([[4.0], [8.0]])})["bias"].tolist()
     [[5.0], [5.0]]
     """
-    return jax.tree.map(
-        lambda leaf: jnp.tensordot(mixing.astype(leaf.dtype), leaf, axes=1, precision=lax.Precision.HIGHEST),
-        params,
+    return jax.tree.map(lambda leaf: mixed_leaf(mixing, leaf), params)
+
+
+def mixed_leaf(mixing: Matrix, leaf: Array) -> Array:
+    """Apply W to one leaf [clients, ...]."""
+    if not isinstance(mixing, DiagonalPlusOuter):
+        return _product(mixing, leaf)
+    diagonal, left = (
+        numbers.astype(leaf.dtype).reshape(-1, *[1] * (leaf.ndim - 1)) for numbers in (mixing.diagonal, mixing.left)
     )
+    return diagonal * leaf + left * _product(mixing.right, leaf)
+
+
+def _product(numbers: Float[Array, "*rows clients"], leaf: Array) -> Array:
+    return jnp.tensordot(numbers.astype(leaf.dtype), leaf, axes=1, precision=lax.Precision.HIGHEST)

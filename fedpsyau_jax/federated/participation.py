@@ -8,6 +8,7 @@ from jax import lax
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
+from fedpsyau_jax.federated.factored import DiagonalPlusOuter, Matrix
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray, PyTree
@@ -15,7 +16,6 @@ from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKey
 __all__ = ["by_those_who_take_part", "heard_from", "sitting_out", "with_participation"]
 
 ROUNDING = 1e-6
-Matrix = Float[Array, "*groups clients clients"]
 
 
 def with_participation(strategy: Strategy, weights: Float[Array, "clients"], share: float | Array) -> Strategy:
@@ -63,6 +63,8 @@ def heard_from(mixing: Matrix, took_part: Float[Array, "clients"]) -> Matrix:
     [[1.   0.  ]
      [0.75 0.25]]
     """
+    if isinstance(mixing, DiagonalPlusOuter):
+        return _heard_in_factors(mixing, took_part)
     identity = jnp.eye(mixing.shape[-1], dtype=mixing.dtype)
     again = jnp.matmul(mixing, mixing, precision=lax.Precision.HIGHEST)
     averages = (jnp.abs(again - mixing) <= ROUNDING).all(axis=-1, keepdims=True)
@@ -70,6 +72,26 @@ def heard_from(mixing: Matrix, took_part: Float[Array, "clients"]) -> Matrix:
     heard = own + (mixing - own) * took_part.astype(mixing.dtype)
     total = heard.sum(axis=-1, keepdims=True)
     return jnp.where(total > 0, heard / jnp.where(total > 0, total, 1), identity)
+
+
+def _heard_in_factors(mixing: DiagonalPlusOuter, took_part: Float[Array, "clients"]) -> DiagonalPlusOuter:
+    """The same in K numbers. A row counts as an average if a bound on all entries of its W W - W is at most rounding.
+
+    With s = l . r, W W - W has l_k r_j (d_k + d_j + s - 1) beside the diagonal, d_k (d_k - 1) + l_k r_k (2 d_k + s - 1)
+    on it.
+    """
+    d, left, right = mixing.diagonal, mixing.left, mixing.right
+    there = took_part.astype(mixing.dtype)
+    excess = (left * right).sum(axis=-1, keepdims=True) - 1
+    largest, steepest = (jnp.abs(one).max(axis=-1, keepdims=True) for one in (right, right * d))
+    beside = jnp.abs(left) * (steepest + jnp.abs(d + excess) * largest)
+    on = jnp.abs(d * (d - 1) + left * right * (2 * d + excess))
+    averages = jnp.maximum(beside, on) <= ROUNDING
+    own = jnp.where(averages, d * there, d + left * right * (1 - there))
+    others = left * (right * there).sum(axis=-1, keepdims=True)
+    heard = own + others > ROUNDING * (jnp.abs(own) + others)
+    total = jnp.where(heard, own + others, 1)
+    return DiagonalPlusOuter(jnp.where(heard, own / total, 1), jnp.where(heard, left / total, 0), right * there)
 
 
 def by_those_who_take_part(takes_part: Float[Array, "clients"], received: PyTree, own: PyTree) -> PyTree:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax.tree_util import Partial
 
-from fedpsyau_jax.federated.groups import GROUPS
+from fedpsyau_jax.federated.factored import Matrix, identity_like, is_factored
+from fedpsyau_jax.federated.groups import GROUPS, with_groups
 from fedpsyau_jax.types import Array, Bool, Float, Int
 
 __all__ = ["Reports", "Static", "Strategy", "keep_group", "structure"]
@@ -17,16 +17,17 @@ __all__ = ["Reports", "Static", "Strategy", "keep_group", "structure"]
 class Strategy(NamedTuple):
     """A federated algorithm as a value, so that several algorithms can be stacked along an axis of one program.
 
-    ``mixing``: rows sum to 1; one matrix, or one for each of ``GROUPS``; ``mu`` >= 0: factor of each client's proximal
-    term; ``anchored_at_start``: True anchors that term at the weights of round 0 (the released P-FedProx), False at
-    those received this round; None is the same as False, but does not store the weights of round 0.
+    ``mixing``: rows sum to 1; one matrix, or one for each of ``GROUPS``; named algorithms of many clients have it as a
+    ``DiagonalPlusOuter``; ``mu`` >= 0: factor of each client's proximal term; ``anchored_at_start``: True anchors that
+    term at the weights of round 0 (the released P-FedProx), False at those received this round; None is the same as
+    False, but does not store the weights of round 0.
 
     An algorithm that is more than that says so in the other fields; None means "nothing of the kind":
 
     - ``anchor``: matrix of the anchor, if it is not that of the weights; ``statistics``: matrix of the model state
       (batch statistics), which otherwise stays with its client; ``messages``: matrix of the clients' messages;
     - ``sampling(key, reports) -> [clients]``: who takes part in a round;
-    - ``rule(mixing, key, reports) -> mixing``: the matrices of a round, from the reports of the one before;
+    - ``rule(mixing, key, reports) -> mixing``: the matrices of a round (written out), from reports of the one before;
     - ``outer() -> optax.GradientTransformation``: of ``received - previous``, the server's optimiser;
     - ``client(client_update, problem) -> ClientUpdate``: what a client does otherwise;
     - ``tested``: index of the model that is evaluated, where a client has two (0 global, 1 personal); or the indices
@@ -46,12 +47,12 @@ class Strategy(NamedTuple):
     [1. 1. 1. 1.]
     """
 
-    mixing: Float[Array, "*groups clients clients"]
+    mixing: Matrix
     mu: Float[Array, "*runs clients"]
     anchored_at_start: Bool[Array, "*runs"] | None = None
-    anchor: Float[Array, "*groups clients clients"] | None = None
-    statistics: Float[Array, "*runs clients clients"] | None = None
-    messages: Float[Array, "*runs clients clients"] | None = None
+    anchor: Matrix | None = None
+    statistics: Matrix | None = None
+    messages: Matrix | None = None
     sampling: Partial | None = None
     rule: Partial | None = None
     outer: Partial | None = None
@@ -77,6 +78,7 @@ class Reports(NamedTuple):
     ``id``; ``took_part``: 1 or 0; ``loss``: before training if the algorithm measured that, else its mean over the
     steps; ``moved``: squared distance from the received weights.
 
+    >>> import jax.numpy as jnp
     >>> Reports(jnp.arange(2), jnp.ones(2), jnp.array([0.5, 2.0]), jnp.zeros(2)).loss.tolist()
     [0.5, 2.0]
     """
@@ -87,31 +89,32 @@ class Reports(NamedTuple):
     moved: Float[Array, "clients"]
 
 
-def by_group(matrix: Float[Array, "*groups clients clients"]) -> Float[Array, "groups clients clients"]:
-    """One matrix for each group."""
-    return matrix if matrix.ndim == 3 else jnp.broadcast_to(matrix, (len(GROUPS), *matrix.shape))
-
-
 def keep_group(strategy: Strategy, group: str) -> Strategy:
     """The same strategy, but each client keeps its weights of one group: W = I there.
 
+    >>> import jax.numpy as jnp
     >>> shared = Strategy(jnp.full((2, 2), 0.5), jnp.zeros(2))
     >>> keep_group(shared, "head").mixing[GROUPS.index("head")].tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
-    mixing = by_group(strategy.mixing)
-    return strategy._replace(mixing=mixing.at[GROUPS.index(group)].set(jnp.eye(mixing.shape[-1], dtype=mixing.dtype)))
+    mixing = strategy.mixing if strategy.mixing.ndim == 3 else with_groups(strategy.mixing)
+    place = GROUPS.index(group)
+    kept = jax.tree.map(lambda leaf, own: leaf.at[place].set(own), mixing, identity_like(mixing))
+    return strategy._replace(mixing=kept)
 
 
 def structure(strategy: Strategy) -> object:
     """What strategies that share one program have in common: their functions, and which optional fields they have.
 
-    Whether there are groups, and where the proximal term is anchored, is no part of it: ``stacked`` adapts both.
+    Whether there are groups, where the proximal term is anchored, and whether matrices are written out is no part of
+    it: ``stacked`` adapts these.
 
+    >>> import jax.numpy as jnp
     >>> averaged = Strategy(jnp.full((2, 2), 0.5), jnp.zeros(2))
     >>> structure(averaged) == structure(keep_group(averaged, "norm"))
     True
     >>> structure(averaged) == structure(averaged._replace(anchor=jnp.eye(2)))
     False
     """
-    return jax.tree.structure(strategy._replace(mixing=strategy.mu, anchored_at_start=None))
+    others = strategy._replace(mixing=strategy.mu, anchored_at_start=None)
+    return jax.tree.structure(others, is_leaf=is_factored)

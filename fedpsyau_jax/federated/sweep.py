@@ -9,7 +9,8 @@ from fedpsyau_jax.federated.algorithm import FederatedAlgorithm, FedState, feder
 from fedpsyau_jax.federated.axes import AxisMap, sequential
 from fedpsyau_jax.federated.client import ClientUpdate
 from fedpsyau_jax.federated.client_data import Identified
-from fedpsyau_jax.federated.groups import GROUPS
+from fedpsyau_jax.federated.factored import dense, is_factored
+from fedpsyau_jax.federated.groups import with_groups
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Strategy, structure
 from fedpsyau_jax.types import Array, ClientState, Key, Metrics
@@ -21,7 +22,8 @@ def stacked(strategies: Sequence[Strategy]) -> Strategy:
     """Stack several strategies of one ``structure`` along a leading axis [algorithms].
 
     If any of them has matrices for groups, the others get theirs for each group; if any sets ``anchored_at_start``, it
-    becomes explicitly False in the others.
+    becomes explicitly False in the others. Where some have a matrix written out and others a ``DiagonalPlusOuter``,
+    all are written out.
 
     Raises:
         ValueError: their functions or optional fields differ, so that one program cannot run them all.
@@ -38,6 +40,8 @@ def stacked(strategies: Sequence[Strategy]) -> Strategy:
         strategies = [_with_explicit_anchor(strategy) for strategy in strategies]
     if any(_has_groups(strategy) for strategy in strategies):
         strategies = [_with_groups(strategy) for strategy in strategies]
+    if len({jax.tree.structure(strategy) for strategy in strategies}) > 1:
+        strategies = [jax.tree.map(dense, strategy, is_leaf=is_factored) for strategy in strategies]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *strategies)
 
 
@@ -48,9 +52,7 @@ def _has_groups(strategy: Strategy) -> bool:
 def _with_groups(strategy: Strategy) -> Strategy:
     if _has_groups(strategy):
         return strategy
-    *runs, num_clients, _ = strategy.mixing.shape
-    shape = (*runs, len(GROUPS), num_clients, num_clients)
-    return strategy._replace(mixing=jnp.broadcast_to(strategy.mixing[..., None, :, :], shape))
+    return strategy._replace(mixing=with_groups(strategy.mixing))
 
 
 def _with_explicit_anchor(strategy: Strategy) -> Strategy:

@@ -180,6 +180,7 @@ def test_step_under_vmap(case):
     assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (after.clients, metrics)) == several
 
 
+@pytest.mark.slow
 def test_gradient_through_rounds(case, request):
     strategy, state, data = case
     gradient = sensitivity(strategy, state, data)

@@ -1,5 +1,6 @@
 """Run by test_sharding.py, in a process with five virtual devices: raises where a law does not hold."""
 
+import re
 from typing import Any
 
 import jax
@@ -12,7 +13,9 @@ from toy_federation import KEY, assert_close, clients_data, initial_client, toy_
 from fedpsyau_jax.federated import (
     client_mesh,
     client_sharding,
+    dense,
     fedavg,
+    mix,
     num_examples,
     p_fedprox,
     sharded,
@@ -56,6 +59,18 @@ def gradients_stay_with_their_client(mesh: Mesh) -> None:
     np.testing.assert_array_equal(gradients, slopes)
 
 
+def a_mean_of_many_clients_is_one_sum_over_devices(mesh: Mesh) -> None:
+    """Each device adds up its own clients and keeps their starts: no weights of another device's clients are moved."""
+    where = client_sharding(mesh)
+    matrix = fedavg(jnp.arange(1.0, 101.0)).mixing
+    weights = jax.random.normal(KEY, (100, 3, 4))
+    placed = jax.device_put((matrix, weights), where)
+    program = jax.jit(mix, out_shardings=where).lower(*placed).compile()
+    exchanged = re.findall(r" (all-\w+|collective-\w+|reduce-scatter)(?:-start)?\(", program.as_text())
+    assert exchanged == ["all-reduce"], exchanged
+    assert_close(program(*placed), mix(dense(matrix), weights))
+
+
 def uneven_clients_are_refused() -> None:
     with pytest.raises(ValueError, match="5 clients do not divide evenly over 2 devices"):
         sharded(client_mesh(2))(lambda state, inputs, _: (state, inputs), jnp.zeros(5), jnp.zeros(5), None)
@@ -65,4 +80,5 @@ if __name__ == "__main__":
     five_devices = client_mesh(5)
     gradients_stay_with_their_client(five_devices)
     uneven_clients_are_refused()
+    a_mean_of_many_clients_is_one_sum_over_devices(five_devices)
     rounds_are_equal_and_compile_once(five_devices)

@@ -38,10 +38,12 @@ EMPTY = DATA._replace(mask=jnp.zeros_like(DATA.mask))
 sizes = st.lists(st.integers(1, 500), min_size=NUM_CLIENTS, max_size=NUM_CLIENTS)
 
 
+@pytest.mark.slow
 def test_fedprox_without_a_proximal_term_is_fedavg():
     assert_identical(train(fedprox(WEIGHTS, 0.0), DATA), train(fedavg(WEIGHTS), DATA))
 
 
+@pytest.mark.slow
 def test_p_fedprox_that_hears_nobody_is_local_training():
     assert_identical(train(p_fedprox(WEIGHTS, 0.0, 1.0), DATA), train(local_only(WEIGHTS), DATA))
 
@@ -63,6 +65,7 @@ def test_the_algorithms_differ_otherwise():
             assert np.abs(one - other).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_large_proximal_factor_holds_clients_closer():
     def drift(mu: float) -> np.floating:
         state = train(p_fedprox(WEIGHTS, mu, 1.0), DATA)[0]
@@ -85,6 +88,7 @@ def test_rows_sum_to_one_and_equal_clients_stay(build, weights):
     np.testing.assert_allclose(mix(matrix, equal), equal, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @given(weights=sizes, order=st.permutations(range(NUM_CLIENTS)))
 @settings(max_examples=25, deadline=None)
 def test_mixing_commutes_with_the_order_of_clients(weights, order):
@@ -95,6 +99,7 @@ def test_mixing_commutes_with_the_order_of_clients(weights, order):
     np.testing.assert_allclose(permuted, mix(personalised(n, 0.9), params)[order], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_equal_clients_start_exactly_equal():
     """Rounds from 1 on mix, round 0 must not even round: an unsquared norm would amplify the last bit."""
     strategy = p_fedprox(WEIGHTS, 0.0, 0.7)

@@ -51,10 +51,12 @@ def test_the_id_decides_the_draws():
     assert np.abs(before.params["inward"][0] - after.params["inward"][0]).max() > 0
 
 
+@pytest.mark.slow
 def test_vectorised_is_sequential(reference):
     assert_close(train(p_fedprox(WEIGHTS, 0.1), DATA, over_clients=vectorised), reference)
 
 
+@pytest.mark.slow
 def test_one_program_is_a_loop_over_clients():
     """Each client alone, by a Python loop: the same as its slot in the mapped program."""
     state, metrics = train(local_only(WEIGHTS), DATA)
@@ -72,23 +74,27 @@ def test_one_program_is_a_loop_over_clients():
             np.testing.assert_allclose(values[:, k], [report[name] for report in reports], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("num_padded", "filler"), [(12, 5.0), (23, np.nan)])
 def test_padding_changes_nothing(reference, num_padded, filler):
     padded = clients_data(num_examples=num_padded, filler=filler)
     assert_identical(train(p_fedprox(WEIGHTS, 0.1), padded), reference)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing_vectorised(reference):
     padded = clients_data(filler=np.nan)
     assert_close(train(p_fedprox(WEIGHTS, 0.1), padded, over_clients=vectorised), reference)
 
 
+@pytest.mark.slow
 def test_a_smaller_last_batch_changes_nothing(reference):
     data = clients_data(num_examples=SIZES.max())
     assert data.mask.shape[1] % 4
     assert_close(train(p_fedprox(WEIGHTS, 0.1), data, update=toy_update(tail=True)), reference)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_clients", ["sequential", "vectorised"])
 def test_a_client_without_examples_is_left_as_it_was(over_clients):
     """Its data are NaN throughout; the others do not hear from it, as it weighs nothing."""

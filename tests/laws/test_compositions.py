@@ -15,7 +15,7 @@ from tests.papers.closed_forms import SCALAR, C, H, N, minimiser
 from tests.papers.paper_federation import data_of, logistic_loss, quadratic_loss, quadratics, softmax_loss, train
 from tests.papers.paper_problem import logistic, representations
 
-pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("double_precision")
 LOGISTIC, DEEP = logistic(), representations()
 SIZES = LOGISTIC.sizes
 Build = Callable[[Any], fed.Strategy]
@@ -73,6 +73,7 @@ FIRST_ROUND: dict[str, tuple[Build, Build]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", some(SPECIAL, ("q_fedavg, q 0",)))
 def test_special_cases(case: str) -> None:
     one, other, models = SPECIAL[case]
@@ -103,6 +104,7 @@ FIXED_POINTS: dict[str, tuple[Build, float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(FIXED_POINTS))
 def test_fixed_points_on_quadratics(name: str) -> None:
     """FedAvg's is biased, those of SCAFFOLD and FedDyn are the minimiser of the sum."""
@@ -114,6 +116,7 @@ def test_fixed_points_on_quadratics(name: str) -> None:
     assert abs(FIXED_POINTS["fedavg"][1] - minimiser(N * H)) > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(ALGORITHMS))
 def test_permuting_clients_permutes_results(name: str) -> None:
     order = np.array([2, 0, 3, 1])
@@ -125,6 +128,7 @@ def test_permuting_clients_permutes_results(name: str) -> None:
     np.testing.assert_allclose(here.personal, there.personal[:, order], rtol=0, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some(ALGORITHMS))
 def test_a_client_that_is_only_padding_changes_nothing(name: str) -> None:
     data = data_of(DEEP if name in ("moon", "fedproto") else LOGISTIC)

@@ -19,7 +19,6 @@ from engine_on_random_data import (
 from experiments.training import task
 from fedpsyau_jax.splits import Split
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 EVERYBODY = Split("all", SPLIT.clients)
 
 

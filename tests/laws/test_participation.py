@@ -26,7 +26,7 @@ from fedpsyau_jax.federated import (
 )
 from fedpsyau_jax.federated.participation import heard_from
 
-pytestmark = [pytest.mark.usefixtures("quick_compilation"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 DATA = clients_data()
 WEIGHTS = num_examples(DATA)
 UPDATE = toy_update(optimizer_state=keep_state)

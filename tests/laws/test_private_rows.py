@@ -55,6 +55,7 @@ def test_epsilons_are_an_axis_of_one_program(by_subject: Table) -> None:
     assert epsilon(noises[0], 0.5, 2 * 2, 1e-5) == pytest.approx(8, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_row_of_the_data_is_a_subject(by_subject: Table) -> None:
     (group,) = by_subject.groups
     train = arrays(group, [0], 1, np.arange(len(DATA.clip)), 0).train
@@ -71,6 +72,7 @@ def shapes(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), tree)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["subject", "client"])
 def test_a_private_round_keeps_the_shapes_and_statistics_of_the_state(kind: str) -> None:
     (group,) = private(**(SUBJECT if kind == "subject" else CLIENT)).groups

@@ -54,6 +54,7 @@ def value(weight: float) -> float:
     return (weight - 3) ** 2
 
 
+@pytest.mark.slow
 def test_the_loss_is_reported_without_what_an_algorithm_adds() -> None:
     broadcast = fed.Broadcast(at(5.0).params, None, jnp.int32(0)).drawn_to(at(5.0).params, jnp.array(2.0))
     client, _, metrics = update(TRAINING, one_client(), broadcast)
@@ -63,6 +64,7 @@ def test_the_loss_is_reported_without_what_an_algorithm_adds() -> None:
     np.testing.assert_allclose(client.params["w"], [second], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_per_fedavg_reports_the_loss_before_its_step() -> None:
     client, _, metrics = update(client_of(alg.per_fedavg(WEIGHTS, 0.25)), one_client())
     first = 1 - 0.1 * 2 * (1 - 0.25 * 2 * (1 - 3) - 3)
@@ -118,6 +120,7 @@ def test_scaffold_leaves_the_metrics_of_the_training_alone() -> None:
     assert set(reported) == {"steps"}
 
 
+@pytest.mark.slow
 def test_the_loss_of_q_fedavg_keeps_its_dtype() -> None:
     """The mask may be coarser: half a float has three digits."""
     data = fed.ClientData(jnp.int32(0), (jnp.full(2, 2.0), jnp.full(2, 3.3)), jnp.ones(2, jnp.float16))
@@ -141,6 +144,7 @@ def test_q_fedavg_stays_in_the_range_of_float32(losses: list[float], q: float) -
     np.testing.assert_allclose(matrix, np.tile(n * powers / (n * curvature).sum(), (3, 1)), rtol=1e-4, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_prototypes_are_summed_in_full_precision() -> None:
     """An accelerator's default would round them to 10 bits of mantissa."""
     representation = fed.Representation(

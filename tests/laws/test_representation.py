@@ -40,6 +40,7 @@ def test_each_packed_weight_has_a_group(case):
     assert (GROUPS.index("backbone") in counts) == whole
 
 
+@pytest.mark.slow
 def test_labels_are_those_of_the_networks_own_tensors(case):
     _, task, _, client = case
     labels = jax.device_get(task.labels(client.params))

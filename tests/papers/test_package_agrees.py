@@ -31,7 +31,7 @@ from tests.papers.paper_federation import (
 )
 from tests.papers.paper_problem import Problem, Round, logistic, representations
 
-pytestmark = pytest.mark.usefixtures("double_precision", "quick_compilation")
+pytestmark = pytest.mark.usefixtures("double_precision")
 STEPS = 3
 Build = Callable[[Any], fed.Strategy]
 Reference = Callable[..., list[Round]]
@@ -140,6 +140,7 @@ def problem_of(name: str) -> tuple[Problem, Any]:
     return logistic(), logistic_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 )

@@ -8,8 +8,8 @@ from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import local_only
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
+from fedpsyau_jax.federated.compact import averaging
 from fedpsyau_jax.federated.groups import where_in
-from fedpsyau_jax.federated.mixing import averaging
 from fedpsyau_jax.federated.problem import Problem, over_batches
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Static, Strategy

@@ -8,7 +8,7 @@ from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import Mu, fedprox
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, LossFn, Memory
-from fedpsyau_jax.federated.mixing import averaging
+from fedpsyau_jax.federated.compact import averaging
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Strategy

@@ -8,7 +8,7 @@ from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.alias import fedavg
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory, reported
-from fedpsyau_jax.federated.mixing import averaging
+from fedpsyau_jax.federated.compact import averaging
 from fedpsyau_jax.federated.problem import Problem
 from fedpsyau_jax.federated.strategy import Strategy
 from fedpsyau_jax.types import Array, ClientState, Float, Metrics, Params, PRNGKeyArray

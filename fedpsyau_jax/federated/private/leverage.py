@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fedpsyau_jax.federated.factored import Matrix, dense
 from fedpsyau_jax.federated.strategy import Strategy
-from fedpsyau_jax.types import Array, Float
+from fedpsyau_jax.types import Float
 
 __all__ = ["Leverage", "leverage", "leverage_of"]
 
@@ -69,6 +70,6 @@ def _of_another(rows: Rows) -> float:
     return max((leverage_of(np.delete(rows, own, axis=1)) for own in columns), default=1.0) or 1.0
 
 
-def _by_group(matrix: Array) -> Float[np.ndarray, "groups clients clients"]:
-    array = np.asarray(matrix, float)
+def _by_group(matrix: Matrix) -> Float[np.ndarray, "groups clients clients"]:
+    array = np.asarray(dense(matrix), float)
     return array if array.ndim == 3 else array[None]
