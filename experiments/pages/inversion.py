@@ -1,6 +1,6 @@
 """The page of experiments.attack --inversion: what was made of updates, beside what they were of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ def write(folder: RunFolder, attempts: Sequence[Attempt], dataset: Dataset) -> P
         ValueError: a file of the folder is missing or broken; the sentence names it.
     """
     found = read(folder)
-    drawn, captions = {}, {}
+    drawn: dict[str, Figure] = {}
+    captions: dict[str, str] = {}
     for kind in dict.fromkeys((one.update, one.aggregated, one.noise) for one in attempts):
         own = [one for one in attempts if (one.update, one.aggregated, one.noise) == kind]
         name = f"pictures_{len(drawn)}"
@@ -102,7 +103,7 @@ def sheet(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _beside(row: dict[str, Any], name: str) -> str:
+def _beside(row: Mapping[Any, Any], name: str) -> str:
     found, chance, original = (tables.number(float(row[f"{name}{end}"]), 2) for end in ("", "_chance", "_original"))
     return f"{found} ({chance}) / {original}"
 
