@@ -39,7 +39,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_a_run_is_attacked_and_says_by_whom(run: Path, command: Command) -> None:
     output = io.StringIO()
     with redirect_stdout(output):
@@ -63,7 +62,6 @@ def test_a_run_is_attacked_and_says_by_whom(run: Path, command: Command) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("quick_compilation")
 def test_updates_of_a_run_are_inverted(run: Path, command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.attacks.VICTIMS", 1)
     output = io.StringIO()

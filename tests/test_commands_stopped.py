@@ -68,7 +68,7 @@ class Stopped:
         assert contents(folder) == contents(finished[0])
 
 
-class Tested:
+class Scored:
     """For each command that tests its networks on held-out examples."""
 
     def test_every_example_is_tested_once_by_each_row_and_repeat(self, finished: tuple[Path, str]):
@@ -79,15 +79,15 @@ class Tested:
         assert predictions.filter(regex="^p_").sum(axis=1).between(1 - 1e-6, 1 + 1e-6).all()
 
 
-class TestFed(Stopped, Tested):
+class TestFed(Stopped, Scored):
     name = "fed"
 
 
-class TestMer(Stopped, Tested):
+class TestMer(Stopped, Scored):
     name = "mer"
 
 
-class TestAblate(Stopped, Tested):
+class TestAblate(Stopped, Scored):
     name = "ablate"
 
 

@@ -90,7 +90,7 @@ def half_of(subject: np.ndarray, generator: np.random.Generator) -> tuple[np.nda
 
     >>> first, second = half_of(np.array(["b", "a", "a", "c"]), np.random.default_rng(0))
     >>> first.astype(int) + second, half_of(np.array(["a"]), np.random.default_rng(0))
-    (array([1, 0, 0, 1]), (array([ True]), array([ True])))
+    (array([0, 1, 1, 1]), (array([ True]), array([ True])))
     """
     people = generator.permutation(np.unique(subject))
     if len(people) == 1:

@@ -49,7 +49,7 @@ def personalised(weights: Weights, self_weight: float | Float[Array, ""]) -> Mat
     """
     if len(weights) <= FEW:
         return mixing.personalised(weights, self_weight)
-    share = weights / weights.sum()
-    others = share < 1
-    left = jnp.where(others, (1 - self_weight) / jnp.where(others, 1 - share, 1), 0)
-    return DiagonalPlusOuter(jnp.where(others, self_weight - left * share, 1), left, share)
+    total = weights.sum()
+    share, others = weights / total, total - weights
+    left = jnp.where(others > 0, (1 - self_weight) * total / jnp.where(others > 0, others, 1), 0)
+    return DiagonalPlusOuter(jnp.where(others > 0, self_weight - left * share, 1), left, share)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fedpsyau_jax.federated import (
@@ -63,6 +63,7 @@ def values(*shape: int) -> jax.Array:
 
 @pytest.mark.parametrize("name", MATRICES)
 @given(weights=sizes)
+@example(weights=[0] * (MANY - 1) + [3])
 @settings(max_examples=10, deadline=None)
 def test_mixing_is_the_product_with_the_matrix(name: str, weights: list[int]) -> None:
     """Clients without examples, such as padding, included."""
