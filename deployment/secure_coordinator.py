@@ -69,7 +69,8 @@ class SecureCoordinator(Coordinator):
         summed = self._sum(COUNTS, self.plan.names, None)
         if missing := sorted({*self.plan.names} - {*summed.names}):
             raise ValueError(f"{' and '.join(missing)} sent no counts: start it, and the server again")
-        decoded(summed.total)
+        if decoded(summed.total)[-1]:
+            raise ValueError(f"a site has counts beyond {limit(len(joined))}: secure aggregation cannot add them")
         examples = np.sum([one.arrays["counts/examples"] for one in joined.values()], axis=0)
         return {"counts/examples": examples, "sum": summed.total[:-1]}
 

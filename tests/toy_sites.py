@@ -154,13 +154,19 @@ def coordinator(
     return Coordinator(folder / "server", plan(make, rounds, patience), ask, said.append), said
 
 
+@cache
+def program_of(make: MakeStrategy, sites: int) -> tuple[FedState, Callable[..., tuple[FedState, Any]]]:
+    """The state before round 0, and the step, compiled once."""
+    strategy = make(jnp.asarray(SIZES[:sites], jnp.float32))
+    algorithm = federated(strategy, UPDATE, problem=PROBLEM, evaluate=evaluate)
+    return algorithm.init(initial_client()), jax.jit(algorithm.step)
+
+
 def simulated(make: MakeStrategy, rounds: int, sites: int = len(NAMES)) -> FedState:
     """The same federation as one program."""
-    sizes = SIZES[:sites]
-    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(data_of(place, max(sizes)) for place in range(sites)))
-    strategy = make(jnp.asarray(sizes, jnp.float32))
-    algorithm = federated(strategy, UPDATE, problem=PROBLEM, evaluate=evaluate)
-    state, step = algorithm.init(initial_client()), jax.jit(algorithm.step)
+    own = (data_of(place, max(SIZES[:sites])) for place in range(sites))
+    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *own)
+    state, step = program_of(make, sites)
     for _ in range(rounds):
         state, _ = step(state, data, KEY)
     return state
