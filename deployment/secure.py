@@ -37,15 +37,18 @@ FEWEST = 3
 
 
 def quorum(sites: int) -> int:
-    """So many must take part in a sum: more than half, so that no two sums of one attempt can be had.
+    """So many must take part in a sum: more than two thirds, and three.
+
+    A server that tells some sites that another one is gone, and some that it is not, must get so many shares of either
+    kind: it cannot, with no more than a third of the sites on its side (Bonawitz et al., section 6).
 
     Args:
         sites: of the federation.
 
-    >>> [quorum(sites) for sites in (3, 5, 6, 10)]
-    [3, 3, 4, 6]
+    >>> [quorum(sites) for sites in (3, 4, 5, 6, 10)]
+    [3, 3, 4, 5, 7]
     """
-    return max(FEWEST, sites // 2 + 1)
+    return max(FEWEST, 2 * sites // 3 + 1)
 
 
 def check_secure(settings: FedSettings) -> None:

@@ -249,5 +249,9 @@ def test_what_is_clipped_is_counted_and_what_is_not_finite_refused() -> None:
         decoded(np.array([2**61]))
 
 
-def test_a_quorum_is_a_majority_of_three_or_more() -> None:
-    assert all(quorum(sites) >= 3 and 2 * quorum(sites) > sites for sites in range(3, 100))
+def test_with_a_third_of_the_sites_a_server_does_not_get_both_kinds_of_shares() -> None:
+    for sites in range(3, 100):
+        needed, on_its_side = quorum(sites), sites // 3
+        assert 3 <= needed <= sites
+        assert (sites - on_its_side) + 2 * on_its_side < 2 * needed
+        assert needed - on_its_side >= 2  # honest sites in each sum
