@@ -16,5 +16,6 @@ os.environ["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] = "1"
 
 def quiet() -> None:
     """Keep Flower's log to what ends a process."""
-    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    flower = logging.getLogger("flwr")  # its level is set again when Flower is imported
+    flower.addFilter(lambda record: record.levelno >= logging.CRITICAL)
     logging.getLogger("httpx").setLevel(logging.WARNING)

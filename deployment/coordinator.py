@@ -97,8 +97,8 @@ class Coordinator:
         return Begun(strategy, problem, like, zeros, examples), begun
 
     def _join(self) -> dict[str, Payload]:
-        facts = {"run": self.plan.run, "settings": self.plan.settings, "secure": int(self.secure)}
-        question = Payload("join", facts, {})
+        run, settings = self.plan.run, self.plan.settings
+        question = Payload("join", {"run": run, "settings": settings, "secure": int(self.secure)}, {})
         return self._everyone(dict.fromkeys(self.plan.names, question), "joined", self.plan.facts)
 
     def _ask_to_begin(self, joined: Mapping[str, Payload]) -> dict[str, Payload]:

@@ -115,7 +115,7 @@ class SecureCoordinator(Coordinator):
                 _same(here, named(before.facts["here"]), number)
             save(path, Payload("revealing", {"round": number, "here": listed(here)}, {}))
 
-        facts = {"run": self.plan.run, "round": number}
+        facts: dict[str, str | int | float] = {"run": self.plan.run, "round": number}
         needed, seconds = quorum(len(self.plan.names)), min(self.plan.patience, PHASE_SECONDS)
         return SecureSum(self.ask, self.say, facts, needed, seconds).of(names, length, revealing)
 
@@ -135,8 +135,8 @@ class SecureCoordinator(Coordinator):
         those = {"took_part": finished.took_part.sum(keepdims=True)}
         sums = Payload("sums", {"round": finished.number}, {**those, **finished.metrics})
         save(self.folder / "rounds" / f"{finished.number}.npz", sums)
-        facts = {"run": self.plan.run, "round": finished.number}
-        save(self.folder / "state.npz", Payload("state", facts, {"sum": state.total, "took_part": state.took_part}))
+        arrays = {"sum": state.total, "took_part": state.took_part}
+        save(self.folder / "state.npz", Payload("state", {"run": self.plan.run, "round": finished.number}, arrays))
 
 
 def self_weight_of(strategy: Strategy, examples: Float[Array, "sites"]) -> float | None:

@@ -55,7 +55,7 @@ class SecureParticipant(Participant):
 
     def _received(self, question: Payload, own: Own, done: int) -> Mapping[str, np.ndarray]:
         assert self.training is not None
-        weights = _weights(self.training, own)
+        weights: Mapping[str, np.ndarray] = _weights(self.training, own)
         if int(question.facts["round"]) > 0:
             weights = self._start(question, weights, done)
         return {**weights, "mu/0": question.arrays["mu/0"]}

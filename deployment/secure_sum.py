@@ -65,7 +65,7 @@ class SecureSum:
         revealing(here)
         facts = {"here": listed(here), "gone": listed(gone)}
         revealed = self._phase("unmask", {name: {} for name in here}, facts)
-        total = np.sum([masked[name] for name in here], axis=0, dtype=np.uint64)
+        total: np.ndarray = np.add.reduce([masked[name] for name in here])
         for name in here:
             seed = self._secret(f"seed/{name}", revealed)
             total = total - masks.mask(seed, len(total))
@@ -129,4 +129,5 @@ class SecureSum:
             raise Refused(f"shares of {name} do not fit its key: a site sent wrong ones")
         others = ((other, bytes_in(keys[other], "masking")) for other in here)
         left = [masks.pairwise(pair, public, length, adds=other < name) for other, public in others]
-        return np.sum(left, axis=0, dtype=np.uint64)
+        total: np.ndarray = np.add.reduce(left)
+        return total

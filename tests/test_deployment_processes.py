@@ -149,8 +149,10 @@ def test_one_command_starts_a_server_and_its_sites_whose_weights_it_never_has(
     log = tmp_path / "log.txt"
     with started(server_command(run, detector, free_port(), *more), log) as server:
         assert server.wait(PATIENCE) == 0, log.read_text()
-    assert f"Round {ROUNDS} of {ROUNDS}: UF1" in log.read_text()
-    assert "left out" not in log.read_text()
+    said = log.read_text()
+    assert f"Round {ROUNDS} of {ROUNDS}: UF1" in said
+    assert "left out" not in said
+    assert "flwr" not in said
     initial = weights_of(run / "begun" / f"{NAMES[0]}.npz", "weights/")
     largest = 0.0
     for name, model in zip(NAMES, expected, strict=True):
