@@ -25,7 +25,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     no_object_id_recompute,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
-from flwr.supercore.object_store import ObjectStoreFactory
+from flwr.supercore.object_store import NoObjectInStoreError, ObjectStoreFactory
 from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.config_loader import get_federation_manager
@@ -150,7 +150,12 @@ class SuperLink:
             del self.arriving[question]
             raise _Lost
         name, contents = answer.metadata.message_id, {}
-        for part in iterate_object_tree(self.state.object_store.get_object_tree(name)):
+        try:
+            tree = self.state.object_store.get_object_tree(name)
+        except NoObjectInStoreError:  # the server, or the machine, slept so long that Flower gave the answer's parts up
+            del self.arriving[question]
+            raise _Lost from None
+        for part in iterate_object_tree(tree):
             content = self.state.get_object(self.run, part.object_id)
             if not content:
                 return None

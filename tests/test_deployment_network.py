@@ -12,6 +12,7 @@ from toy_sites import NAMES, SIZES, Network, coordinator, laboratories, model_at
 
 pytest.importorskip("flwr", reason="needs the extra flower")
 
+from flwr.supercore.object_store import NoObjectInStoreError
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
 from secure_sites import SecureLaboratory, secure_coordinator
 
@@ -124,6 +125,25 @@ def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path
             assert secret.tobytes() not in sent
         assert str(tmp_path).encode() not in sent
         assert name.encode() not in sent  # the server knows it from the key
+
+
+def test_a_site_whose_answer_was_lost_at_the_server_is_asked_again(
+    network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = type(network[2].state.object_store)
+    usual, lost = store.get_object_tree, list[str]()
+
+    def forgetful(own: Any, name: str) -> Any:
+        if threading.current_thread() is threading.main_thread() and len(lost) < len(NAMES):
+            lost.append(name)
+            raise NoObjectInStoreError(name)
+        return usual(own, name)
+
+    monkeypatch.setattr(store, "get_object_tree", forgetful)
+    sites = laboratories(tmp_path, fedavg)
+    server, said = coordinator(tmp_path, network[2].ask, fedavg, rounds=1, patience=1800.0)
+    all_rounds(network, sites, server)
+    assert (len(lost), said) == (len(NAMES), [])
 
 
 def test_a_site_that_was_not_enrolled_is_refused(network) -> None:
