@@ -127,6 +127,17 @@ def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path
         assert name.encode() not in sent  # the server knows it from the key
 
 
+def test_a_server_that_slept_goes_on(network, tmp_path: Path) -> None:
+    """Flower gives up the task of a process that was silent for a minute, with all that belongs to it."""
+    link = network[2]
+    assert link.state.stop_run(link.run)
+    assert not link.state.acknowledge_task_heartbeat(link.task)
+    sites = laboratories(tmp_path, fedavg)
+    server, said = coordinator(tmp_path, link.ask, fedavg, rounds=1, patience=1800.0)
+    all_rounds(network, sites, server)
+    assert said == []
+
+
 def test_a_site_whose_answer_was_lost_at_the_server_is_asked_again(
     network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
