@@ -87,6 +87,7 @@ def all_rounds(network: tuple[Path, str, SuperLink], sites: Any, server: Coordin
     return recorders
 
 
+@pytest.mark.slow
 def test_of_a_secure_federation_the_server_receives_no_weights(network, tmp_path: Path) -> None:
     folder, _, link = network
     peers = keys.enrolled_keys(folder / "enrolled")
@@ -127,6 +128,7 @@ def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path
         assert name.encode() not in sent  # the server knows it from the key
 
 
+@pytest.mark.slow
 def test_a_server_that_slept_goes_on(network, tmp_path: Path) -> None:
     """Flower gives up the task of a process that was silent for a minute, with all that belongs to it."""
     link = network[2]
@@ -138,6 +140,7 @@ def test_a_server_that_slept_goes_on(network, tmp_path: Path) -> None:
     assert said == []
 
 
+@pytest.mark.slow
 def test_a_site_whose_answer_was_lost_at_the_server_is_asked_again(
     network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

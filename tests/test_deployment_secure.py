@@ -64,6 +64,7 @@ def test_weights_are_those_of_the_plain_federation(name: str, tmp_path: Path) ->
     assert difference(sites, make, ROUNDS - 1) > 100 * TOLERANCE  # a round more or less would be seen
 
 
+@pytest.mark.slow
 def test_the_server_learns_the_sums_of_the_plain_federation(tmp_path: Path) -> None:
     _, (only,) = run(tmp_path / "secure", fedavg, rounds=1)
     plain = laboratories(tmp_path / "plain", fedavg)
@@ -82,6 +83,7 @@ def test_the_server_learns_the_sums_of_the_plain_federation(tmp_path: Path) -> N
         np.testing.assert_allclose(value, shown.metrics[name].sum(axis=0, keepdims=True), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_no_byte_that_the_server_receives_of_a_round_shows_weights(tmp_path: Path) -> None:
     sites, _ = run(tmp_path, partial(p_fedprox, mu=0.2), rounds=2)
     for place, site in enumerate(sites.values()):
@@ -141,6 +143,7 @@ def test_no_kill_of_a_site_or_the_server_loses_a_round(tmp_path: Path) -> None:
     assert difference(sites, make) <= TOLERANCE
 
 
+@pytest.mark.slow
 def test_a_site_that_is_killed_within_a_sum_is_left_out_and_comes_back(tmp_path: Path) -> None:
     make = partial(p_fedprox, mu=0.0, self_weight=0.5)
     sites = secure_laboratories(tmp_path, make)
@@ -250,6 +253,7 @@ def test_a_secure_federation_has_three_sites(tmp_path: Path) -> None:
         next(iter(server.rounds()))
 
 
+@pytest.mark.slow
 def test_settings_that_need_more_than_sums_are_refused_at_the_start() -> None:
     for name in ("scaffold", "local", "fedbn"):
         with pytest.raises(ValueError, match="this algorithm needs more; choose fedavg, fedprox, p-fedprox"):
