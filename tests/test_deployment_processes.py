@@ -17,6 +17,7 @@ pytest.importorskip("flwr", reason="needs the extra flower")
 
 from test_deployment_network import HOST, free_port
 
+from deployment.fixed_point import STEP
 from deployment.local import make_keys, site_command
 from deployment.options import ServerOptions
 from experiments.inputs.detectors import Detector, save_detectors
@@ -26,8 +27,10 @@ from fedpsyau_jax.types import ClientState
 ROOT = Path(__file__).parents[1]
 NAMES = [f"site-{number + 1}" for number in range(CLIENTS)]
 DATABASE, PATIENCE = "fed_on_random_data:own_dataset", 1200
-TOLERANCE = 0.02
-"""Of the norm of what training changed: the start of round 1 differs in its last digit, and Adam amplifies that."""
+TOLERANCE = 0.1
+"""Of the norm of what training changed, as between a federation and its simulation. Measured .034 with --secure, and
+.035 for a plain federation whose start of round 1 is moved by one last digit of float32: it is training that amplifies,
+so the sum itself is held to its rounding."""
 IMPATIENT = """
 import sys
 from deployment import site, supernode
@@ -109,6 +112,17 @@ def weights_at(run: Path, name: str) -> list[np.ndarray]:
     return weights_of(memory, "reply/weights/")
 
 
+def assert_server_has_the_sum(run: Path) -> None:
+    """Of the weights after the last round, each times the site's examples, up to the rounding of each site."""
+    total: np.ndarray | float = 0.0
+    for name in NAMES:
+        with np.load(run / "joined" / f"{name}.npz") as joined:
+            examples = int(joined["counts/examples"])
+        total = total + examples * np.concatenate([leaf.ravel() for leaf in weights_at(run, name)]).astype(np.float64)
+    with np.load(run / "state.npz") as state:
+        assert np.abs(state["sum"] * STEP - total).max() <= CLIENTS * STEP / 2
+
+
 def test_killed_processes_lose_no_round(detector: Path, expected: list, tmp_path: Path) -> None:
     run, port = tmp_path / "run", free_port()
     make_keys(run, NAMES)
@@ -161,6 +175,7 @@ def test_one_command_starts_a_server_and_its_sites_whose_weights_it_never_has(
             largest = max(largest, float(np.linalg.norm(ours - theirs) / change))
     print(f"secure: weights differ by at most {largest:.1e} of the norm of what training changed")
     assert largest < TOLERANCE
+    assert_server_has_the_sum(run)
     kept = [path for path in run.rglob("*.npz") if path.relative_to(run).parts[0] not in NAMES]
     assert len(kept) > 2 * CLIENTS
     trained = [leaf for name in NAMES for leaf in weights_at(run, name) if leaf.size > 3]
