@@ -1,8 +1,9 @@
 """A real federation: a server and sites as processes that talk over TLS, with the functions of the simulation.
 
 ``python -m deployment.server`` and ``python -m deployment.site``; docs/deployment.md. Only ``superlink``, ``supernode``
-and ``records`` import Flower, and only ``problem`` knows the network; ``coordinator`` (the server's part) and
-``participant`` (a site's) see messages.
+and ``records`` talk through Flower, ``masks`` and ``masking`` use its shares and seals, and only ``problem`` knows the
+network; ``coordinator`` (the server's part) and ``participant`` (a site's) see messages. With secure aggregation
+``secure_coordinator`` and ``secure_participant`` take their places; ``secure_sum`` and ``masking`` are the protocol.
 """
 
 import logging
@@ -15,5 +16,6 @@ os.environ["FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION"] = "1"
 
 def quiet() -> None:
     """Keep Flower's log to what ends a process."""
-    logging.getLogger("flwr").setLevel(logging.CRITICAL)
+    flower = logging.getLogger("flwr")  # its level is set again when Flower is imported
+    flower.addFilter(lambda record: record.levelno >= logging.CRITICAL)
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -54,6 +54,8 @@ class Round(NamedTuple):
 class Coordinator:
     """A federation's server. What it must know after a restart lies in its folder."""
 
+    secure = False
+
     def __init__(self, folder: Path, plan: Plan, ask: Ask, say: Callable[[str], None]) -> None:
         """Coordinate sites.
 
@@ -72,7 +74,8 @@ class Coordinator:
         Raises:
             ValueError: a site did not join.
         """
-        begun, state = self._begin()
+        begun, answers = self._begin()
+        state = self._state(begun, answers)
         serve = jax.jit(partial(mixed, begun.problem))
         took_part = self._took_part()
         for number in range(int(state.round), self.plan.rounds):
@@ -81,7 +84,7 @@ class Coordinator:
             self._save(state, finished)
             yield finished
 
-    def _begin(self) -> tuple[Begun, FedState]:
+    def _begin(self) -> tuple[Begun, dict[str, Payload]]:
         joined = self._stored("joined", self._join)
         examples = [int(joined[name].arrays["counts/examples"]) for name in self.plan.names]
         begun = self._stored("begun", partial(self._ask_to_begin, joined))
@@ -91,16 +94,15 @@ class Coordinator:
         strategy = self.plan.strategy(jnp.asarray(examples, jnp.float32))
         labels = like["labels"]
         problem = Problem(labels=(lambda _: [group_label(one) for one in labels]) if labels else None)
-        ready = Begun(strategy, problem, like, zeros)
-        return ready, self._state(ready, begun)
+        return Begun(strategy, problem, like, zeros, examples), begun
 
     def _join(self) -> dict[str, Payload]:
-        question = Payload("join", {"run": self.plan.run, "settings": self.plan.settings}, {})
+        run, settings = self.plan.run, self.plan.settings
+        question = Payload("join", {"run": run, "settings": settings, "secure": int(self.secure)}, {})
         return self._everyone(dict.fromkeys(self.plan.names, question), "joined", self.plan.facts)
 
     def _ask_to_begin(self, joined: Mapping[str, Payload]) -> dict[str, Payload]:
-        names = sorted(joined[self.plan.names[0]].arrays)
-        totals = {name: np.sum([one.arrays[name] for one in joined.values()], axis=0) for name in names}
+        totals = self._totals(joined)
         longest = max(int(one.arrays["counts/examples"]) for one in joined.values())
         facts: dict[str, str | int | float] = {
             "run": self.plan.run,
@@ -111,6 +113,10 @@ class Coordinator:
             name: Payload("begin", {**facts, "place": place}, totals) for place, name in enumerate(self.plan.names)
         }
         return self._everyone(questions, "begun", {})
+
+    def _totals(self, joined: Mapping[str, Payload]) -> dict[str, np.ndarray]:
+        names = sorted(joined[self.plan.names[0]].arrays)
+        return {name: np.sum([one.arrays[name] for one in joined.values()], axis=0) for name in names}
 
     def _everyone(self, questions: Mapping[str, Payload], kind: str, expected: Mapping[str, str]) -> dict[str, Payload]:
         """The answers of all sites, which must agree; who differs from most others is refused."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization.ssh import SSHPublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from deployment.options import KeyOptions
 from experiments.run.mistakes import exit_status
 from fedpsyau_jax.options import parsed
 
-__all__ = ["enrolled_keys", "make_server_certificate", "make_site_key", "private_key"]
+__all__ = ["enrolled_keys", "make_server_certificate", "make_site_key", "private_key", "public_bytes"]
 
 AUTHORITY, CERTIFICATE, SERVER_KEY = "ca.pem", "server.pem", "server.key"
 PRIVATE, PUBLIC = "site.key", "site.pub"
@@ -101,14 +102,18 @@ def enrolled_keys(folder: Path) -> Mapping[str, bytes]:
             raise ValueError(
                 f"{path} is not the public key of a site: enrol the site.pub that its owner made"
             ) from None
-        form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        content = key.public_bytes(*form)
+        content = public_bytes(key)
         if content in keys.values():
             raise ValueError(f"{path} is the key of another enrolled site, too: each site makes its own")
         keys[path.stem] = content
     if not keys:
         raise ValueError(f"{folder} has no key of a site: copy the site.pub of each site there, as NAME.pub")
     return keys
+
+
+def public_bytes(key: SSHPublicKeyTypes) -> bytes:
+    """A public key as a text that is equal for equal keys."""
+    return key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _refuse_existing(path: Path) -> None:

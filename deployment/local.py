@@ -73,6 +73,7 @@ def site_command(options: ServerOptions, folder: Path, name: str, share: str) ->
     }
     own = {"au-init": options.au_init, "config": options.config}
     given |= {option: value for option, value in own.items() if value is not None}
+    given |= {"peers": folder / "enrolled"} if options.secure else {}
     return [sys.executable, "-m", "deployment.site", *(f"--{option}={value}" for option, value in given.items())]
 
 

@@ -14,12 +14,13 @@ __all__ = ["Begun", "after_round", "everyone", "group_label", "mixed", "no_repor
 
 
 class Begun(NamedTuple):
-    """A federation whose sites have all begun."""
+    """A federation whose sites have all begun; ``examples``: how many each trains on."""
 
     strategy: Strategy
     problem: Problem
     like: Like
     metrics: Mapping[str, np.ndarray]
+    examples: Sequence[int]
 
 
 def mixed(

@@ -19,6 +19,8 @@ class ServerOptions(FedSettings):
       host: Address to listen at; 0.0.0.0 for all of the machine's.
       port: Port to listen at.
       patience: Seconds to wait for sites, in a round and when they join.
+      secure: Secure aggregation: of the sites' weights and metrics the server learns sums only (fedavg, fedprox and
+        p-fedprox; three sites or more, each started with --peers).
       local: For a first look: also start so many sites on this machine, each with its share of the database.
     """
 
@@ -30,6 +32,7 @@ class ServerOptions(FedSettings):
     host: str = "127.0.0.1"
     port: int = 9443
     patience: float = 3600.0
+    secure: bool = False
     local: int | None = None
 
 
@@ -47,6 +50,8 @@ class SiteOptions:
       manual_dir: Folder of this site's copy of the database, if it is not prepared yet.
       data_dir: Folder of prepared databases; by default that of tensorflow_datasets.
       au_init: Run folder of experiments.pretrain with the AU detector, the same at all sites.
+      peers: Folder with the public keys of all sites, this one's too, as NAME.pub; with it the site takes part in
+        secure aggregation only.
       share: Which part of the database is this site's, for a first look: 2/5 is the second of five.
     """
 
@@ -59,6 +64,7 @@ class SiteOptions:
     manual_dir: str | None = None
     data_dir: str | None = None
     au_init: str | None = None
+    peers: str | None = None
     share: str = "1/1"
 
 

@@ -14,7 +14,7 @@ from deployment.storage import load, save
 from fedpsyau_jax.federated import ClientRound, Received, Round, Strategy
 from fedpsyau_jax.types import ClientState, PRNGKeyArray, PyTree
 
-__all__ = ["Counts", "Participant", "Site", "Training", "site_round"]
+__all__ = ["Counts", "Own", "Participant", "Site", "Training", "site_round"]
 
 Counts = Mapping[str, np.ndarray]
 
@@ -113,6 +113,9 @@ def flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
 class Participant:
     """A site that answers questions. What it must know after a restart lies in its folder."""
 
+    secure = False
+    otherwise = "the server wants secure aggregation: give the keys of all sites as --peers"
+
     def __init__(self, folder: Path, join: Callable[[str], Site]) -> None:
         """Take up where the last process of this site ended.
 
@@ -143,6 +146,8 @@ class Participant:
         return {"join": self._asked_to_join, "begin": self._asked_to_begin, "round": self._asked_for_a_round}
 
     def _asked_to_join(self, question: Payload) -> Payload:
+        if bool(question.facts.get("secure", 0)) != self.secure:
+            raise Refused(self.otherwise)
         site = self._join(question)
         save(self.folder / "joined.npz", question)
         return Payload("joined", dict(site.facts), {f"counts/{name}": value for name, value in site.counts.items()})
@@ -171,11 +176,16 @@ class Participant:
         own = Own(training.client, training.memory)
         if finished is not None:
             own = tree_like("own", own, finished.arrays)
-        own, reply = site_round(training, own, question.arrays, number)
+        own, reply = site_round(training, own, self._received(question, own, done), number)
         replied = {f"reply/{name}": array for name, array in reply.items()}
         finished = Payload("memory", {"round": number}, arrays_of("own", own) | replied)
         save(path, finished)
         return _reply(finished)
+
+    def _received(self, question: Payload, own: Own, done: int) -> Mapping[str, np.ndarray]:
+        """What a round starts from, at a site whose last round was ``done``."""
+        del own, done
+        return question.arrays
 
     def _join(self, question: Payload) -> Site:
         self.run, self.training = str(question.facts["run"]), None

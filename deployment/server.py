@@ -26,6 +26,10 @@ def run(options: ServerOptions) -> int:
 
     deployment.quiet()
     check_federation(replace(options, mu=options.mu[:1]))  # how many there must be is known with the sites
+    if options.secure:
+        from deployment.secure import check_secure
+
+        check_secure(options)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     with ExitStack() as stack:
         if options.local is not None:
@@ -39,18 +43,20 @@ def _coordinate(options: ServerOptions, console: Console) -> int:
     from deployment.coordinator import Coordinator
     from deployment.keys import CERTIFICATE, SERVER_KEY, enrolled_keys
     from deployment.payload import Payload
+    from deployment.secure_coordinator import SecureCoordinator
     from deployment.superlink import Certificate, opened
 
     folder, certificates = Path(options.folder), Path(options.certificates)
     keys = enrolled_keys(Path(options.enrolled))
     link = opened(options.host, options.port, Certificate(certificates / CERTIFICATE, certificates / SERVER_KEY), keys)
     console.print(f"Listening at {options.host}:{options.port} for {', '.join(keys)}.")
-    coordinator = Coordinator(folder, _plan(options, folder, tuple(keys)), link.ask, console.print)
+    kind, rows = (SecureCoordinator, ("all sites",)) if options.secure else (Coordinator, tuple(keys))
+    coordinator = kind(folder, _plan(options, folder, tuple(keys)), link.ask, console.print)
     farewell = ""
     try:
         for finished in coordinator.rounds():
             console.print(f"Round {finished.number + 1} of {options.rounds}: {_scores(finished.metrics)}")
-            _write_table(folder, tuple(keys), options.rounds)
+            _write_table(folder, rows, options.rounds)
     except ValueError as error:
         farewell = str(error)
         raise
@@ -75,12 +81,13 @@ def _plan(options: ServerOptions, folder: Path, names: tuple[str, ...]) -> Any:
 
     check_num_mu(options, len(names))
     facts = {"run": secrets.token_hex(8), "settings": announced(options), "sites": ", ".join(names)}
+    facts["aggregation"] = "secure" if options.secure else "plain"
     path = folder / "federation.npz"
     if (stored := load(path)) is None:
         save(path, Payload("federation", facts, {}))
     else:
-        for name in ("settings", "sites"):
-            if stored.facts[name] != facts[name]:
+        for name in ("settings", "sites", "aggregation"):
+            if stored.facts.get(name) != facts[name]:
                 raise ValueError(f"{folder} has a federation with other {name}: give another --folder, or the same")
         facts = {name: str(value) for name, value in stored.facts.items()}
     make = algorithm(options.algorithms[0])
@@ -105,7 +112,7 @@ def _scores(metrics: Any) -> str:
 
 
 def _write_table(folder: Path, names: Sequence[str], rounds: int) -> None:
-    """Write rounds.csv: the sums that each site sent, a row for each round and site."""
+    """Write rounds.csv: the sums that each site sent, a row for each round and site; or the sums over all of them."""
     import numpy as np
 
     from deployment.storage import load

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from fedpsyau_jax.options import parsed
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+    from deployment.masking import Identity
     from deployment.participant import Participant, Site
     from deployment.payload import Payload
 
@@ -38,8 +40,26 @@ def run(options: SiteOptions) -> int:
     if not authority.is_file():
         raise ValueError(f"{authority} is missing: give the server's ca.pem as --authority")
     _share(options)
-    participant = Participant(Path(options.folder), lambda settings: _join(options, settings))
+    folder, join = Path(options.folder), partial(_join, options)
+    if options.peers is None:
+        participant = Participant(folder, join)
+    else:
+        from deployment.secure_participant import SecureParticipant
+
+        participant = SecureParticipant(folder, join, _identity(key, Path(options.peers)), console.print)
     return _serve(options.server, authority, key, participant, console)
+
+
+def _identity(key: "EllipticCurvePrivateKey", folder: Path) -> "Identity":
+    """Who the site is among the sites whose keys lie in a folder."""
+    from deployment.keys import enrolled_keys, public_bytes
+    from deployment.masking import Identity
+
+    peers = enrolled_keys(folder)
+    own = [name for name, public in peers.items() if public == public_bytes(key.public_key())]
+    if not own:
+        raise ValueError(f"--peers={folder} lacks this site's own key: copy its site.pub there, as the server named it")
+    return Identity(own[0], key, peers)
 
 
 def _serve(
@@ -94,7 +114,7 @@ def _ended(why: str, console: Console) -> int:
 def _answer(participant: "Participant", question: "Payload", console: Console) -> "Payload":
     answer = participant.answer(question)
     why = f": {answer.facts['why']}" if answer.kind == "refused" else ""
-    number = f" {question.facts['round']}" if question.kind == "round" else ""
+    number = f" {question.facts['round']}" if "round" in question.facts else ""
     console.print(f"{question.kind.capitalize()}{number}: {answer.kind}{why}.")
     return answer
 

@@ -25,7 +25,7 @@ from flwr.supercore.inflatable.inflatable_object import (
     no_object_id_recompute,
 )
 from flwr.supercore.inflatable.inflatable_utils import inflate_object_from_contents
-from flwr.supercore.object_store import ObjectStoreFactory
+from flwr.supercore.object_store import NoObjectInStoreError, ObjectStoreFactory
 from flwr.supercore.protobuf.translation import ProtobufTranslationMiddleware
 from flwr.supercore.task_identity import TaskIdentity
 from flwr.superlink.config_loader import get_federation_manager
@@ -73,16 +73,8 @@ class SuperLink:
         self.nodes = {
             name: state.create_node(NOOP_FLWR_AID, NOOP_ACCOUNT_NAME, key, 0, name=name) for name, key in keys.items()
         }
-        self.run = state.create_run(
-            None, None, None, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, primary_task_type=TaskType.SERVER_APP
-        )
-        (run,) = state.get_run_info(run_ids=[self.run])
-        assert run.primary_task_id is not None
-        self.task = run.primary_task_id
         self.arriving: dict[str, Message] = {}
-        state.claim_task(self.task)
-        state.activate_task(self.task)
-        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = self.run, self.task, SUPERLINK_NODE_ID
+        self._open_run()
 
     def ask(self, questions: Mapping[str, Payload], seconds: float) -> Iterator[tuple[str, Payload | Refused]]:
         """Send each site its question and yield the answers as they arrive.
@@ -96,6 +88,9 @@ class SuperLink:
         pending: dict[str, tuple[str, str | None]] = {}
         until = time.monotonic() + seconds
         while (owing := set(questions) - {*pending}) or pending:
+            if not self.state.acknowledge_task_heartbeat(self.task):  # this machine slept, and Flower gave its task up
+                self._open_run()
+                pending, owing = {}, set(questions)
             infos = {info.node_id: info for info in self.state.get_node_info(node_ids=list(self.nodes.values()))}
             for name in sorted(owing | {*pending}):
                 info = infos[self.nodes[name]]
@@ -118,7 +113,8 @@ class SuperLink:
 
     def stay_open(self) -> None:
         """Tell Flower for ever that its task goes on, however long a round takes."""
-        while self.state.acknowledge_task_heartbeat(self.task):
+        while True:
+            self.state.acknowledge_task_heartbeat(self.task)
             time.sleep(BEAT_SECONDS)
 
     def connected(self) -> list[str]:
@@ -126,6 +122,19 @@ class SuperLink:
         infos = self.state.get_node_info(node_ids=list(self.nodes.values()), statuses=[NodeStatus.ONLINE])
         there = {info.node_id for info in infos}
         return [name for name, node in self.nodes.items() if node in there]
+
+    def _open_run(self) -> None:
+        """Begin one of Flower's runs, within which questions are asked."""
+        self.run = self.state.create_run(
+            None, None, None, {}, NOOP_FEDERATION_ID, None, NOOP_FLWR_AID, primary_task_type=TaskType.SERVER_APP
+        )
+        (run,) = self.state.get_run_info(run_ids=[self.run])
+        assert run.primary_task_id is not None
+        self.task = run.primary_task_id
+        self.arriving.clear()
+        self.state.claim_task(self.task)
+        self.state.activate_task(self.task)
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = self.run, self.task, SUPERLINK_NODE_ID
 
     def _push(self, name: str, question: Payload) -> str:
         message = Message(
@@ -150,7 +159,12 @@ class SuperLink:
             del self.arriving[question]
             raise _Lost
         name, contents = answer.metadata.message_id, {}
-        for part in iterate_object_tree(self.state.object_store.get_object_tree(name)):
+        try:
+            tree = self.state.object_store.get_object_tree(name)
+        except NoObjectInStoreError:  # the server, or the machine, slept so long that Flower gave the answer's parts up
+            del self.arriving[question]
+            raise _Lost from None
+        for part in iterate_object_tree(tree):
             content = self.state.get_object(self.run, part.object_id)
             if not content:
                 return None

@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from toy_sites import NAMES, coordinator, laboratories, model_at, simulated
+from toy_sites import NAMES, SIZES, Network, coordinator, laboratories, model_at, simulated
 
 pytest.importorskip("flwr", reason="needs the extra flower")
 
+from flwr.supercore.object_store import NoObjectInStoreError
 from flwr.supercore.protobuf.constants import PROTOBUF_MEDIA_TYPE
+from secure_sites import SecureLaboratory, secure_coordinator
 
 from deployment import keys, superlink, supernode
+from deployment.coordinator import Coordinator
+from deployment.fixed_point import encoded
+from deployment.masking import Identity
 from deployment.payload import Payload
 from deployment.superlink import Certificate, SuperLink, opened
 from fedpsyau_jax.federated import fedavg
@@ -63,10 +68,10 @@ def serve(folder: Path, address: str, name: str, answer: Any, over: threading.Ev
             connection.serve(answer)
 
 
-def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path) -> None:
-    folder, address, link = network
-    sites, recorders = laboratories(tmp_path, fedavg), {name: Recorder() for name in NAMES}
-    over = threading.Event()
+def all_rounds(network: tuple[Path, str, SuperLink], sites: Any, server: Coordinator) -> dict[str, Recorder]:
+    """Run a federation; returns what each site sent."""
+    folder, address, _ = network
+    over, recorders = threading.Event(), {name: Recorder() for name in NAMES}
     threads = [
         threading.Thread(target=serve, args=(folder, address, name, sites[name].answer, over, recorders[name]))
         for name in NAMES
@@ -74,14 +79,41 @@ def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path
     for thread in threads:
         thread.start()
     try:
-        server, said = coordinator(tmp_path, link.ask, fedavg, ROUNDS, patience=1800.0)
-        rounds = list(server.rounds())
+        assert all(one.took_part.all() for one in server.rounds())
     finally:
         over.set()
         for thread in threads:
             thread.join()
+    return recorders
+
+
+@pytest.mark.slow
+def test_of_a_secure_federation_the_server_receives_no_weights(network, tmp_path: Path) -> None:
+    folder, _, link = network
+    peers = keys.enrolled_keys(folder / "enrolled")
+    own = {name: Identity(name, keys.private_key(folder / name / "site.key"), peers) for name in NAMES}
+    sites = {name: SecureLaboratory(tmp_path / name, place, fedavg, own[name]) for place, name in enumerate(NAMES)}
+    server, said = secure_coordinator(tmp_path, Network(sites), fedavg, ROUNDS)
+    server.ask, server.plan = link.ask, server.plan._replace(patience=1800.0)
+    recorders = all_rounds(network, sites, server)
     assert said == []
-    assert all(one.took_part.all() for one in rounds)
+    desired = simulated(fedavg, ROUNDS).clients.params["slope"]
+    for place, name in enumerate(NAMES):
+        sent = b"".join(recorders[name].sent)
+        slope = model_at(sites[name])[1]
+        np.testing.assert_allclose(slope, desired[place], atol=2e-6)
+        in_steps = encoded(SIZES[place] * slope.astype(np.float64), len(NAMES)).numbers
+        for number in (*slope, *slope.astype(np.float64), *in_steps):
+            assert number.tobytes() not in sent
+        (masked,) = [one.arrays["masked"] for one in sites[name].sent[-2:] if one.kind == "masked"]
+        assert masked.tobytes() in sent
+
+
+def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path) -> None:
+    sites = laboratories(tmp_path, fedavg)
+    server, said = coordinator(tmp_path, network[2].ask, fedavg, ROUNDS, patience=1800.0)
+    recorders = all_rounds(network, sites, server)
+    assert said == []
     leaves = simulated(fedavg, ROUNDS).clients.params
     for place, name in enumerate(NAMES):
         np.testing.assert_array_equal(model_at(sites[name])[1], leaves["slope"][place])
@@ -94,6 +126,38 @@ def test_a_federation_over_the_network_is_the_simulation(network, tmp_path: Path
             assert secret.tobytes() not in sent
         assert str(tmp_path).encode() not in sent
         assert name.encode() not in sent  # the server knows it from the key
+
+
+@pytest.mark.slow
+def test_a_server_that_slept_goes_on(network, tmp_path: Path) -> None:
+    """Flower gives up the task of a process that was silent for a minute, with all that belongs to it."""
+    link = network[2]
+    assert link.state.stop_run(link.run)
+    assert not link.state.acknowledge_task_heartbeat(link.task)
+    sites = laboratories(tmp_path, fedavg)
+    server, said = coordinator(tmp_path, link.ask, fedavg, rounds=1, patience=1800.0)
+    all_rounds(network, sites, server)
+    assert said == []
+
+
+@pytest.mark.slow
+def test_a_site_whose_answer_was_lost_at_the_server_is_asked_again(
+    network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = type(network[2].state.object_store)
+    usual, lost = store.get_object_tree, list[str]()
+
+    def forgetful(own: Any, name: str) -> Any:
+        if threading.current_thread() is threading.main_thread() and len(lost) < len(NAMES):
+            lost.append(name)
+            raise NoObjectInStoreError(name)
+        return usual(own, name)
+
+    monkeypatch.setattr(store, "get_object_tree", forgetful)
+    sites = laboratories(tmp_path, fedavg)
+    server, said = coordinator(tmp_path, network[2].ask, fedavg, rounds=1, patience=1800.0)
+    all_rounds(network, sites, server)
+    assert (len(lost), said) == (len(NAMES), [])
 
 
 def test_a_site_that_was_not_enrolled_is_refused(network) -> None:

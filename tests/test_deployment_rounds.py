@@ -7,7 +7,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from toy_sites import NAMES, SIZES, Laboratory, MakeStrategy, Network, coordinator, laboratories, model_at, simulated
+from toy_sites import NAMES, Laboratory, MakeStrategy, Network, coordinator, laboratories, model_at, simulated
 
 from deployment.payload import Payload
 from fedpsyau_jax.federated import (
@@ -96,7 +96,7 @@ def test_what_the_server_learns_are_sums(tmp_path: Path) -> None:
     sites = laboratories(tmp_path, fedavg)
     server, _ = coordinator(tmp_path, Network(sites).ask, fedavg, rounds=1)
     (only,) = server.rounds()
-    assert only.metrics["test_error_sum"].shape == (len(SIZES),)
+    assert only.metrics["test_error_sum"].shape == (len(NAMES),)
     assert (only.metrics["test_error_sum"] > 0).all()
     for laboratory in sites.values():
         names = {name.split("/")[0] for answer in laboratory.sent for name in answer.arrays}

@@ -31,8 +31,9 @@ from fedpsyau_jax.federated import (
 from fedpsyau_jax.federated import Round as RoundOf
 from fedpsyau_jax.types import Array, Batch, ClientState
 
-SIZES = (5, 2, 4)
-NAMES = ("lab-a", "lab-b", "lab-c")
+SIZES = (5, 2, 4, 3)
+FOUR = ("lab-a", "lab-b", "lab-c", "lab-d")
+NAMES = FOUR[:3]
 KEY = jax.random.key(7)
 MakeStrategy = Callable[[Any], Strategy]
 
@@ -153,12 +154,19 @@ def coordinator(
     return Coordinator(folder / "server", plan(make, rounds, patience), ask, said.append), said
 
 
-def simulated(make: MakeStrategy, rounds: int) -> FedState:
-    """The same federation as one program."""
-    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(data_of(place, max(SIZES)) for place in range(len(SIZES))))
-    strategy = make(jnp.asarray(SIZES, jnp.float32))
+@cache
+def program_of(make: MakeStrategy, sites: int) -> tuple[FedState, Callable[..., tuple[FedState, Any]]]:
+    """The state before round 0, and the step, compiled once."""
+    strategy = make(jnp.asarray(SIZES[:sites], jnp.float32))
     algorithm = federated(strategy, UPDATE, problem=PROBLEM, evaluate=evaluate)
-    state, step = algorithm.init(initial_client()), jax.jit(algorithm.step)
+    return algorithm.init(initial_client()), jax.jit(algorithm.step)
+
+
+def simulated(make: MakeStrategy, rounds: int, sites: int = len(NAMES)) -> FedState:
+    """The same federation as one program."""
+    own = (data_of(place, max(SIZES[:sites])) for place in range(sites))
+    data = jax.tree.map(lambda *leaves: jnp.stack(leaves), *own)
+    state, step = program_of(make, sites)
     for _ in range(rounds):
         state, _ = step(state, data, KEY)
     return state
