@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from commands import HERE, Command, contents, one_sentence
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("labs")]
+pytestmark = pytest.mark.slow
 SMALL = ("--network.variant=no-transformer-no-gat", "--pretraining.epochs=1", "--local-epochs=1", "--repeats=2")
 SWEEP = ("--labs=3", "--algorithms", "local", "fedavg", "p-fedprox", "--sweep", "lab-shift=0,1", "self-weight=0.5,0.9")
 

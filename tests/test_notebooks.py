@@ -51,7 +51,6 @@ def test_it_is_on_the_site_and_its_links_lead_somewhere(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("notebooks")
 @each
 def test_it_runs_in_an_empty_folder(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from nbclient import NotebookClient

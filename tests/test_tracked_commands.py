@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from commands import Command, contents
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tracked")]
+pytestmark = pytest.mark.slow
 PAGE = Path(__file__).parents[1] / "docs" / "runs.md"
 CHEAP = ("--network.variant=no-transformer-no-gat", "--checkpoint-seconds=0", "--pretraining.epochs=4", "--repeats=1")
 OPTIONS = {

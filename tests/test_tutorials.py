@@ -73,7 +73,6 @@ def test_every_page_is_in_the_navigation() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("tutorials")
 @pytest.mark.parametrize("page", [page for page in WITHOUT_FLOWER if commands(page)], ids=lambda page: page.stem)
 def test_commands_run_one_after_another(page: Path, tmp_path: Path) -> None:
     """On noise in the place of faces, except those that write and prepare a copy."""
