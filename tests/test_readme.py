@@ -14,6 +14,7 @@ import pytest
 import tyro
 
 from benchmarks import machines
+from deployment.options import ServerOptions
 from experiments.fed import FED
 from experiments.inputs.presets import FED_PRESETS as PRESETS
 from experiments.parity.__main__ import main as parity
@@ -133,7 +134,8 @@ def test_documented_defaults_are_the_defaults(preset: str) -> None:
 
 
 def test_option_names_in_the_text_exist() -> None:
-    known = {*option_names(Options()), *option_names(machines.Options(Path(), Path())), "--help", "--golden"}
+    others = (machines.Options(Path(), Path()), ServerOptions())
+    known = {*option_names(Options()), *(name for one in others for name in option_names(one)), "--help", "--golden"}
     named = set(re.findall(r"(?<![\w=-])--[a-z][\w.-]*", README + FED_PAGE))  # not those of XLA_FLAGS
     assert named <= known, named - known
 
