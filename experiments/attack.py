@@ -3,7 +3,6 @@
 Who was trained on; or, with ``--inversion``, pictures from updates. docs/attacks.md says for whom each number stands.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,12 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     lifecycle.cache_compilations()
     attack, number = (tell_members, settings.shadows) if settings.membership else (invert_updates, settings.steps)
     output = options.output or earlier.path / ("membership" if settings.membership else "inversion")
-    folder = lifecycle.start("attack", arguments, asdict(settings), output, resumable=False)
-    try:
+    with lifecycle.whole_or_nothing("attack", arguments, asdict(settings), output) as folder:
         attack(earlier, number, folder, options.data_dir)
-    except BaseException:
-        shutil.rmtree(folder.path)  # keep no partial results
-        raise
     return 0
 
 

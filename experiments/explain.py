@@ -5,7 +5,6 @@ mer or ablate. Nothing is trained. Attention is the weight that one node gives t
 network decides as it does. docs/explain.md describes files and figures.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -66,12 +65,8 @@ def main(arguments: Sequence[str]) -> int:
     check(earlier)
     lifecycle.cache_compilations()
     output = options.output or earlier.path / "explain"
-    folder = lifecycle.start("explain", arguments, asdict(options.settings), output, resumable=False)
-    try:
+    with lifecycle.whole_or_nothing("explain", arguments, asdict(options.settings), output) as folder:
         explain(earlier, options.settings.ratios, folder, options.data_dir)
-    except BaseException:
-        shutil.rmtree(folder.path)  # keep no partial results
-        raise
     return 0
 
 

@@ -4,7 +4,6 @@ Writes the ensemble as one StableHLO program (``jax.export``: CPU and CUDA, any 
 card, and each network in the layout of the released PyTorch implementation. docs/export.md shows how to load both.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,12 +49,8 @@ def main(arguments: Sequence[str]) -> int:
     lifecycle.cache_compilations()
     stored = {"row": options.row, "formats": list(options.formats)}
     output = options.output or earlier.path / "export"
-    folder = lifecycle.start("export", arguments, stored, output, resumable=False)
-    try:
+    with lifecycle.whole_or_nothing("export", arguments, stored, output) as folder:
         export(earlier, options.row, options.formats, folder, options.data_dir)
-    except BaseException:
-        shutil.rmtree(folder.path)  # keep no partial results
-        raise
     return 0
 
 

@@ -197,6 +197,19 @@ def resume(path: Path, *, with_settings: bool) -> RunFolder:
 
 
 @contextmanager
+def whole_or_nothing(
+    name: str, arguments: Sequence[str], settings: Mapping[str, Any], output: Path
+) -> Iterator[RunFolder]:
+    """Make the folder of a command without ``--resume``, as ``start`` does; it is deleted if the command fails."""
+    folder = start(name, arguments, settings, output, resumable=False)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder.path)
+        raise
+
+
+@contextmanager
 def remove_if_not_started(folder: RunFolder, *, new: bool) -> Iterator[None]:
     """Delete the folder of a new run if the command fails before training starts (before data.json is written)."""
     try:
