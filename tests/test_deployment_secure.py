@@ -13,24 +13,19 @@ from toy_sites import FOUR, SIZES, MakeStrategy, Network, coordinator, laborator
 pytest.importorskip("flwr", reason="needs the extra flower")
 
 from secure_sites import SecureLaboratory, secure_coordinator, secure_laboratories
+from test_deployment_rounds import STRATEGIES as PLAIN
 
 from deployment import fixed_point
 from deployment.payload import Payload
 from deployment.secure import PHASES, check_secure
 from deployment.server import main as serve
 from experiments.inputs.settings import FedSettings
-from fedpsyau_jax.federated import algorithms, anchored_at_start, averaging, fedavg, fedprox, p_fedprox
+from fedpsyau_jax.federated import algorithms, fedavg, p_fedprox
 
 ROUNDS = 4
 TOLERANCE = 2e-6
 """Of the weights, which are about 1, after all rounds: some last digits of float32 (1.2e-7)."""
-STRATEGIES: dict[str, MakeStrategy] = {
-    "fedavg": fedavg,
-    "fedprox": partial(fedprox, mu=0.2),
-    "p_fedprox": partial(p_fedprox, mu=0.2),
-    "released": lambda sizes: anchored_at_start(p_fedprox(sizes, 0.2)),
-    "statistics": lambda sizes: fedavg(sizes)._replace(statistics=averaging(sizes)),
-}
+STRATEGIES = {name: PLAIN[name] for name in ("fedavg", "fedprox", "p_fedprox", "released", "statistics")}
 
 
 def run(folder: Path, make: MakeStrategy, rounds: int = ROUNDS) -> tuple[dict[str, SecureLaboratory], list]:

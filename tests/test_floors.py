@@ -17,6 +17,7 @@ COMMANDS = (
     "explain",
     "attack",
     "report",
+    "score",
     "predict",
     "export",
 )

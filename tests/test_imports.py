@@ -5,22 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_floors import COMMANDS
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = (
-    "fed",
-    "mer",
-    "ablate",
-    "pretrain",
-    "compare",
-    "coordination",
-    "explain",
-    "attack",
-    "report",
-    "score",
-    "predict",
-    "export",
-)
 HEAVY = (
     *("jax", "jaxlib", "flax", "optax", "jraph", "orbax", "pandas", "matplotlib", "scipy", "sklearn", "cv2"),
     *("tensorflow_datasets", "array_record", "openpyxl", "jinja2", "beartype", "jaxtyping"),
