@@ -2,15 +2,15 @@
 
 Sixteen algorithms with two repeats train in as few programs as there are shapes, as a table does; beside it each
 training alone, as a run of one algorithm and one repeat does. Both are the engine on random arrays of the default
-command's shapes. Programs and single trainings take turns; compiling is timed apart. Below, the lines of code of each
-algorithm.
+command's shapes. A program and its single trainings take turns; compiling is timed apart. Below, the lines of code of
+each algorithm.
 """
 
 import ast
 import inspect
 import json
 import tokenize
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
@@ -109,26 +109,25 @@ def compared(group: Group, dataset: Dataset) -> Compared:
     return Compared(rows, (seconds[0], seconds[1]), together, tuple(alone))
 
 
-def measured(options: Options) -> list[dict[str, Any]]:
-    """Of each program its rows, seconds to compile, and seconds of each round, together and one by one."""
+def measured(options: Options) -> Iterator[dict[str, Any]]:
+    """Of each program, once it is timed, its rows, seconds to compile, and seconds of rounds together and one by one.
+
+    A program and its data are given up before the next one is compiled.
+    """
     found, dataset = groups(options)
-    programs = [compared(group, dataset) for group in found]
-    pieces: dict[str, Callable[[], Any]] = {}
-    for number, one in enumerate(programs):
-        pieces[f"{number}"] = one.together
-        pieces |= {f"{number}-{place}": alone for place, alone in enumerate(one.alone)}
-    times = interleaved(pieces, options.turns)
-    return [
-        {
+    for group in found:
+        one = compared(group, dataset)
+        pieces = {"together": one.together} | {f"{place}": alone for place, alone in enumerate(one.alone)}
+        times = interleaved(pieces, options.turns)
+        yield {
             "rows": one.rows,
             "trainings": len(one.alone),
             "compile_seconds": one.seconds[0],
             "compile_seconds_alone": one.seconds[1],
-            "together": times[f"{number}"].tolist(),
-            "alone": sum(times[f"{number}-{place}"] for place in range(len(one.alone))).tolist(),  # type: ignore[union-attr]
+            "together": times["together"].tolist(),
+            "alone": np.sum([times[f"{place}"] for place in range(len(one.alone))], axis=0).tolist(),
         }
-        for number, one in enumerate(programs)
-    ]
+        del one, pieces
 
 
 def code_lines(source: str) -> int:
@@ -181,10 +180,17 @@ def table_of(programs: list[dict[str, Any]]) -> Table:
 
 
 def main(options: Options) -> int:
-    """Print the machine, the table, and the lines of code; write them as JSON."""
-    programs, lines = measured(options), lines_of_algorithms()
+    """Print the machine, each program as it is timed, the table and the lines of code; write them as JSON."""
+    lines, programs = lines_of_algorithms(), []
     console = Console(width=130, highlight=False)
     console.print(machine())
+    for program in measured(options):
+        programs.append(program)
+        console.print(f"timed: {', '.join(program['rows'])}")
+        if options.json:
+            asked = asdict(options) | {"json": str(options.json)}
+            results = {"machine": machine(), "options": asked, "programs": programs, "lines": lines}
+            options.json.write_text(json.dumps(results, indent=1))
     console.print(
         f"{len(options.algorithms)} algorithms x {options.repeats} repeats in {len(programs)} programs; "
         f"{options.clients} clients x {options.examples} examples, batches of at most {options.batch}, "
@@ -194,10 +200,6 @@ def main(options: Options) -> int:
     largest = max(lines, key=lines.__getitem__)
     console.print("Lines of code: " + ", ".join(f"{name} {count}" for name, count in lines.items()))
     console.print(f"The largest is {largest}, {lines[largest]} lines.")
-    if options.json:
-        asked = asdict(options) | {"json": str(options.json)}
-        results = {"machine": machine(), "options": asked, "programs": programs, "lines": lines}
-        options.json.write_text(json.dumps(results, indent=1))
     return 0
 
 

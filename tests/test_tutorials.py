@@ -79,6 +79,7 @@ def test_commands_run_one_after_another(page: Path, tmp_path: Path) -> None:
     (tmp_path / "my_prior.py").write_text(source_of(page))
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}", "TFDS_DATA_DIR": str(tmp_path / "made")}
     environment |= {"XDG_CACHE_HOME": str(tmp_path / "cache"), "JAX_PLATFORMS": "cpu"}
+    environment |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     for _, name, *arguments in commands(page):
         of_experiments = COMMANDS[name].module.startswith("experiments.")
         start = (str(ROOT / "tests" / "command_on_random_data.py"),) if of_experiments else ("-m", "fedpsyau_jax")

@@ -1,54 +1,23 @@
-from collections.abc import Iterator, Sequence
+"""Apex spotting on filmed synthetic faces whose apex is known."""
+
+import json
 from functools import cache
-from typing import Any, NamedTuple
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from fedpsyau_jax.synthesis.filming import film_sequence
-from fedpsyau_jax.synthesis.layouts.timing import expression_at
-from fedpsyau_jax.synthesis.population import Population, clips, filming_generator, portrait, subject_numbers
-from fedpsyau_jax.vision.flow import JaxTVL1
+from benchmarks.apex import Filmed, Options, errors, filmed, main, midpoints
 from fedpsyau_jax.vision.plausible import unbounded
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.spotting import magnitude, motion_curve, smooth, spot_apex
 from fedpsyau_jax.vision.stabilise import as_filmed
 
-ACTORS = Population(num_subjects=20, first_subject=2001, seed=5)
-
-
-class Filmed(NamedTuple):
-    frames: tuple[np.ndarray, ...]
-    landmarks: np.ndarray
-    apex: int
-
-
-def filmed(fps: int, num_subjects: int, clips_of_each: int) -> Iterator[Filmed]:
-    """Clips of micro-expressions whose apex is known: rise and fall 0.2 +- 0.04 s each."""
-    for subject in list(subject_numbers(ACTORS))[:num_subjects]:
-        face = portrait(ACTORS, subject)
-        for clip in clips(ACTORS, subject)[:clips_of_each]:
-            generator = filming_generator(ACTORS, clip)
-            rise, fall = (max(2, round(fps * time)) for time in generator.normal(0.2, 0.04, 2).clip(0.1, 0.3))
-            timed = clip._replace(onset=0, apex=rise, offset=rise + fall)
-            curve = [expression_at(timed, frame) for frame in range(rise + fall + 1)]
-            footage = film_sequence(face, clip.actions, curve, ACTORS.conditions, generator)
-            frames = tuple(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in footage.frames)
-            yield Filmed(frames, footage.landmarks[0], rise)
-
 
 @cache
 def slow_camera() -> tuple[Filmed, ...]:
     return tuple(filmed(30, 5, 3))
-
-
-def errors(cases: Sequence[Filmed], spotted: Sequence[int]) -> np.ndarray:
-    return np.abs([place - case.apex for place, case in zip(spotted, cases, strict=True)])
-
-
-def midpoints(cases: Sequence[Filmed]) -> list[int]:
-    return [len(case.frames) // 2 for case in cases]
 
 
 @pytest.mark.slow
@@ -137,31 +106,17 @@ def test_magnitude_is_a_length():
     np.testing.assert_array_equal(magnitude(np.array([[[3.0, -4.0]]])), [[5.0]])
 
 
-def difference(onset: np.ndarray, apex: np.ndarray) -> np.ndarray:
-    """Absolute difference of grey levels, in the place of u."""
-    levels = np.abs(apex.astype(np.float32) - onset)
-    return np.dstack([levels, np.zeros_like(levels)])
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("fps", "num_subjects", "bound"), [(30, 20, 0.5), (200, 12, 3.0)])
-def test_figures_of_spotting(fps: int, num_subjects: int, bound: float):
-    cases = list(filmed(fps, num_subjects, 3 if fps == 30 else 2))
-    ways: dict[str, dict[str, Any]] = {
-        "strain": {},
-        "magnitude": {"strength": magnitude},
-        "TV-L1, strain": {"flow": JaxTVL1()},
-        "TV-L1, magnitude": {"flow": JaxTVL1(), "strength": magnitude},
-        "frame difference": {"flow": difference, "strength": magnitude, "settings": Settings(bound=unbounded)},
-    }
-    found = {name: [spot_apex(case.frames, case.landmarks, **way) for case in cases] for name, way in ways.items()} | {
-        "midpoint": midpoints(cases)
-    }
-    print(f"\n{len(cases)} clips at {fps} fps, {np.mean([len(case.frames) for case in cases]):.0f} frames each")
-    for name, spotted in found.items():
-        error = errors(cases, spotted)
-        print(
-            f"{name}: error {error.mean():.2f} frames (median {np.median(error):.0f}, "
-            f"90 % within {np.percentile(error, 90):.0f}) = {1000 * error.mean() / fps:.0f} ms"
-        )
-    assert errors(cases, found["strain"]).mean() < bound
+def test_a_fast_camera_costs_a_few_frames(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    file = tmp_path / "errors.json"
+    assert main(Options((200,), subjects=2, clips=2, ways=("DIS, strain", "frame difference"), json=file)) == 0
+    ways = {way["way"]: way for way in json.loads(file.read_text())["fps"]["200"]}
+    assert list(ways) == ["DIS, strain", "frame difference", "midpoint"]
+    assert np.mean(ways["DIS, strain"]["errors"]) < min(3, np.mean(ways["midpoint"]["errors"]))
+    assert ways["DIS, strain"]["milliseconds"] > 0
+    assert "4 clips of" in capsys.readouterr().out
+
+
+def test_an_unknown_way_is_told():
+    with pytest.raises(SystemExit, match="unknown gaze; known are DIS, strain"):
+        main(Options(ways=("gaze",)))

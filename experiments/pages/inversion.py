@@ -76,10 +76,11 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
     """Print the table, and where the page is."""
     found = read(folder)
     heading = tables.title(f"Pictures from updates of {found.data['row']}", synthetic=found.synthetic)
-    console.print(tables.text_table(sheet(found.table), heading, num_names=1))
+    short = sheet(found.table).drop(columns=["PSNR, dB", "SSIM"])
+    console.print(tables.text_table(short, heading, num_names=1))
     console.print(
-        "In brackets: without the update, PSNR and SSIM of the mean picture of others, persons and AUs by chance; "
-        "after a slash: by the original itself.",
+        "Gain: over the mean picture of other people. In square brackets: 95 % intervals, drawn by subject. "
+        "In parentheses: by chance; after a slash: by the original itself.",
         soft_wrap=True,
         highlight=False,
     )
@@ -95,7 +96,9 @@ def sheet(table: pd.DataFrame) -> pd.DataFrame:
                 "update": _in_words(row["update"], bool(row["aggregated"]), bool(row["noise"])),
                 "pictures": str(row["pictures"]),
                 "PSNR, dB": f"{row['psnr']:.1f} ({row['psnr_guess']:.1f})",
+                "PSNR gain, dB": _bounded(row, "psnr_gain", 1),
                 "SSIM": f"{tables.number(row['ssim'], 2)} ({tables.number(row['ssim_guess'], 2)})",
+                "SSIM gain": _bounded(row, "ssim_gain", 2),
                 "person told": _beside(row, "told"),
                 "AU F1": _beside(row, "au_f1"),
             }
@@ -103,9 +106,13 @@ def sheet(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _bounded(row: Mapping[Any, Any], name: str, decimals: int) -> str:
+    return tables.with_interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")), decimals)
+
+
 def _beside(row: Mapping[Any, Any], name: str) -> str:
-    found, chance, original = (tables.number(float(row[f"{name}{end}"]), 2) for end in ("", "_chance", "_original"))
-    return f"{found} ({chance}) / {original}"
+    chance, original = (tables.number(float(row[f"{name}{end}"]), 2) for end in ("_chance", "_original"))
+    return f"{_bounded(row, name, 2)} ({chance}) / {original}"
 
 
 def _in_words(update: str, aggregated: bool, noise: bool) -> str:

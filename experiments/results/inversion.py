@@ -7,12 +7,15 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
 from data.dataset import Dataset
+from experiments.results.intervals import NUM_DRAWS, SEED, draw_subjects, interval
 from fedpsyau_jax.attacks import psnr, ssim
 from fedpsyau_jax.types import Float, Int
 
 FILE, PICTURES = "inversion.csv", "pictures.csv"
 KEYS = ["update", "aggregated", "noise"]
 """Of a row: what the update is of, whether only the sum over clients is seen, whether noise is added."""
+BOUNDED = ("psnr_gain", "ssim_gain", "told", "au_f1")
+"""Columns with an interval."""
 
 
 class Attempt(NamedTuple):
@@ -83,13 +86,31 @@ def inversion_table(pictures: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """Content of inversion.csv: means over the pictures of each kind of update, and what chance would give.
 
     Returns:
-      update, aggregated, noise; pictures; the means of pictures.csv; told_chance, au_f1_chance.
+      update, aggregated, noise; pictures; the means of pictures.csv; psnr_gain and ssim_gain over the mean picture of
+      others; bootstrap intervals by subject of BOUNDED, in columns _low and _high; told_chance, au_f1_chance.
     """
+    gains = {f"{name}_gain": pictures[name] - pictures[f"{name}_guess"] for name in ("psnr", "ssim")}
+    pictures = pictures.assign(**gains)
     numbers = [name for name in pictures if name not in (*KEYS, "attempt", "clip", "subject")]
     groups = pictures.groupby(KEYS, sort=False)
-    table = groups[numbers].mean().assign(pictures=groups.size()).reset_index()
+    bounds = pd.DataFrame([_bounds(own) for _, own in groups])
+    table = groups[numbers].mean().assign(pictures=groups.size()).reset_index().join(bounds)
     chance = 1 / len(np.unique(dataset.subject))
     return table.assign(told_chance=chance, au_f1_chance=_chance_f1(dataset))
+
+
+def _bounds(pictures: pd.DataFrame) -> dict[str, float]:
+    """95 % bootstrap intervals of means, drawn by subject; NaN of a single subject, and where a copy is exact."""
+    found = {}
+    for name in BOUNDED:
+        own = pictures.dropna(subset=name).groupby("subject")[name].agg(["sum", "count"])
+        means = np.zeros(0)
+        if len(own) and np.isfinite(own["sum"]).all():
+            draws = draw_subjects(len(own), SEED, NUM_DRAWS)
+            means = draws @ own["sum"].to_numpy() / (draws @ own["count"].to_numpy())
+        _, low, high = interval(pictures[name].mean(), means)
+        found |= {f"{name}_low": low, f"{name}_high": high}
+    return found
 
 
 def likeness(

@@ -85,6 +85,18 @@ def test_pictures_are_taken_for_the_examples_that_they_are_most_like() -> None:
     assert summary["told_chance"].item() == pytest.approx(1 / len(np.unique(DATA.subject)))
 
 
+def test_intervals_are_of_people_and_not_of_pictures() -> None:
+    one, other = (np.flatnonzero(DATA.subject == name)[:4] for name in np.unique(DATA.subject)[:2])
+    flow, among = np.asarray(DATA.examples.flow), np.concatenate([one, other[:1]])
+    worse = flow[among] + np.array([0.1] * len(one) + [0.3])[:, None, None, None]
+    table = pictures_table([Attempt(EXAMPLE, False, False, among, worse, None, 0.0)], DATA, np.arange(40, 60))
+    (row,) = inversion_table(table, DATA).to_dict("records")
+    gain = (table["psnr"] - table["psnr_guess"]).groupby(table["subject"]).mean()
+    np.testing.assert_allclose([row["psnr_gain_low"], row["psnr_gain_high"]], [gain.min(), gain.max()])
+    alone = inversion_table(table[table["subject"] == DATA.subject[one[0]]], DATA)
+    assert alone["psnr_gain_low"].isna().all()
+
+
 def test_a_person_is_told_by_other_clips_and_never_by_the_clip_itself() -> None:
     draw, people = np.random.default_rng(0), np.unique(DATA.subject, return_inverse=True)[1]
     faces = draw.random((people.max() + 1, 28, 28, 3))[people]
@@ -131,7 +143,7 @@ def test_the_page_has_originals_beside_what_was_found(tmp_path: Path) -> None:
     run = {"command": "python -m experiments.fed", "dp": "", "train_au": False}
     folder.write_json("data.json", {"name": "noise", "synthetic": True, "run": run, "row": "FedAvg", "steps": 2})
     written, output = page.write(folder, found, DATA), io.StringIO()
-    page.show(folder, written, Console(file=output, width=130))
+    page.show(folder, written, Console(file=output, width=160))
     text = written.read_text()
     assert "Synthetic data." in text
     assert "&lt;b&gt;" in text
