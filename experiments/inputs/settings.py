@@ -24,6 +24,7 @@ from experiments.inputs.ranges import (
 )
 
 AUModule = Literal["frozen", "finetuned", "scratch"]
+Precision = Literal["float32", "tf32", "bf16"]
 DatabaseName = Literal["synthetic", "casme3", "dfme", "casme2", "samm", "smic", "mmew"]
 AUDatabaseName = Literal["synthetic", "disfa", "ckplus", "casme3", "dfme", "casme2", "samm", "mmew"]
 CLASSES: Mapping[str, Literal[3, 4, 7]] = {
@@ -46,6 +47,8 @@ class RunSettings:
       devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
       at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the free
         memory.
+      precision: How an accelerator rounds the factors of matrix products: float32 not at all, tf32 to 10 bits of the
+        fraction, as JAX does by default, bf16 to 7. A CPU does not round.
       checkpoint_seconds: Minimum time between two checkpoints.
       network: Architecture and prior of the network.
       pretraining: How its AU detector is pretrained.
@@ -56,6 +59,7 @@ class RunSettings:
     seed: Annotated[int, SEED] = 0
     devices: Annotated[int, COUNT] = 1
     at_once: Annotated[int, COUNT] | None = None
+    precision: Precision = "tf32"
     checkpoint_seconds: Annotated[float, AMOUNT] = 20.0
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pretraining: PretrainingSettings = field(default_factory=PretrainingSettings)

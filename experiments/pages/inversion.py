@@ -107,7 +107,8 @@ def sheet(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bounded(row: Mapping[Any, Any], name: str, decimals: int) -> str:
-    return tables.with_interval(*(float(row[f"{name}{end}"]) for end in ("", "_low", "_high")), decimals)
+    estimate, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
+    return tables.with_interval(estimate, low, high, decimals)
 
 
 def _beside(row: Mapping[Any, Any], name: str) -> str:

@@ -101,7 +101,7 @@ def inversion_table(pictures: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 def _bounds(pictures: pd.DataFrame) -> dict[str, float]:
     """95 % bootstrap intervals of means, drawn by subject; NaN of a single subject, and where a copy is exact."""
-    found = {}
+    found: dict[str, float] = {}
     for name in BOUNDED:
         own = pictures.dropna(subset=name).groupby("subject")[name].agg(["sum", "count"])
         means = np.zeros(0)

@@ -1,4 +1,7 @@
-"""Devices of a run."""
+"""Devices of a run, and how they multiply."""
+
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "bfloat16"}
+"""JAX's names."""
 
 
 def use_devices(count: int) -> None:
@@ -16,3 +19,11 @@ def use_devices(count: int) -> None:
             f"--devices={count}, but this machine has {available} {jax.default_backend()} devices: ask for at most "
             f"{available}"
         )
+
+
+def use_precision(name: str) -> None:
+    """Have an accelerator round the factors of matrix products so. A CPU does not: its programs stay as they are."""
+    import jax
+
+    if jax.default_backend() != "cpu":
+        jax.config.update("jax_default_matmul_precision", PRECISIONS[name])

@@ -26,7 +26,7 @@ from data.programs import cache_compilations
 from experiments.run import folder as folders
 from experiments.run.checkpoints import restore_newest
 from experiments.run.config import read_settings
-from experiments.run.devices import use_devices
+from experiments.run.devices import use_devices, use_precision
 from experiments.run.folder import RunFolder
 from experiments.run.mistakes import INTERRUPTED, MISTAKE, exit_status
 from experiments.run.options import chosen_preset, options_type
@@ -51,6 +51,7 @@ __all__ = [
     "start",
     "stop_after_current_step",
     "use_devices",
+    "use_precision",
 ]
 Settings = TypeVar("Settings")
 
@@ -129,6 +130,7 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
         folder = resume(options.resume, with_settings=changed)
         settings = settings_of(folder, command)
     use_devices(getattr(settings, "devices", 1))
+    use_precision(getattr(settings, "precision", "tf32"))
     cache_compilations()
     if new:
         folder = start(command.name, arguments, asdict(settings), options.output)
