@@ -24,6 +24,8 @@ from experiments.training.updates import attempts, update_of
 
 VICTIMS = 8
 """So many single examples are attacked, of the clients in turn."""
+CONTROLS = 100
+"""So often halves are made up for people whom no shadow federation trained on."""
 
 
 def check(folder: RunFolder) -> None:
@@ -131,23 +133,24 @@ def detectors_of(restored: Restored, wanted: Prepared) -> Clients:
     return {network: client for network, client in found.items() if client is not None}
 
 
-def suspects_of(seen: Seen, prepared: Prepared, shadows: Prepared) -> tuple[Suspects, Suspects]:
+def suspects_of(seen: Seen, prepared: Prepared, shadows: Prepared) -> tuple[Suspects, list[Suspects]]:
     """Whom the shadow federations of a row may have trained on; and, as a control, its test subjects, whom none of them
-    did, with halves drawn in the same way."""
+    did, with halves drawn in the same way, several times."""
     trainings = [one for one in shadows.table.trainings if one.row == seen.row]
     (original,) = [one for one in prepared.table.trainings if one.row == seen.row and one.repeat == 0]
     subject = prepared.data_of(original).dataset.subject
     population = original.split.test
     members = [np.isin(np.arange(len(subject)), one.split.train) for one in trainings]
+    generator = np.random.default_rng(HALVES)
+    halves = [made_up(original, subject, len(trainings), generator) for _ in range(CONTROLS)]
     return (
         _suspects("train", original, subject, np.stack(members), population),
-        _suspects("test", original, subject, made_up(original, subject, len(trainings)), population),
+        [_suspects("test", original, subject, member, population) for member in halves],
     )
 
 
-def made_up(original: Training, subject: np.ndarray, num_shadows: int) -> np.ndarray:
+def made_up(original: Training, subject: np.ndarray, num_shadows: int, generator: np.random.Generator) -> np.ndarray:
     """[shadows, examples] halves of the test subjects of each client, whom no training depends on."""
-    generator = np.random.default_rng(HALVES)
     member = np.zeros((num_shadows, len(subject)), bool)
     for first in range(0, num_shadows, 2):
         for client in original.split.clients:

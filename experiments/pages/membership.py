@@ -48,7 +48,7 @@ class Attacked:
 
     @property
     def off_chance(self) -> int:
-        """How many controls have an interval without .5 in it."""
+        """How many controls have .5 outside the range of their draws."""
         return int(((self.controls["auc_low"] > 0.5) | (self.controls["auc_high"] < 0.5)).sum())
 
 
@@ -118,11 +118,13 @@ def _accounted(epsilon: float) -> str:
 
 def sentences(found: Attacked) -> list[str]:
     """What the numbers mean, and what they cannot say."""
-    control = f"of {len(found.controls)} attacks on people whom nobody trained on, {found.off_chance} have an interval"
+    control = f"in {len(found.controls)} attacks on people whom nobody trained on, with made-up halves drawn anew"
     said = [
         f"Each of {found.data['shadows']} shadow federations, trained on half of the people, is attacked in turn with "
         "the help of the others.",
-        f"Controls: {control} without .5 in it." if len(found.controls) else "No controls: too few test subjects.",
+        f"Controls: {control}, 95 % of the draws leave out .5 in {found.off_chance}."
+        if len(found.controls)
+        else "No controls: too few test subjects.",
     ]
     for name, rate in RATES.items():
         unresolved = found.attacks[found.attacks[name].isna()]

@@ -115,39 +115,47 @@ def guesses_of(scores: Float[np.ndarray, "shadows suspects"], suspects: Suspects
 
 
 def membership_tables(
-    seen: list[tuple[Seen, Suspects, Suspects]], privacy: pd.DataFrame | None
+    seen: list[tuple[Seen, Suspects, list[Suspects]]], privacy: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Content of membership.csv and of roc.csv.
 
     Args:
-      seen: of each observer, with the suspects, and with people that no shadow federation trained on, as a control.
+      seen: of each observer, with the suspects; and, as a control, with people that no shadow federation trained on,
+        in several draws of made-up halves.
       privacy: as privacy.csv of the run; None where nothing is private.
 
     Returns:
       algorithm, model, against (the observer), control, unit, attack; trials, members, subjects; auc, tpr_001 and
-      tpr_01 (true positive rates at so many false positives), each with _low and _high; epsilon_lower, audited (of
-      subjects: clips of a person are no trials of their own), and epsilon, of the accountant. And the curves: the same
-      keys with false and true positive rates.
+      tpr_01 (true positive rates at so many false positives), each with _low and _high (by subject; of a control, the
+      range of 95 % of the draws, whose mean is given); epsilon_lower, audited (of subjects: clips of a person are no
+      trials of their own), and epsilon, of the accountant. And the curves of the suspects: the same keys with false and
+      true positive rates.
     """
     rows, curves = [], []
-    for keys, guesses in _trials(seen):
+    for keys, draws in _trials(seen):
         delta, epsilon = accounted(privacy, keys["algorithm"], keys["model"])
-        lower = audited(guesses, delta) if keys["unit"] == SUBJECT else np.nan
-        rows.append(keys | measured(guesses) | {"epsilon_lower": lower, "epsilon": epsilon})
-        curve = roc(guesses.scores, guesses.member)
-        curves.append(pd.DataFrame({**keys, "false": curve.false, "true": curve.true}))
+        lower = np.nan
+        if keys["control"]:
+            found = by_chance(draws)
+        else:
+            (guesses,) = draws
+            found = measured(guesses)
+            lower = audited(guesses, delta) if keys["unit"] == SUBJECT else np.nan
+            curve = roc(guesses.scores, guesses.member)
+            curves.append(pd.DataFrame({**keys, "false": curve.false, "true": curve.true}))
+        rows.append(keys | found | {"epsilon_lower": lower, "epsilon": epsilon})
     return pd.DataFrame(rows), pd.concat(curves, ignore_index=True)
 
 
-def _trials(seen: list[tuple[Seen, Suspects, Suspects]]) -> Iterator[tuple[dict[str, Any], Guesses]]:
+def _trials(seen: list[tuple[Seen, Suspects, list[Suspects]]]) -> Iterator[tuple[dict[str, Any], list[Guesses]]]:
     for one, suspects, strangers in seen:
-        for control, people in ((False, suspects), (True, strangers)):
+        for control, draws in ((False, [suspects]), (True, strangers)):
             for attack in ATTACKS:
-                scores = scores_of(one, people, attack)
+                scores = [scores_of(one, people, attack) for people in draws]
                 for unit in (CLIP, SUBJECT):
                     keys = (one.row, one.model, OBSERVERS[one.model], control, unit, attack)
-                    guesses = guesses_of(scores, people, unit, attack)
-                    if guesses.member.any() and not guesses.member.all():
+                    guesses = [guesses_of(own, people, unit, attack) for own, people in zip(scores, draws, strict=True)]
+                    if all(own.member.any() and not own.member.all() for own in guesses):
                         yield dict(zip(KEYS, keys, strict=True)), guesses
 
 
@@ -165,6 +173,24 @@ def measured(guesses: Guesses, num_draws: int = NUM_DRAWS) -> dict[str, float]:
         of_draws = [of(draws[start : start + AT_ONCE][:, place]) for start in range(0, len(draws), AT_ONCE)]
         estimate = float(of(np.ones((1, len(place)), int))[0])
         bounds = interval(estimate, np.concatenate([np.zeros(0), *of_draws]))
+        found |= {name: bounds.estimate, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
+    return found
+
+
+def by_chance(draws: list[Guesses]) -> dict[str, float]:
+    """Area and true positive rates with made-up halves: means over the draws, and the range of 95 % of them.
+
+    Trials share networks, and so differ from chance together: which a bootstrap by subject does not see, but other
+    halves do.
+    """
+    first = draws[0]
+    found: dict[str, float] = {
+        "trials": len(first.scores), "members": int(first.member.sum()), "subjects": len(np.unique(first.subject)),
+    }  # fmt: skip
+    curves = [roc(one.scores, one.member) for one in draws]
+    for name, measure in _measures(int((~first.member).sum())).items():
+        values = np.array([float(np.ravel(measure(curve))[0]) for curve in curves])
+        bounds = interval(values.mean(), values)
         found |= {name: bounds.estimate, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
     return found
 

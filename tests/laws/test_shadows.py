@@ -182,11 +182,12 @@ def test_memorised_labels_are_found_and_strangers_are_at_chance() -> None:
     for model in (SENT, RECEIVED, PERSONAL):
         assert found.loc[(model, "subject", "LiRA"), "auc"] > 0.95
     controls = table[table["control"]]
-    assert ((controls["auc_low"] <= 0.5) & (controls["auc_high"] >= 0.5)).mean() >= 0.8
+    assert controls["auc"].between(0.45, 0.55).all()
+    assert ((controls["auc_low"] < 0.5) & (controls["auc_high"] > 0.5)).all()
+    assert (found["auc"] > controls["auc_high"].max()).all()
     of_subjects = found.xs("subject", level="unit")
     assert (of_subjects["epsilon_lower"] > 2).all()
     assert found.xs("clip", level="unit")["epsilon_lower"].isna().all()  # clips of a person are no trials of their own
-    assert not (controls["epsilon_lower"] > 0).any()
 
 
 @pytest.mark.slow
