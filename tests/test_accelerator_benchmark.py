@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -124,20 +123,23 @@ def test_steps_of_an_epoch_are_batches_of_equal_size() -> None:
     assert Case(examples=650, batch=32).steps == 21
 
 
+QUICK = ("rates", "rounds", "agreement", "profiles", "flow", "folds", "convolutions", "agreement in float64")
+"""The others compile for ten minutes more, cases of the kinds that are lowered above."""
+
+
 @pytest.mark.slow
-def test_everything_runs_with_small_sizes(tmp_path: Path) -> None:
+def test_the_command_measures_small_sizes_and_agrees_with_the_stored_results(tmp_path: Path) -> None:
     output = tmp_path / "accelerator.json"
-    arguments = ["--sizes", "small", "--budget", "3000", "--output", str(output)]
+    arguments = ["--sizes", "small", "--budget", "3000", "--output", str(output), "--sections", *QUICK]
     words = [sys.executable, "-m", "benchmarks.accelerator", *arguments]
-    environment = os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     report = json.loads(output.read_text())
     sections = report["sections"]
-    assert list(sections) == list(command.SECTIONS)
+    assert tuple(sections) == QUICK
     assert {name: section["error"] for name, section in sections.items() if section["error"]} == {}
     for record in sections["agreement"]["records"]:
-        assert record["weights difference"] < 2e-3
+        assert record["weights difference"] < 4 * record["float32 to float64 on a CPU, weights"]
     for record in sections["agreement in float64"]["records"]:
         assert record["weights difference"] < 1e-8
-    assert "minutes" in markdown(report)
+    assert "## rounds" in markdown(report)
