@@ -24,7 +24,7 @@ from fedpsyau_jax.synthesis.layouts import Truth
 from fedpsyau_jax.vision.sample import Settings
 from fedpsyau_jax.vision.scaling import min_max
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("optimised")]  # as the processes compile that are killed
 
 ROOT = Path(__file__).parents[1]
 UNDECODABLE = b"\xff\xd8\xff nothing \xff\xd9"

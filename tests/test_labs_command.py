@@ -37,7 +37,7 @@ def test_a_sweep_over_rendered_labs_scores_each_and_draws_when_personalising_pay
     clips = pd.read_csv(folder / "predictions.csv").groupby("algorithm")["clip"].agg(lambda own: {c[0] for c in own})
     assert clips["FedAvg, lab-shift 1"] == {"1"}
     assert (folder / "figures" / "personalisation.png").stat().st_size > 10_000
-    assert "less that of local-only training and of FedAvg" in (folder / "report.html").read_text()
+    assert "minus that of local-only training and of FedAvg" in (folder / "report.html").read_text()
     before = pictures(command)
     again = on_tiny_labs(command, *SMALL, "--labs=3", "--rounds=1", f"--output={command.folder / 'alone'}")
     assert again.returncode == 0, again.stderr
