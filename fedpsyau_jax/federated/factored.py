@@ -5,10 +5,13 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fedpsyau_jax.types import Array, Float, PyTree
 
-__all__ = ["DiagonalPlusOuter", "Matrix", "dense", "identity_like", "is_factored"]
+__all__ = ["DiagonalPlusOuter", "Matrix", "dense", "factored", "identity_like", "is_factored"]
+
+ROUNDING = 1e-6
 
 
 @jax.tree_util.register_dataclass
@@ -63,6 +66,41 @@ def dense(matrix: Any) -> Any:
         return matrix
     identity = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
     return matrix.diagonal[..., None] * identity + matrix.left[..., None] * matrix.right[..., None, :]
+
+
+def factored(matrix: Any) -> Any:
+    """A matrix as a ``DiagonalPlusOuter`` if it is one up to rounding; else, and if it is none, as it is.
+
+    Clients on several devices then exchange one sum, and not all weights of all clients.
+
+    >>> mean = factored(jnp.array([[0.75, 0.25], [0.75, 0.25]]))
+    >>> mean.left.tolist(), mean.right.tolist()
+    ([1.0, 1.0], [0.75, 0.25])
+    >>> factored(jnp.eye(4)[::-1]).shape, is_factored(factored(jnp.eye(4)[::-1]))
+    ((4, 4), False)
+    """
+    if matrix is None or is_factored(matrix):
+        return matrix
+    entries = np.asarray(matrix, float)
+    parts = [_factors(one) for one in entries.reshape(-1, *entries.shape[-2:])]
+    factors = DiagonalPlusOuter(
+        *(jnp.asarray(np.reshape(part, entries.shape[:-1]), matrix.dtype) for part in zip(*parts, strict=True))
+    )
+    return factors if np.allclose(dense(factors), entries, rtol=0, atol=ROUNDING) else matrix
+
+
+def _factors(entries: Float[np.ndarray, "clients clients"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """d, l and r: r from the row with the largest sum beside the diagonal, where l is 1; l from the sums of others."""
+    others = entries * (1 - np.eye(len(entries)))
+    first = others.sum(axis=1).argmax()
+    right = others[first]
+    heard = others @ (right > 0)
+    common = right.sum() - right
+    left = np.where(common > 0, heard / np.where(common > 0, common, 1), right.sum() > 0)
+    left[first] = right.sum() > 0
+    rest = left.sum() - left[first]
+    right[first] = others[:, first].sum() / rest if rest > 0 else 0
+    return np.diag(entries) - left * right, left, right
 
 
 def identity_like(matrix: Matrix) -> Matrix:

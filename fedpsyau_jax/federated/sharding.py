@@ -1,5 +1,7 @@
 """Clients over devices: the only module that refers to devices."""
 
+from collections.abc import Sequence
+
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
@@ -12,8 +14,8 @@ __all__ = ["client_mesh", "client_sharding", "sharded", "state_sharding"]
 CLIENTS = "clients"
 
 
-def client_mesh(num_devices: int) -> Mesh:
-    """A one-dimensional mesh of the first devices, with its axis named ``clients``.
+def client_mesh(num_devices: int, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """A one-dimensional mesh of the first of some devices, by default of all, with its axis named ``clients``.
 
     Raises:
         ValueError: fewer devices exist.
@@ -21,11 +23,10 @@ def client_mesh(num_devices: int) -> Mesh:
     >>> dict(client_mesh(1).shape)
     {'clients': 1}
     """
-    available = jax.device_count()
-    if not 1 <= num_devices <= available:
+    existing = jax.devices() if devices is None else devices
+    if not 1 <= num_devices <= (available := len(existing)):
         raise ValueError(f"asked for {num_devices} devices, but {available} exist: choose 1 to {available}")
-    devices = jax.devices()[:num_devices]
-    return jax.make_mesh((num_devices,), (CLIENTS,), axis_types=(AxisType.Auto,), devices=devices)
+    return jax.make_mesh((num_devices,), (CLIENTS,), axis_types=(AxisType.Auto,), devices=existing[:num_devices])
 
 
 def sharded(mesh: Mesh, on_each_device: AxisMap = sequential) -> AxisMap:

@@ -7,11 +7,13 @@ from typing import NamedTuple
 import jax
 from jax.tree_util import Partial
 
-from fedpsyau_jax.federated.factored import Matrix, identity_like, is_factored
+from fedpsyau_jax.federated.factored import Matrix, factored, identity_like, is_factored
 from fedpsyau_jax.federated.groups import GROUPS, with_groups
 from fedpsyau_jax.types import Array, Bool, Float, Int
 
-__all__ = ["Reports", "Static", "Strategy", "keep_group", "structure"]
+__all__ = ["Reports", "Static", "Strategy", "factored_matrices", "keep_group", "structure"]
+
+MATRICES = ("mixing", "anchor", "statistics", "messages")
 
 
 class Strategy(NamedTuple):
@@ -101,6 +103,16 @@ def keep_group(strategy: Strategy, group: str) -> Strategy:
     place = GROUPS.index(group)
     kept = jax.tree.map(lambda leaf, own: leaf.at[place].set(own), mixing, identity_like(mixing))
     return strategy._replace(mixing=kept)
+
+
+def factored_matrices(strategy: Strategy) -> Strategy:
+    """The same strategy with those matrices factored that can be: see ``factored``.
+
+    >>> import jax.numpy as jnp
+    >>> is_factored(factored_matrices(Strategy(jnp.full((2, 2), 0.5), jnp.zeros(2))).mixing)
+    True
+    """
+    return strategy._replace(**{name: factored(getattr(strategy, name)) for name in MATRICES})
 
 
 def structure(strategy: Strategy) -> object:

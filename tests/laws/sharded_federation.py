@@ -23,6 +23,7 @@ from fedpsyau_jax.federated import (
     state_sharding,
     sweep,
 )
+from fedpsyau_jax.federated.factored import factored
 
 DATA = jax.tree.map(lambda leaf: leaf[None], clients_data())
 
@@ -71,6 +72,18 @@ def a_mean_of_many_clients_is_one_sum_over_devices(mesh: Mesh) -> None:
     assert_close(program(*placed), mix(dense(matrix), weights))
 
 
+def a_mean_of_few_clients_is_one_sum_too(mesh: Mesh) -> None:
+    """Factored, and of several arrays together."""
+    where = client_sharding(mesh)
+    matrix = factored(fedavg(jnp.arange(1.0, 6.0)).mixing)
+    weights = jax.random.normal(KEY, (5, 7)), jax.random.normal(KEY, (5, 3, 4))
+    placed = jax.device_put((matrix, weights), where)
+    program = jax.jit(mix, out_shardings=where).lower(*placed).compile()
+    exchanged = re.findall(r" (all-\w+|collective-\w+|reduce-scatter)(?:-start)?\(", program.as_text())
+    assert exchanged == ["all-reduce"], exchanged
+    assert_close(program(*placed), mix(dense(matrix), weights))
+
+
 def uneven_clients_are_refused() -> None:
     with pytest.raises(ValueError, match="5 clients do not divide evenly over 2 devices"):
         sharded(client_mesh(2))(lambda state, inputs, _: (state, inputs), jnp.zeros(5), jnp.zeros(5), None)
@@ -81,4 +94,5 @@ if __name__ == "__main__":
     gradients_stay_with_their_client(five_devices)
     uneven_clients_are_refused()
     a_mean_of_many_clients_is_one_sum_over_devices(five_devices)
+    a_mean_of_few_clients_is_one_sum_too(five_devices)
     rounds_are_equal_and_compile_once(five_devices)
