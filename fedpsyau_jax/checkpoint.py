@@ -123,7 +123,15 @@ def open_checkpoints(directory: Path, keep: int = 2, *, read_only: bool = False)
       keep: number of checkpoints to keep, the newest ones.
       read_only: change nothing, because another process may be writing there.
     """
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=False, create=not read_only)
+    if not read_only:
+        directory.mkdir(parents=True, exist_ok=True)
+    own = jax.process_index()  # of several processes, each reads and writes by itself
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=keep,
+        enable_async_checkpointing=False,
+        create=False,
+        multiprocessing_options=ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own}),
+    )
     with ocp.CheckpointManager(directory.resolve(), options=options) as manager:
         yield Checkpoints(manager, read_only)
 

@@ -14,7 +14,7 @@ def use_devices(count: int) -> None:
 
     if count > 1:
         jax.config.update("jax_num_cpu_devices", count)
-    if (available := jax.device_count()) < count:
+    if (available := jax.local_device_count()) < count:
         raise ValueError(
             f"--devices={count}, but this machine has {available} {jax.default_backend()} devices: ask for at most "
             f"{available}"

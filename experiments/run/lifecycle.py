@@ -25,11 +25,13 @@ from rich.console import Console
 from data.programs import cache_compilations
 from experiments.run import folder as folders
 from experiments.run.checkpoints import restore_newest
-from experiments.run.config import read_settings
+from experiments.run.cluster import joined, leave, meeting
+from experiments.run.config import read_settings, rebuild
 from experiments.run.devices import use_devices, use_precision
 from experiments.run.folder import RunFolder
 from experiments.run.mistakes import INTERRUPTED, MISTAKE, exit_status
 from experiments.run.options import chosen_preset, options_type
+from experiments.run.processes import ALONE, Processes
 from experiments.run.stopping import StopRequest, stop_after_current_step
 from fedpsyau_jax.options import parsed
 
@@ -91,6 +93,7 @@ class Run(NamedTuple):
       console: For the results, on standard output.
       new: False if an interrupted run goes on.
       trackers: Names of its trackers, besides those that an interrupted run started with.
+      processes: Those that train together; all but the first one leave folder and console alone.
     """
 
     folder: RunFolder
@@ -99,6 +102,7 @@ class Run(NamedTuple):
     console: Console
     new: bool
     trackers: tuple[str, ...] = ()
+    processes: Processes = ALONE
 
 
 def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Settings, Run], int]) -> int:
@@ -127,15 +131,23 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
     else:
         default = next(iter(command.presets))
         changed = preset != default or options.settings != command.presets[preset] or options.output is not None
-        folder = resume(options.resume, with_settings=changed)
-        settings = settings_of(folder, command)
-    use_devices(getattr(settings, "devices", 1))
-    use_precision(getattr(settings, "precision", "tf32"))
-    cache_compilations()
-    if new:
-        folder = start(command.name, arguments, asdict(settings), options.output)
-    with remove_if_not_started(folder, new=new):
-        return run(settings, Run(folder, options.data_dir, options.manual_dir, Console(), new, trackers_in(options)))
+        refuse_settings(with_settings=changed)
+    place = meeting(options.coordinator, options.processes, options.process_id, options.join_seconds)
+    with joined(place, str(options.resume or options.output or "FOLDER")) as processes:
+        if not new:
+            values = processes.agreed(lambda: asdict(settings_of(folders.existing(options.resume), command)))
+            settings = rebuild(type(settings), values)
+        processes.refuse_other("the settings", asdict(settings) | {"--resume": str(options.resume)})
+        use_devices(getattr(settings, "devices", 1))
+        use_precision(getattr(settings, "precision", "tf32"))
+        cache_compilations()
+        path = options.resume or Path(
+            processes.agreed(lambda: str(start(command.name, arguments, asdict(settings), options.output).path))
+        )
+        told = options.data_dir, options.manual_dir, Console(quiet=not processes.leads), new
+        with remove_if_not_started(RunFolder(path), new=new and processes.leads):
+            status = run(settings, Run(RunFolder(path), *told, trackers_in(options), processes))
+        return processes.agreed(lambda: status)
 
 
 def trackers_in(options: Any) -> tuple[str, ...]:
@@ -191,11 +203,16 @@ def resume(path: Path, *, with_settings: bool) -> RunFolder:
       ValueError: settings were given.
       FileNotFoundError: there is no such folder.
     """
+    refuse_settings(with_settings=with_settings)
+    return folders.existing(path)
+
+
+def refuse_settings(*, with_settings: bool) -> None:
+    """Raise a ValueError if the user gave settings beside ``--resume``."""
     if with_settings:
         raise ValueError(
             "--resume goes on with the settings of its run: leave out all others, except the data's folders"
         )
-    return folders.existing(path)
 
 
 @contextmanager
@@ -232,4 +249,6 @@ def exit_with(main: Callable[[Sequence[str]], int]) -> None:
         for name in ("absl", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         sys.unraisablehook = lambda _: None
-    sys.exit(exit_status(lambda: main(sys.argv[1:])))
+    status = exit_status(lambda: main(sys.argv[1:]))
+    leave(status)
+    sys.exit(status)

@@ -19,7 +19,7 @@ def options_type(name: str, description: str, presets: Mapping[str, Any], preset
 
     Returns:
       A class with ``settings``, ``preset`` (if there are several), ``output``, ``resume``, ``data_dir``,
-      ``manual_dir``, ``tensorboard`` and ``tracker``.
+      ``manual_dir``, ``coordinator``, ``processes``, ``process_id``, ``join_seconds``, ``tensorboard`` and ``tracker``.
     """
     first, settings = next(iter(presets.items()))
     fields = [
@@ -38,6 +38,14 @@ def options_type(name: str, description: str, presets: Mapping[str, Any], preset
             "Your copy of a real database, or of several, each as name=FOLDER; needed the first time only.",
             (),
         ),
+        _option(
+            "coordinator",
+            str | None,
+            "Train with other processes, which meet at this HOST:PORT of process 0; slurm takes everything from Slurm.",
+        ),
+        _option("processes", int | None, "Number of processes that train together."),
+        _option("process_id", int | None, "Which of them this one is, from 0; process 0 writes and shows the results."),
+        _option("join_seconds", int, "How long processes wait for each other at the start.", 300),
         _option("tensorboard", bool, "Write event files for TensorBoard into the run folder.", False),
         _option(
             "tracker",
