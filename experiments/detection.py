@@ -15,11 +15,12 @@ from experiments.results.conclude import conclude
 from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
 from experiments.run.mistakes import warn
-from experiments.run.progress import progress
+from experiments.run.progress import Stages, progress
 from experiments.trackers.named import trackers_of
 from experiments.trackers.tracking import tracking
 from experiments.training.budget import budget_of
 from experiments.training.experiment import Results, run_trainings
+from experiments.training.following import prepared_together, take_part
 from experiments.training.prepare import Prepared, prepare_pretraining, record_inputs
 from experiments.training.records import prediction_tables
 from fedpsyau_jax.types import ClientState
@@ -34,15 +35,21 @@ def run_detection(settings: PretrainSettings, run: Run) -> int:
     Raises:
       ValueError, OSError: the user's mistake, or training that diverged.
     """
+
+    def prepared_here(stages: Stages) -> Prepared:
+        copies = folders_by_name(run.manual_dir, settings.databases)
+        datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
+        return prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
+
+    if not run.processes.leads:
+        return take_part(prepared_here, run.processes)
     with tracking(run.folder, trackers_of(run.folder, run.trackers)) as tracked:
         with progress() as stages:
-            copies = folders_by_name(run.manual_dir, settings.databases)
-            datasets = load_datasets(settings.databases, run.data_dir, copies, stages)
-            prepared = prepare_pretraining(settings, datasets, lambda corpus: pretraining_splits(settings, corpus))
-            run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+            prepared = prepared_together(lambda: prepared_here(stages), run.processes)
+            run.console.print(str(budget_of(prepared, run.folder, run.processes.number)), highlight=False)
             record_inputs(run.folder, prepared, {"action_units.csv": action_units(prepared)})
             discard_damaged(prepared, run)
-            results = run_trainings(prepared, run.folder, stages, tracked)
+            results = run_trainings(prepared, run.folder, stages, tracked, run.processes)
         if results.problem:
             raise ValueError(results.problem)
         if results.ended:

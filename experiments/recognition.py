@@ -11,12 +11,13 @@ from experiments.results.clients import FILE, client_table
 from experiments.results.conclude import conclude
 from experiments.run import networks
 from experiments.run.lifecycle import INTERRUPTED, Run
-from experiments.run.progress import progress
+from experiments.run.progress import Stages, progress
 from experiments.trackers.named import trackers_of
 from experiments.trackers.tracking import tracking
 from experiments.training.budget import budget_of
 from experiments.training.data import RunData
 from experiments.training.experiment import Results, run_trainings
+from experiments.training.following import prepared_together, take_part
 from experiments.training.prepare import Prepared, prepare, record_inputs
 from experiments.training.records import prediction_tables
 from fedpsyau_jax.splits import cautions
@@ -32,15 +33,21 @@ def run_recognition(settings: RecognitionSettings, run: Run) -> int:
       ValueError, OSError: the user's mistake, or training that diverged; earlier results are written first.
     """
     detectors = read_au_init(settings)
+
+    def prepared_here(stages: Stages) -> Prepared:
+        return prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
+
+    if not run.processes.leads:
+        return take_part(prepared_here, run.processes)
     refuse_replaced(run.folder, settings.au_init, detectors)
     with tracking(run.folder, trackers_of(run.folder, run.trackers)) as tracked:
         with progress() as stages:
-            prepared = prepare(settings, detectors, run.data_dir, run.manual_dir, stages)
+            prepared = prepared_together(lambda: prepared_here(stages), run.processes)
             for sentence in split_warnings(prepared):
                 run.console.print(f"Warning: {sentence}", style="yellow", highlight=False)
-            run.console.print(str(budget_of(prepared, run.folder)), highlight=False)
+            run.console.print(str(budget_of(prepared, run.folder, run.processes.number)), highlight=False)
             record_inputs(run.folder, prepared)
-            results = run_trainings(prepared, run.folder, stages, tracked)
+            results = run_trainings(prepared, run.folder, stages, tracked, run.processes)
         finish(prepared, results, run)
         if results.problem:
             raise ValueError(results.problem)

@@ -28,8 +28,8 @@ class Budget(NamedTuple):
         return f"{what}, {where}; a checkpoint takes {self.checkpoint_bytes / 1e6:.0f} MB."
 
 
-def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
-    """The cost of a run.
+def budget_of(prepared: Prepared, folder: RunFolder, processes: int = 1) -> Budget:
+    """The cost of a run, shared by so many processes.
 
     Raises:
       ValueError: a single training does not fit into memory.
@@ -42,7 +42,7 @@ def budget_of(prepared: Prepared, folder: RunFolder) -> Budget:
         store = store_like(group, data.rows)
         task = task_of(group, len(data.class_names), store)
         one = chunks.state_bytes(settings, group, task, store, data.rows.shown)
-        size = chunks.size_of_chunks(settings, group, task, store, data.rows.shown, folder)
+        size = chunks.size_of_chunks(settings, group, task, store, data.rows.shown, folder, processes)
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
     if (needed := 2 * largest) > (memory := chunks.memory()):
         raise ValueError(

@@ -1,6 +1,6 @@
 """Checkpoints of a chunk: written at a limited share of the time, and read back when an interrupted run is resumed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,8 @@ class ChunkCheckpoints:
         """Their folder."""
         return place(self.folder, self.chunk)
 
-    def restore(self, program: Program, new: Callable[[], Progress]) -> Progress:
-        """Continue from the last good checkpoint; without any, start anew, if the disk has room for two.
+    def restore(self, program: Program) -> Progress | None:
+        """The last good checkpoint; None if there is none, and the disk has room for two.
 
         Raises:
           ValueError: the checkpoint belongs to another run or to other trainings.
@@ -77,7 +77,7 @@ class ChunkCheckpoints:
         like = (program.like, history, self.origin)
         if (restored := restore_newest(self.manager, like, self.unit)) is None:
             require_space(self.folder, 2 * num_bytes(like), "two checkpoints of the training")
-            return new()
+            return None
         rounds, (states, history, origin) = restored
         if not np.array_equal(origin, self.origin):
             raise ValueError(
@@ -86,12 +86,16 @@ class ChunkCheckpoints:
         self.saved_rounds = rounds
         return Progress(states, jax.tree.map(np.array, history), rounds)
 
-    def save(self, at: Progress, *, now: bool) -> None:
-        """Save if there are new rounds, and if it is time or ``now`` is true."""
-        begun = self.stage.elapsed
-        pause = max(self.seconds, self.cost / SAVING_SHARE)
-        if at.rounds == self.saved_rounds or not (now or begun - self.saved_at > pause):
+    @property
+    def due(self) -> bool:
+        """Whether it is time for the next checkpoint."""
+        return self.stage.elapsed - self.saved_at > max(self.seconds, self.cost / SAVING_SHARE)
+
+    def save(self, at: Progress) -> None:
+        """Save, unless there are no new rounds."""
+        if at.rounds == self.saved_rounds:
             return
+        begun = self.stage.elapsed
         self.manager.save(at.rounds, (at.states, at.history, self.origin))
         self.saved_rounds, self.saved_at = at.rounds, self.stage.elapsed
         self.cost = self.saved_at - begun

@@ -11,6 +11,7 @@ import psutil
 from experiments.inputs.settings import RunSettings
 from experiments.run import arrays as stored
 from experiments.run.folder import RunFolder
+from experiments.training.parts import padded
 from experiments.training.plan import Arrays, Group, Training
 from experiments.training.plan import arrays as arrays_of
 from experiments.training.program import initial_state, num_bytes
@@ -70,6 +71,7 @@ def size_of_chunks(
     store: Store,
     shown: Int[np.ndarray, "rows"],
     folder: RunFolder | None,
+    processes: int = 1,
 ) -> int:
     """Trainings per chunk: as chosen, or as many as fit into half of the free memory; chunks are of about equal size.
 
@@ -78,21 +80,20 @@ def size_of_chunks(
     """
     file = f"finished/{group.name}.json"
     if folder is None or not folder.has(file):
-        size = _size(settings, group, task, store, shown)
+        size = _size(settings, group, task, store, shown, processes)
         if folder is None:
             return size
         folder.write_json(file, {"at_once": size})
     return _size_in(folder, file)
 
 
-def _size(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
+def _size(
+    settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"], processes: int
+) -> int:
     total = group.num_trained
     chosen = settings.at_once or _fitting(settings, group, task, store, shown)
     num_chunks = -(-total // min(chosen, total))
-    size = -(-total // num_chunks)
-    if group.num_clients % settings.devices:
-        size += -size % settings.devices
-    return size
+    return padded(-(-total // num_chunks), group.num_clients, settings.devices, processes)
 
 
 def _size_in(folder: RunFolder, file: str) -> int:
@@ -125,7 +126,7 @@ def state_bytes(settings: RunSettings, group: Group, task: Task, store: Store, s
 
 def memory() -> float:
     """Bytes of memory of the device, or what no process of the machine uses if the device does not report it."""
-    stats = jax.devices()[0].memory_stats() or {}
+    stats = jax.local_devices()[0].memory_stats() or {}
     return stats.get("bytes_limit") or psutil.virtual_memory().available
 
 

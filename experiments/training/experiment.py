@@ -1,34 +1,35 @@
 """A whole run: compile the programs, get the detectors, train every group, and keep the networks."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.inputs.detectors import detector_like
 from experiments.inputs.network_settings import NetworkSettings
 from experiments.inputs.settings import RecognitionSettings
 from experiments.run import networks as stored_networks
 from experiments.run.folder import RunFolder
+from experiments.run.processes import ALONE, Processes
 from experiments.run.progress import Stages
 from experiments.trackers.tracking import Tracking
-from experiments.training import chunks
 from experiments.training.chunks import TrainingResult
 from experiments.training.detectors import Clients
-from experiments.training.loop import Job, Outcome, train
+from experiments.training.loop import Job, Outcome, Report, train
 from experiments.training.plan import Group
 from experiments.training.points import RoundPoints
 from experiments.training.prepare import Prepared
-from experiments.training.program import Program, compile_program, initial_state, num_bytes
+from experiments.training.program import initial_state, num_bytes
+from experiments.training.programs import Programs
 from experiments.training.records import MetricsFile
 from experiments.training.rows import Table
 from experiments.training.shapes import job_arrays_like, store_like, task_of
 from experiments.training.store import Detector, Store, detect
-from experiments.training.task import Task
 from fedpsyau_jax.types import ClientState, Float
 
 MAX_KEPT_BYTES = 60e6
@@ -67,10 +68,12 @@ class Results:
         return [one for one in self.trained if (one.training.row, one.training.repeat) in keys]
 
 
-def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages, tracking: Tracking) -> Results:
+def run_trainings(
+    prepared: Prepared, folder: RunFolder, stages: Stages, tracking: Tracking, processes: Processes = ALONE
+) -> Results:
     """Train all remaining groups, until the end, a divergence, or the user's request to stop.
 
-    The first program compiles while the detectors are pretrained. The trackers get each round as it ends.
+    The trackers get each round as it ends. Of several processes, the first one calls this and the others ``follow``.
     """
     results, metrics = Results(), MetricsFile(folder, prepared)
     points = RoundPoints(prepared)
@@ -81,25 +84,50 @@ def run_trainings(prepared: Prepared, folder: RunFolder, stages: Stages, trackin
         if tracking.trackers:
             tracking.log(points.new([*metrics.finished, *current]))
 
+    for outcome in _outcomes(prepared, folder, stages, processes, results, report):
+        _add(results, outcome)
+        metrics.add(outcome.trained)
+        if tracking.trackers:
+            tracking.log(points.new(metrics.finished))
+    order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
+    results.trained.sort(key=lambda one: order[id(one.training)])
+    return results
+
+
+def follow(prepared: Prepared, stages: Stages, processes: Processes) -> None:
+    """Take part in the trainings that the first process runs; nothing is read, written or reported."""
+    for _ in _outcomes(prepared, None, stages, processes, Results(), lambda current: None):
+        pass
+
+
+def _outcomes(
+    prepared: Prepared,
+    folder: RunFolder | None,
+    stages: Stages,
+    processes: Processes,
+    results: Results,
+    report: Report,
+) -> Iterator[Outcome]:
+    """Train one group after the other until one does not end; the first program compiles beside the detectors."""
     wanted = networks_to_keep(prepared)
     with ThreadPoolExecutor(1) as thread:
-        programs = _Programs(prepared, folder, thread)
-        clients = prepared.source.clients(detector_networks(prepared.table.groups), programs.begin)
+        programs = Programs(prepared, folder, thread, processes)
+        clients = _detectors_of_all(prepared, programs.begin, processes)
         for group in prepared.table.groups:
             store, probabilities = store_with_detectors(prepared, group, clients, stages)
             if probabilities is not None:
                 results.au_probabilities[group.name] = probabilities
-            job = _job(prepared, group, store, folder, programs, wanted, stages)
-            outcome = train(job, stages, report)
-            _add(results, outcome)
-            metrics.add(outcome.trained)
-            if tracking.trackers:
-                tracking.log(points.new(metrics.finished))
+            outcome = train(_job(prepared, group, store, folder, programs, wanted, stages), stages, report)
+            yield outcome
             if not outcome.ended:
                 break
-    order = {id(training): place for place, training in enumerate(prepared.table.trainings)}
-    results.trained.sort(key=lambda one: order[id(one.training)])
-    return results
+
+
+def _detectors_of_all(prepared: Prepared, begin: Callable[[], None], processes: Processes) -> Clients:
+    """The pretrained detectors: the first process gets or trains them, as ``begin`` compiles, and sends them to all."""
+    networks, clients = detector_networks(prepared.table.groups), Clients()
+    processes.agreed(lambda: clients.update(prepared.source.clients(networks, begin)))
+    return {network: processes.shared(clients.get(network) or detector_like(network)) for network in networks}
 
 
 def _add(results: Results, outcome: Outcome) -> None:
@@ -107,51 +135,12 @@ def _add(results: Results, outcome: Outcome) -> None:
     results.rounds, results.ended, results.problem = outcome.rounds, outcome.ended, outcome.problem
 
 
-class _Programs:
-    """Tasks and programs of all groups; programs compile in a background thread."""
-
-    def __init__(self, prepared: Prepared, folder: RunFolder, thread: ThreadPoolExecutor) -> None:
-        self.prepared, self.folder, self.thread = prepared, folder, thread
-        self.future, self.task = cache(self._future), cache(self._task)
-
-    def _task(self, group: Group) -> Task:
-        data = self.prepared.data_of(group)
-        return task_of(group, len(data.class_names), store_like(group, data.rows))
-
-    def begin(self) -> None:
-        """Start to compile the first program, unless its group is finished."""
-        first, *_ = self.prepared.table.groups
-        if not self._finished(first):
-            self.future(first)
-
-    def wait(self, group: Group, stages: Stages, size: int) -> Program:
-        """The program of a group, once it is compiled."""
-        del size
-        with stages.stage("compiling (once; later starts read the cache)"):
-            return self.future(group).result()
-
-    def _finished(self, group: Group) -> bool:
-        size = self._size(group)
-        return all(self.folder.has(f"finished/{chunk.name}.npz") for chunk in chunks.chunks_of(group, size))
-
-    def _size(self, group: Group) -> int:
-        settings, rows = self.prepared.settings, self.prepared.data_of(group).rows
-        like = store_like(group, rows)
-        return chunks.size_of_chunks(settings, group, self.task(group), like, rows.shown, self.folder)
-
-    def _future(self, group: Group) -> Future[Program]:
-        settings, rows = self.prepared.settings, self.prepared.data_of(group).rows
-        like = job_arrays_like(group, self._size(group), rows.shown, settings.seed)
-        store = jax.eval_shape(lambda given: given, store_like(group, rows))
-        return self.thread.submit(compile_program, group.recipe, self.task(group), store, like, settings.devices)
-
-
 def _job(
     prepared: Prepared,
     group: Group,
     store: Store,
-    folder: RunFolder,
-    programs: _Programs,
+    folder: RunFolder | None,
+    programs: Programs,
     wanted: dict[str, frozenset[tuple[int, int]]],
     stages: Stages,
 ) -> Job:
@@ -159,7 +148,7 @@ def _job(
     number = prepared.table.groups.index(group) + 1
     return Job(
         settings=prepared.settings,
-        group=group,
+        group=programs.form(group),
         task=programs.task(group),
         store=store,
         shown=prepared.data_of(group).rows.shown,
@@ -167,8 +156,10 @@ def _job(
         unit=prepared.unit,
         title=f"training, program {number} of {len(prepared.table.groups)}" if several else "training",
         folder=folder,
-        keep=partial(keep_network, folder, group),
-        wanted=wanted[group.name],
+        keep=partial(keep_network, folder, group) if folder else lambda *network: None,
+        wanted=wanted[group.name] if folder else frozenset(),
+        size=programs.sizes[group.name],
+        processes=programs.processes,
     )
 
 

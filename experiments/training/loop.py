@@ -12,6 +12,7 @@ import numpy as np
 
 from experiments.inputs.settings import RunSettings
 from experiments.run.folder import RunFolder
+from experiments.run.processes import ALONE, Processes
 from experiments.run.progress import Stage, Stages
 from experiments.run.stopping import StopRequest, stop_after_current_step
 from experiments.training import chunks
@@ -48,6 +49,8 @@ class Job:
       keep: receives the trained networks.
       wanted: which networks ``keep`` receives, as (place, client).
       inspect: receives the last states.
+      size: trainings per chunk; None for as many as fit.
+      processes: that train it together; all but the first have no folder.
     """
 
     settings: RunSettings
@@ -62,6 +65,8 @@ class Job:
     keep: Keep = lambda place, client, network: None
     wanted: frozenset[tuple[int, int]] = frozenset()
     inspect: Inspect = lambda chunk, states, placed: None
+    size: int | None = None
+    processes: Processes = ALONE
 
 
 @dataclass
@@ -85,23 +90,27 @@ class Outcome:
 def train(job: Job, stages: Stages, report: Report = lambda trained: None) -> Outcome:
     """Train all chunks without stored results, until the end, a divergence, or the user's request to stop."""
     rounds = job.group.recipe.rounds
-    size = chunks.size_of_chunks(job.settings, job.group, job.task, job.store, job.shown, job.folder)
+    size = job.size or chunks.size_of_chunks(
+        job.settings, job.group, job.task, job.store, job.shown, job.folder, job.processes.number
+    )
     parts = chunks.chunks_of(job.group, size)
     done = {chunk.number: trained for chunk in parts if job.folder and (trained := chunks.read(job.folder, chunk))}
+    finished = job.processes.agreed(lambda: list(done))
     outcome = Outcome(rounds=rounds, ended=True)
-    if len(done) < len(parts):
+    if len(finished) < len(parts):
         program = job.program(size)
-        total, before = len(parts) * rounds, len(done) * rounds
+        total, before = len(parts) * rounds, len(finished) * rounds
         with stages.stage(job.title, total, done=before, unit=job.unit) as stage, _stop_request(job, stage) as stop:
             for chunk in parts:
-                if chunk.number not in done and outcome.ended:
+                if chunk.number not in finished and outcome.ended:
                     outcome = _train_chunk(_Session(job, chunk, program, stage, stop, report), size)
                     done[chunk.number] = outcome.trained
     return replace(outcome, trained=[one for number in sorted(done) for one in done[number]])
 
 
 def _stop_request(job: Job, stage: Stage) -> AbstractContextManager[StopRequest]:
-    return nullcontext(StopRequest()) if job.folder is None else stop_after_current_step(stage.stopping)
+    at_once = job.folder is None and job.processes.leads
+    return nullcontext(StopRequest()) if at_once else stop_after_current_step(stage.stopping)
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
     new = partial(_initial_progress, session, placed)
     with ExitStack() as stack:
         saved = stack.enter_context(_checkpoints(session, job.folder)) if job.folder else None
-        at = saved.restore(program, new) if saved else new()
+        at = _restored(session, saved) or new()
         session.stage.done += at.rounds
         problem = _rounds(session, placed, at, saved)
         logits = jax.device_get(program.test(at.states, *placed)) if at.rounds else {}
@@ -131,7 +140,7 @@ def _train_chunk(session: _Session, size: int) -> Outcome:
         return Outcome([], at.rounds, False, problem or unusable)
     ended = at.rounds == job.group.recipe.rounds
     if ended:
-        _keep(job, chunk, at.states)
+        _keep(session, at.states)
         job.inspect(chunk, at.states, placed)
         if job.folder and saved:
             chunks.write(job.folder, chunk, at.history, logits)
@@ -144,6 +153,18 @@ def _checkpoints(session: _Session, folder: RunFolder) -> AbstractContextManager
     return checkpoints_of(folder, session.chunk, session.stage, seconds, session.job.unit)
 
 
+def _restored(session: _Session, saved: ChunkCheckpoints | None) -> Progress | None:
+    """The checkpoint that the first process has, in all of them."""
+    program, processes = session.program, session.job.processes
+    found = saved.restore(program) if saved else None
+    rounds = processes.agreed(lambda: found.rounds if found else 0)
+    if not rounds:
+        return found
+    if found is None:
+        found = Progress(program.like, chunks.empty_history(session.job.group.recipe.rounds, program.counts), rounds)
+    return Progress(program.spread(found.states), processes.shared(found.history), rounds)
+
+
 def _initial_progress(session: _Session, placed: tuple[Store, Arrays]) -> Progress:
     history = chunks.empty_history(session.job.group.recipe.rounds, session.program.counts)
     return Progress(session.program.init(*placed), history, 0)
@@ -153,8 +174,9 @@ def _rounds(
     session: _Session, placed: tuple[Store, Arrays], at: Progress, saved: ChunkCheckpoints | None
 ) -> str | None:
     """Train until the last round, a stop request or a problem. Updates ``at``; returns the problem, or None."""
-    last, problem = session.job.group.recipe.rounds, None
-    while at.rounds < last and not session.stop.asked and not problem:
+    last, problem, processes = session.job.group.recipe.rounds, None, session.job.processes
+    (stopped,) = processes.anywhere(session.stop.asked)
+    while at.rounds < last and not stopped and not problem:
         states, counts = session.program.round(at.states, *placed)
         counts = jax.device_get(counts)
         if not (problem := _divergence(session, counts["diverged"], at.rounds)):
@@ -163,9 +185,17 @@ def _rounds(
             at.rounds += 1
             session.report(chunks.split_by_training(session.chunk, at.so_far, {}))
             session.stage.advance(loss=float(counts["loss_sum"].sum() / max(counts["num_examples"].sum(), 1)))
-        if saved and at.rounds < last:
-            saved.save(at, now=bool(session.stop.asked or problem))
+        stopped, due = processes.anywhere(session.stop.asked, saved is not None and saved.due)
+        if at.rounds < last and (stopped or due or problem):
+            _save(session, at, saved)
     return problem
+
+
+def _save(session: _Session, at: Progress, saved: ChunkCheckpoints | None) -> None:
+    """Write a checkpoint in the first process, with the states of all."""
+    states = session.program.gather(at.states)
+    if saved:
+        saved.save(replace(at, states=states))
 
 
 def _not_finite(logits: PyTree) -> np.ndarray:
@@ -189,13 +219,14 @@ def _divergence(session: _Session, diverged: np.ndarray, rounds: int) -> str | N
     )
 
 
-def _keep(job: Job, chunk: Chunk, states: State) -> None:
+def _keep(session: _Session, states: State) -> None:
     """Pass the wanted networks to ``job.keep``."""
+    job, chunk = session.job, session.chunk
     unpack = jax.jit(job.task.unpack_client)
-    group = job.group
+    tested, group = session.program.gather(states.tested), job.group
     for number, model, client in product(range(len(chunk.places)), range(group.num_models), range(group.num_clients)):
         place = chunk.places[number] * group.num_models + model
         if (place, client) in job.wanted:
             at = (number, client) if group.num_models == 1 else (number, client, model)
-            packed = jax.tree.map(lambda leaf, at=at: leaf[at], states.tested)
+            packed = jax.tree.map(lambda leaf, at=at: leaf[at], tested)
             job.keep(place, client, jax.device_get(unpack(packed)))

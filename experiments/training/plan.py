@@ -14,6 +14,7 @@ from experiments.training.store import CHUNK
 from experiments.training.task import Numbers
 from fedpsyau_jax.federated import ClientData, Strategy, stacked
 from fedpsyau_jax.federated.private import BySubject
+from fedpsyau_jax.federated.strategy import factored_matrices
 from fedpsyau_jax.priors import Priors
 from fedpsyau_jax.splits import NOBODY, Split, pad_indices
 from fedpsyau_jax.types import Array, Batch, Int, Key
@@ -116,6 +117,7 @@ class Group:
       num_models: tested models of each client.
       distinct_priors: the distinct priors; ``prior``: index of the one of each training.
       views: the distinct detector views; ``detector``: index of the one of each training.
+      factored: whether mixing matrices are factored where they can be, for clients on several devices.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Group:
     prior: tuple[int, ...]
     views: tuple[DetectorView, ...]
     detector: tuple[int, ...]
+    factored: bool = False
 
     @property
     def network(self) -> NetworkSettings:
@@ -215,7 +218,7 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
     rows, mask = _people(group, chosen) if group.recipe.private == "subject" else _train_rows(group, chosen, shown)
     mask[len(places) :] = 0
     train = ids, jnp.asarray(rows), jnp.asarray(mask)
-    together = stacked([_strategy_of(group.rows_of(place)) for place in range(group.num_trained)])
+    together = stacked([_strategy_of(group, place) for place in range(group.num_trained)])
     scored = group.recipe.scored
     return Arrays(
         keys,
@@ -229,12 +232,12 @@ def arrays(group: Group, places: Sequence[int], size: int, shown: Int[np.ndarray
     )
 
 
-def _strategy_of(rows: Sequence[Training]) -> Strategy:
+def _strategy_of(group: Group, place: int) -> Strategy:
     """The strategy of rows that share what is trained, which tests the model of each."""
-    first, *others = (one.strategy for one in rows)
-    if not others:
-        return first
-    return first._replace(tested=jnp.stack([jnp.asarray(one.tested) for one in (first, *others)]))
+    first, *others = (one.strategy for one in group.rows_of(place))
+    if others:
+        first = first._replace(tested=jnp.stack([jnp.asarray(one.tested) for one in (first, *others)]))
+    return factored_matrices(first) if group.factored else first
 
 
 def distinct(priors: Sequence[Priors]) -> tuple[list[Priors], list[int]]:

@@ -1,6 +1,6 @@
 """A group of trainings as one compiled program: the initial state, a round, and the test."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import optax
 
 from experiments.training.compiler import long_run_options, run_once_options, short_run_options
 from experiments.training.local import client_update
-from experiments.training.placement import placement, with_sharding
+from experiments.training.placement import placement, put, with_sharding
 from experiments.training.plan import Arrays, Recipe
 from experiments.training.store import CHUNK, Store
 from experiments.training.task import Context, Task
@@ -62,7 +62,8 @@ class Program(NamedTuple):
     clients, ...]; ``place(store, arrays)``: moves both to the devices; ``init(store, arrays) -> State``;
     ``round(state, store, arrays) -> (State, metrics)`` does not donate its input, so that a failed round loses nothing;
     ``test(state, store, arrays)``: logits [trainings, clients, test examples, ...], with an axis of models, after that
-    of clients, where several of each client are tested.
+    of clients, where several of each client are tested; ``gather(arrays)``: states, or a part of them, of all processes
+    (see ``parts``); ``spread(states)``: the reverse, from the states that the first process has.
     """
 
     like: State
@@ -71,6 +72,8 @@ class Program(NamedTuple):
     init: Callable[[Store, Arrays], State]
     round: Callable[[State, Store, Arrays], tuple[State, Metrics]]
     test: Callable[[State, Store, Arrays], PyTree]
+    gather: Callable[[PyTree], PyTree] = lambda arrays: arrays
+    spread: Callable[[State], State] = lambda states: states
 
 
 def context_of(store: Store, arrays: Arrays, round_: Array | int) -> Context:
@@ -162,8 +165,10 @@ def compile_program(
     task: Task,
     store: PyTree,
     arrays: PyTree,
-    devices: int = 1,
+    devices: int | Sequence[jax.Device] = 1,
     on_one_device: AxisMap | None = None,
+    *,
+    spread: str = "",
 ) -> Program:
     """Compile the programs for trainings of these shapes; ``placement`` says how their axes are mapped.
 
@@ -172,25 +177,32 @@ def compile_program(
       task: what to train.
       store: the store, or its shapes and dtypes.
       arrays: the trainings, or their shapes and dtypes.
-      devices: number of devices.
+      devices: number of devices, or which.
       on_one_device: how to map trainings and clients on each device; None for the default of the backend.
+      spread: see ``placement``.
     """
-    over = placement(devices, arrays.train.id.shape[-1], on_one_device)
+    over = placement(devices, arrays.train.id.shape[-1], on_one_device, spread=spread)
     others = tests_other_networks(recipe, arrays.strategy)
-    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, others))
-    lowered = init.lower(*jax.eval_shape(lambda *given: given, store, arrays))
-    first, like = lowered.compile(run_once_options()), lowered.out_info
-    like = jax.tree.map(with_sharding, like, first.output_shardings) if devices > 1 else like
+    init = jax.jit(partial(_initial_states, recipe, task), **over.init(State, others), **over.inputs())
     shapes = jax.eval_shape(lambda *given: given, store, arrays)
+    lowered = init.lower(*shapes)
+    first, like = lowered.compile(run_once_options()), lowered.out_info
+    like = jax.tree.map(with_sharding, like, first.output_shardings) if over.mesh else like
     step_of = partial(_round_of_all, recipe, task, over.trainings, over.clients)
-    lowered_round = jax.jit(step_of, **over.round(State, others)).lower(like, *shapes)
+    lowered_round = jax.jit(step_of, **over.round(State, others), **over.inputs(None)).lower(like, *shapes)
     step, counts = lowered_round.compile(long_run_options()), lowered_round.out_info[1]
     inputs = step.input_shardings[0][1:]
-    placed_shapes = jax.tree.map(with_sharding, shapes, inputs) if devices > 1 else shapes
-    test = jax.jit(partial(_tested, recipe, task)).lower(like, *placed_shapes).compile(short_run_options())
+    if over.mesh and over.everywhere is None:
+        shapes = jax.tree.map(with_sharding, shapes, inputs)
+    tested = jax.jit(partial(_tested, recipe, task), **over.inputs(None))
+    test = tested.lower(like, *shapes).compile(short_run_options())
 
     def place(store: Store, arrays: Arrays) -> tuple[Store, Arrays]:
-        placed: tuple[Store, Arrays] = jax.device_put((store, arrays), inputs)
+        placed: tuple[Store, Arrays] = (
+            jax.device_put((store, arrays), inputs)
+            if over.everywhere is None
+            else jax.tree.map(partial(put, sharding=over.everywhere), (store, arrays))
+        )
         return placed
 
     return Program(like, counts, place, first, step, test)
