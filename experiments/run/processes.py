@@ -99,7 +99,7 @@ class Processes:
 
         own = np.asarray(leaf) if self.leads else np.zeros(leaf.shape, leaf.dtype)
         content = multihost_utils.broadcast_one_to_all(own.reshape(-1).view(np.uint8))
-        return np.asarray(content).view(own.dtype).reshape(own.shape)
+        return np.array(content).view(own.dtype).reshape(own.shape)  # a copy that can be written to
 
 
 ALONE = Processes()
