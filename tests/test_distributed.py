@@ -70,7 +70,8 @@ def test_processes_of_slurm_train_folds_of_their_own(together: Together, tmp_pat
         together.start("mer", *options, **variables, JAX_COORDINATOR_PORT=port, SLURM_PROCID=task, SLURM_LOCALID=task)
         for task in "01"
     ]
-    assert [done.returncode for done in ended(both)] == [0, 0]
+    both_done = ended(both)
+    assert [done.returncode for done in both_done] == [0, 0], [done.stderr for done in both_done]
     (alone,) = ended([together.start("mer", *MER, f"--output={tmp_path / 'alone'}")])
     assert alone.returncode == 0, alone.stderr
     assert_close(tmp_path / "run", tmp_path / "alone", 1e-6)

@@ -15,7 +15,7 @@ from commands import rounds_written
 HERE = Path(__file__).parent
 FEW = ("--checkpoint-seconds=0", "--repeats=1")
 FED = (*FEW, "--clients=2", "--rounds=40", "--local-epochs=1")
-MER = (*FEW, "--folds=2", "--epochs=3", "--batch=16", "--au=scratch")
+MER = (*FEW, "--folds=2", "--epochs=3", "--batch=16")
 Done = subprocess.CompletedProcess[str]
 
 
