@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from rich.console import Console
 
@@ -135,7 +135,7 @@ def main(command: Command[Settings], arguments: Sequence[str], run: Callable[[Se
     place = meeting(options.coordinator, options.processes, options.process_id, options.join_seconds)
     with joined(place, str(options.resume or options.output or "FOLDER")) as processes:
         if not new:
-            values = processes.agreed(lambda: asdict(settings_of(folders.existing(options.resume), command)))
+            values = processes.agreed(lambda: asdict(cast(Any, settings_of(folders.existing(options.resume), command))))
             settings = rebuild(type(settings), values)
         processes.refuse_other("the settings", asdict(settings) | {"--resume": str(options.resume)})
         use_devices(getattr(settings, "devices", 1))
