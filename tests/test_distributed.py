@@ -63,6 +63,14 @@ def test_processes_killed_and_interrupted_end_as_uninterrupted(together: Togethe
     assert content(folder) == content(of_two)
 
 
+def test_a_run_of_two_processes_goes_on_in_one(together: Together, of_two: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    together.stopped(0, signal.SIGINT, 8, folder, *FEDAVG, f"--output={folder}")
+    (done,) = ended([together.start("fed", f"--resume={folder}")])
+    assert done.returncode == 0, done.stderr
+    assert_close(folder, of_two, TOLERANCE)
+
+
 def test_processes_of_slurm_train_folds_of_their_own(together: Together, tmp_path: Path):
     port, variables = str(free_port()), {"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "127.0.0.1", "SLURM_NTASKS": "2"}
     options = (*MER, f"--output={tmp_path / 'run'}", "--coordinator=slurm")
