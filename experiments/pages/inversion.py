@@ -77,7 +77,7 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
     found = read(folder)
     heading = tables.title(f"Pictures from updates of {found.data['row']}", synthetic=found.synthetic)
     short = sheet(found.table).drop(columns=["PSNR, dB", "SSIM"])
-    console.print(tables.text_table(short, heading, num_names=1))
+    tables.print_table(console, short, heading)
     console.print(
         "Gain: over the mean picture of other people. In square brackets: 95 % intervals, drawn by subject. "
         "In parentheses: by chance; after a slash: by the original itself.",

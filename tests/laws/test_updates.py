@@ -143,9 +143,10 @@ def test_the_page_has_originals_beside_what_was_found(tmp_path: Path) -> None:
     run = {"command": "python -m experiments.fed", "dp": "", "train_au": False}
     folder.write_json("data.json", {"name": "noise", "synthetic": True, "run": run, "row": "FedAvg", "steps": 2})
     written, output = page.write(folder, found, DATA), io.StringIO()
-    page.show(folder, written, Console(file=output, width=160))
+    page.show(folder, written, Console(file=output, width=80))
     text = written.read_text()
     assert "Synthetic data." in text
     assert "&lt;b&gt;" in text
     assert text.count("<img") == 2
     assert "one example, secure aggregation, noise" in " ".join(output.getvalue().split())
+    assert "…" not in output.getvalue()
