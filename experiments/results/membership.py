@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from experiments.results.differences import interval_cells
 from experiments.results.intervals import SEED, draw_subjects, interval
 from experiments.results.privacy import COVERED, MODELS, SERVER, SITE
 from fedpsyau_jax.attacks import (
@@ -172,8 +173,7 @@ def measured(guesses: Guesses, num_draws: int = NUM_DRAWS) -> dict[str, float]:
 
         of_draws = [of(draws[start : start + AT_ONCE][:, place]) for start in range(0, len(draws), AT_ONCE)]
         estimate = float(of(np.ones((1, len(place)), int))[0])
-        bounds = interval(estimate, np.concatenate([np.zeros(0), *of_draws]))
-        found |= {name: bounds.estimate, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
+        found |= interval_cells({name: interval(estimate, np.concatenate([np.zeros(0), *of_draws]))}, [name])
     return found
 
 
@@ -190,8 +190,7 @@ def by_chance(draws: list[Guesses]) -> dict[str, float]:
     curves = [roc(one.scores, one.member) for one in draws]
     for name, measure in _measures(int((~first.member).sum())).items():
         values = np.array([float(np.ravel(measure(curve))[0]) for curve in curves])
-        bounds = interval(values.mean(), values)
-        found |= {name: bounds.estimate, f"{name}_low": bounds.low, f"{name}_high": bounds.high}
+        found |= interval_cells({name: interval(values.mean(), values)}, [name])
     return found
 
 

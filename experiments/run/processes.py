@@ -77,14 +77,6 @@ class Processes:
 
         return tuple(map(bool, multihost_utils.process_allgather(np.array(asked)).any(axis=0)))
 
-    def gathered(self, arrays: "PyTree") -> "PyTree":
-        """Arrays of all devices, whole, on each host; one leaf after another, as all of them may be large."""
-        if self.number == 1:
-            return arrays
-        from jax.experimental import multihost_utils
-
-        return multihost_utils.process_allgather(arrays, tiled=True)
-
     def shared(self, arrays: "PyTree") -> "PyTree":
         """The arrays of the first process, bit for bit; the others give their shapes and dtypes."""
         if self.number == 1:

@@ -8,14 +8,12 @@ from jax import lax
 from jax.tree_util import Partial
 
 from fedpsyau_jax.federated.client import Broadcast, ClientUpdate, Memory
-from fedpsyau_jax.federated.factored import DiagonalPlusOuter, Matrix
+from fedpsyau_jax.federated.factored import ROUNDING, DiagonalPlusOuter, Matrix
 from fedpsyau_jax.federated.ranges import in_range
 from fedpsyau_jax.federated.strategy import Reports, Strategy
 from fedpsyau_jax.types import Array, Bool, ClientState, Float, Metrics, PRNGKeyArray, PyTree
 
 __all__ = ["by_those_who_take_part", "heard_from", "sitting_out", "with_participation"]
-
-ROUNDING = 1e-6
 
 
 def with_participation(strategy: Strategy, weights: Float[Array, "clients"], share: float | Array) -> Strategy:
