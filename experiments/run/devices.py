@@ -1,7 +1,7 @@
 """Devices of a run, and how they multiply."""
 
-PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "bfloat16"}
-"""JAX's names."""
+PRECISIONS = {"float32": "highest", "tf32": "tensorfloat32", "bf16": "BF16_BF16_F32"}
+"""JAX's names. Its "bfloat16" is the default of the device, which on an NVIDIA GPU is TF32."""
 
 
 def use_devices(count: int) -> None:
