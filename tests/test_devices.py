@@ -23,7 +23,9 @@ def product() -> str:
     return traced.lower(lowering_platforms=("cuda",)).as_text()
 
 
-@pytest.mark.parametrize(("name", "written"), [("float32", "HIGHEST"), ("tf32", "HIGH,"), ("bf16", "lhs_precision_type = bf16")])
+@pytest.mark.parametrize(
+    ("name", "written"), [("float32", "HIGHEST"), ("tf32", "HIGH,"), ("bf16", "lhs_precision_type = bf16")]
+)
 def test_programs_of_an_accelerator_round_as_asked(monkeypatch: pytest.MonkeyPatch, name: str, written: str) -> None:
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     use_precision(name)
