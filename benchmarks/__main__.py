@@ -38,8 +38,8 @@ class Options:
       sizes: Small sizes are for trying it out: their numbers mean nothing.
       turns: Turns of each comparison.
       budget: Seconds after which a comparison starts no further turn.
-      peer_python: Interpreters of other libraries, such as flower=/tmp/flower/bin/python; of torch, flower, pfl
-        and drjax.
+      peer_python: Interpreters of other libraries, such as flower=/tmp/flower/bin/python; of torch, flower, pfl,
+        blazefl and drjax.
       json: File to which a line with everything is added, for a history.
       table: Print the last line of such a file as Markdown, and measure nothing.
     """

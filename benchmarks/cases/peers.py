@@ -37,12 +37,14 @@ SCRIPTS = {
     "torch": "torch_loop.py",
     "flower": "with_flower.py",
     "pfl": "with_pfl.py",
+    "blazefl": "with_blazefl.py",
     "drjax": "with_drjax.py",
 }
 TITLES = {
     "torch": "PyTorch, a loop",
     "flower": "Flower simulation",
     "pfl": "pfl",
+    "blazefl": "BlazeFL",
     "drjax": "DrJAX",
 }
 
