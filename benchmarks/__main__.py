@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
@@ -41,7 +41,7 @@ class Options:
       peer_python: Interpreters of other libraries, such as flower=/tmp/flower/bin/python; of torch, flower, pfl,
         blazefl and drjax.
       json: File to which a line with everything is added, for a history.
-      table: Print the last line of such a file as Markdown, and measure nothing.
+      table: Print what such a file has last of each case, as Markdown, and measure nothing.
     """
 
     cases: tuple[str, ...] = USUAL
@@ -77,23 +77,23 @@ def rates_and_machine(sizes: Sizes) -> str:
     return f"{machine()}; {rates(sizes)}"
 
 
-def last_line(path: Path) -> dict[str, Any]:
-    """Of a history.
+def shown(path: Path) -> str:
+    """Each case as it was measured last, as Markdown; the newest line of the history first.
 
     Raises:
-      ValueError: there is none.
+      ValueError: the history is empty.
     """
-    lines = path.read_text().splitlines()
+    lines = [json.loads(line) for line in reversed(path.read_text().splitlines())]
     if not lines:
         raise ValueError(f"{path} is empty: python -m benchmarks --json {path} adds a line")
-    line: dict[str, Any] = json.loads(lines[-1])
-    return line
-
-
-def shown(path: Path) -> str:
-    """The last line of a history as Markdown."""
-    line = last_line(path)
-    return f"`{line['command']}`, {line['date']}, on {line['machine']}.\n\n{markdown(from_json(line['cases']))}"
+    seen: set[str] = set()
+    parts = []
+    for line in lines:
+        if new := {name: case for name, case in line["cases"].items() if name not in seen}:
+            seen |= new.keys()
+            heading = f"`{line['command']}`, {line['date']}, on {line['machine']}."
+            parts.append(f"{heading}\n\n{markdown(from_json(new))}")
+    return "\n\n".join(parts)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -31,7 +31,7 @@ class AttackSettings:
 
     membership: bool = False
     inversion: bool = False
-    steps: Annotated[int, COUNT] = 1000
+    steps: Annotated[int, COUNT] = 300
     shadows: Annotated[int, PAIRS] = 16
 
 

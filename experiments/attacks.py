@@ -97,7 +97,7 @@ def invert_updates(earlier: RunFolder, num_steps: int, folder: RunFolder, data_d
         found = list(attempts(update, num_steps, VICTIMS, stages))
     pictures = inversion.pictures_table(found, data.dataset, training.split.test)
     folder.write_table(inversion.PICTURES, pictures)
-    folder.write_table(inversion.FILE, inversion.inversion_table(pictures, data.dataset))
+    folder.write_table(inversion.FILE, inversion.inversion_table(pictures))
     folder.write_json("data.json", facts(restored) | {"row": training.row, "steps": num_steps})
     folder.write_json("environment.json", environment())
     written = inversion_page.write(folder, found, data.dataset)

@@ -34,11 +34,29 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     cases = {"one": CASE}
     assert from_json(json.loads(json.dumps(as_json(cases)))) == cases
     line = {"command": "python -m benchmarks", "date": "today", "machine": "this", "cases": as_json(cases)}
-    (tmp_path / "history.jsonl").write_text(f"{{}}\n{json.dumps(line)}\n")
+    (tmp_path / "history.jsonl").write_text(f"{json.dumps(line)}\n")
     text = command.shown(tmp_path / "history.jsonl")
     assert text.endswith(markdown(cases))
     assert "| slow |  | 3.5 (3-4) s | 2.5 (2-3) |  | 0.5 | 7 |  |" in text
     assert "- slow: a library 1.0" in text
+
+
+def test_each_case_of_a_history_is_shown_as_it_was_measured_last(tmp_path: Path) -> None:
+    lines = [
+        {
+            "command": name,
+            "date": "",
+            "machine": "",
+            "cases": as_json({case: CASE._replace(title=f"{case}, {name}") for case in cases}),
+        }
+        for name, cases in (("first", ("one", "two")), ("again", ("two",)))
+    ]
+    (tmp_path / "history.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    text = command.shown(tmp_path / "history.jsonl")
+    assert "one, first" in text
+    assert "two, again" in text
+    assert "two, first" not in text
+    assert text.index("`again`") < text.index("`first`")
 
 
 def test_no_turn_starts_when_the_budget_is_spent_but_there_is_one() -> None:

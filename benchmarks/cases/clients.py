@@ -1,6 +1,7 @@
 """From 5 to 5,000 clients with a small convolutional network: what a client's example costs, and memory.
 
-The most clients once more with FedAvg's matrix written out, whose product costs the square of the clients.
+The most clients once more with FedAvg's matrix written out, whose product costs the square of the clients; and once
+with one of a hundred taking part in a round, for which the examples of those count.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +15,15 @@ from benchmarks.digits import EPOCHS, Network, clients_of, digits, federation, n
 from benchmarks.floors import planned_bytes, rates
 from benchmarks.records import Record, compared
 from benchmarks.timing import interleaved
-from fedpsyau_jax.federated import ClientData, FederatedAlgorithm, Strategy, fedavg
+from fedpsyau_jax.federated import ClientData, FederatedAlgorithm, Strategy, fedavg, with_participation
 from fedpsyau_jax.federated.factored import dense, is_factored
 from fedpsyau_jax.types import Array, ClientState
 
 UNIT = "us an example and epoch"
 AT_LEAST = 500
 """Clients that are trained in one timed piece of work."""
+SHARE = 0.01
+"""Of the clients, in the cohort of a round."""
 
 
 class Compiled(NamedTuple):
@@ -35,8 +38,9 @@ class Compiled(NamedTuple):
 def clients(plan: Plan) -> Iterator[Record]:
     """All in one program of one step after another, as on a CPU."""
     sizes, own = plan.sizes, network("cnn")
-    cases = [(count, fedavg) for count in sizes.many_clients] + [(max(sizes.many_clients), written_out)]
-    found = {_title(*case): (case[0], _compiled(own, *case, sizes.client_images)) for case in cases}
+    cases = [(count, fedavg) for count in sizes.many_clients]
+    cases += [(max(sizes.many_clients), strategy) for strategy in (written_out, in_cohorts)]
+    found = {_title(*case): (_trained(*case), _compiled(own, *case, sizes.client_images)) for case in cases}
     times = interleaved({title: one.call for title, (_, one) in found.items()}, plan.turns, plan.budget)
     records = []
     for title, (count, one) in found.items():
@@ -55,6 +59,11 @@ def clients(plan: Plan) -> Iterator[Record]:
     yield from compared(records)
 
 
+def in_cohorts(weights: Array) -> Strategy:
+    """FedAvg among a share of the clients in each round."""
+    return with_participation(fedavg(weights), weights, SHARE)
+
+
 def written_out(weights: Array) -> Strategy:
     """FedAvg with all entries of its matrix."""
     entries: Strategy = jax.tree.map(dense, fedavg(weights), is_leaf=is_factored)
@@ -62,12 +71,18 @@ def written_out(weights: Array) -> Strategy:
 
 
 def _title(count: int, strategy: Callable[[Array], Strategy]) -> str:
-    return f"{count:,} clients" + (", matrix written out," if strategy is written_out else "")
+    special = {written_out: ", matrix written out,", in_cohorts: f", {SHARE:.0%} of them in a round,"}
+    return f"{count:,} clients{special.get(strategy, '')}"
+
+
+def _trained(count: int, strategy: Callable[[Array], Strategy]) -> int:
+    """Clients that train in a round."""
+    return max(round(SHARE * count), 1) if strategy is in_cohorts else count
 
 
 def _compiled(own: Network, count: int, strategy: Callable[[Array], Strategy], images: int) -> Compiled:
     data = clients_of(digits(count, images))
-    rounds = max(1, AT_LEAST // count)
+    rounds = max(1, AT_LEAST // _trained(count, strategy))
 
     def algorithm(data: ClientData) -> FederatedAlgorithm:
         return federation(own, data, strategy=strategy)

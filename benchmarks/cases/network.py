@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,7 +20,11 @@ from experiments.training.compiler import long_run_options
 
 ON_A_CPU: dict[str, Any] = {"over_runs": "sequential", "over_clients": "sequential"}
 KINDS = ("frozen", "end to end")
-TORCH = "PyTorch, a loop"
+LOOPS = {
+    "frozen": {"PyTorch, a loop": "frozen", "PyTorch, a loop that calls the detector for each batch": "detecting"},
+    "end to end": {"PyTorch, a loop": "end to end"},
+}
+"""Loops in PyTorch to compare with, and what ``peers/torch_network.py`` calls them."""
 
 
 def rounds(plan: Plan) -> Iterator[Record]:
@@ -35,29 +40,28 @@ def rounds(plan: Plan) -> Iterator[Record]:
         records = [_record(plan, program, trained, times[trained])]
         records.append(Record(*_named(list(works)[1], times), compile_seconds=_compiling(alone)))
         yield from compared(records)
-        yield from _beside_torch(plan, program, trained, python)
+        for title, kind in LOOPS[trained].items():
+            yield _in_torch(plan, program, f"{trained}: {title}", kind, python)
 
 
-def _beside_torch(plan: Plan, program: Program, trained: str, python: Any) -> Iterator[Record]:
+def _in_torch(plan: Plan, program: Program, title: str, kind: str, python: Path | None) -> Record:
     """The same network written plainly in PyTorch, in turns with ours."""
     if python is None:
-        yield Record(TORCH, "", note="PyTorch is not installed: pip install torch, or --peer-python torch=PYTHON")
-        return
+        return Record(title, "", note="PyTorch is not installed: pip install torch, or --peer-python torch=PYTHON")
     case = program.case
-    told = [trained, *map(str, (case.clients, case.examples, case.batch))]
-    with Child(python, "torch_network.py", *told) as child:
-        works = {trained: program.round, TORCH: child.ask}
+    with Child(python, "torch_network.py", kind, *map(str, (case.clients, case.examples, case.batch))) as child:
+        works = {"ours": program.round, "theirs": child.ask}
         try:
             times = interleaved(works, plan.turns, plan.budget)
             answer = child.ask()
         except ChildEnded as problem:
-            yield Record(f"{trained}: {TORCH}", "", note=f"did not train: {problem}")
-            return
-    ours = analytic(case)
-    note = f"{answer['operations'] / ours:.2f} times our operations, counted by PyTorch ({answer['packages']['torch']})"
-    first = _record(plan, program, trained, times[trained])
-    torch = Record(f"{trained}: {TORCH}", "s a round", tuple(times[TORCH].tolist()), note=note)
-    yield compared([first, torch._replace(megabytes=answer["megabytes"], floor=first.floor)])[1]
+            return Record(title, "", note=f"did not train: {problem}")
+    first = _record(plan, program, "ours", times["ours"])
+    counted = answer["operations"] / analytic(case)
+    note = f"{counted:.2f} times our operations, counted by PyTorch ({answer['packages']['torch']})"
+    torch = Record(title, "s a round", tuple(times["theirs"].tolist()), note=note)
+    _, theirs = compared([first, torch._replace(megabytes=answer["megabytes"], floor=first.floor)])
+    return theirs
 
 
 def rows(plan: Plan) -> Iterator[Record]:

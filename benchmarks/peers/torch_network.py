@@ -1,7 +1,8 @@
 """The network of FED-PsyAU written plainly in PyTorch, with the released names, and rounds of FedProx as a loop.
 
-``torch_network.py KIND CLIENTS EXAMPLES BATCH`` trains on noise when it is asked to: a round of all clients, over a
-frozen AU detector or end to end. ``network`` and ``Whole`` give what ``fedpsyau_jax`` gives for the same weights.
+``torch_network.py KIND CLIENTS EXAMPLES BATCH`` trains on noise when it is asked to: a round of all clients, over an
+AU detector whose features are kept (frozen) or found again for each batch (detecting), or end to end. ``Whole`` gives
+what ``fedpsyau_jax`` gives for the same weights (tests/test_benchmarks_torch.py).
 """
 
 import math
@@ -200,6 +201,13 @@ def frozen_loss(model, flow, maps, au, emotion):
     return functional.cross_entropy(model(maps, flow), emotion)
 
 
+def detecting_loss(model, flow, patches, au, emotion):
+    """Of the classifier; its frozen detector finds the features of each batch anew."""
+    with torch.no_grad():
+        maps = model.au_model.eval()(patches)[0].reshape(-1, 12, 5, 5)
+    return functional.cross_entropy(model.mer_feature_extractor(maps, flow), emotion)
+
+
 def joint_loss(model, flow, patches, au, emotion):
     """Of the whole network."""
     logits, *heads = model(flow, patches)
@@ -210,26 +218,31 @@ def joint_loss(model, flow, patches, au, emotion):
 def step(model, loss, optimizer, anchor, batch):
     """A step of AdamW on the loss with a proximal term."""
     optimizer.zero_grad()
-    pull = sum(((own - received) ** 2).sum() for own, received in zip(model.parameters(), anchor, strict=True))
+    pull = sum(((own - received) ** 2).sum() for own, received in zip(trained(model), anchor, strict=True))
     (loss(model, *batch) + MU / 2 * pull).backward()
     optimizer.step()
 
 
+def trained(model):
+    """The weights that learn."""
+    return [weight for weight in model.parameters() if weight.requires_grad]
+
+
 def round_of(model, loss, clients, size):
     """A round: every client from the same weights, then their mean; batch statistics stay where they are."""
-    received = [weight.detach().clone() for weight in model.parameters()]
+    received = [weight.detach().clone() for weight in trained(model)]
     total = [torch.zeros_like(weight) for weight in received]
     for own, examples in clients:
         with torch.no_grad():
-            for weight, value in zip(own.parameters(), received, strict=True):
+            for weight, value in zip(trained(own), received, strict=True):
                 weight.copy_(value)
-        optimizer = torch.optim.AdamW(own.parameters(), lr=1e-3, weight_decay=0.01)
+        optimizer = torch.optim.AdamW(trained(own), lr=1e-3, weight_decay=0.01)
         for batch in batches(torch.randperm(len(examples[-1])), size):
             step(own, loss, optimizer, received, [values[batch] for values in examples])
-        for sum_, weight in zip(total, own.parameters(), strict=True):
+        for sum_, weight in zip(total, trained(own), strict=True):
             sum_ += weight.detach() / len(clients)
     with torch.no_grad():
-        for weight, value in zip(model.parameters(), total, strict=True):
+        for weight, value in zip(trained(model), total, strict=True):
             weight.copy_(value)
 
 
@@ -243,7 +256,10 @@ def main():
     """Rounds until nobody asks."""
     kind, clients, examples, most = sys.argv[1], *map(int, sys.argv[2:])
     size = math.ceil(examples / math.ceil(examples / most))
-    model, loss = (DSI(), frozen_loss) if kind == "frozen" else (Whole(any_priors()), joint_loss)
+    model = DSI() if kind == "frozen" else Whole(any_priors())
+    if kind == "detecting":
+        model.au_model.requires_grad_(False)
+    loss = {"frozen": frozen_loss, "detecting": detecting_loss, "end to end": joint_loss}[kind]
     federation = [(deepcopy(model), examples_of(kind, examples)) for _ in range(clients)]
     with FlopCounterMode(display=False) as counter:
         round_of(model, loss, federation, size)

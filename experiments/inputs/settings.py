@@ -45,8 +45,9 @@ class RunSettings:
       repeats: Repetitions with other splits and initial weights.
       seed: Seed of all random numbers.
       devices: Devices to distribute clients or folds over; on a CPU, virtual devices.
-      at_once: Trainings that one compiled program holds at a time; by default as many as fit into half of the free
-        memory.
+      at_once: Trainings that one compiled program holds at a time; by default as many as fit into memory.
+      max_memory: Gigabytes of memory that training may take; by default half of what is free. What does not fit is
+        trained in parts: fewer rows and repeats at a time, and on an accelerator fewer clients.
       precision: How an accelerator rounds the factors of matrix products: float32 not at all, tf32 to 10 bits of the
         fraction, as JAX does by default, bf16 to 7. A CPU does not round.
       checkpoint_seconds: Minimum time between two checkpoints.
@@ -59,6 +60,7 @@ class RunSettings:
     seed: Annotated[int, SEED] = 0
     devices: Annotated[int, COUNT] = 1
     at_once: Annotated[int, COUNT] | None = None
+    max_memory: Annotated[float, RATE] | None = None
     precision: Precision = "tf32"
     checkpoint_seconds: Annotated[float, AMOUNT] = 20.0
     network: NetworkSettings = field(default_factory=NetworkSettings)

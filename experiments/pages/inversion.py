@@ -13,11 +13,12 @@ from rich.console import Console
 from data.dataset import Dataset
 from experiments.pages import page, tables
 from experiments.pages.figures import titled_figure
-from experiments.results.inversion import FILE, Attempt, matched
+from experiments.results.inversion import FILE, READ, Attempt, matched
 from experiments.run.folder import RunFolder
 
 MOST_COLUMNS = 8
 WINDOWS_ACROSS = 13
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "told": "person told", "au_f1": "AU F1"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
     """Print the table, and where the page is."""
     found = read(folder)
     heading = tables.title(f"Pictures from updates of {found.data['row']}", synthetic=found.synthetic)
-    short = sheet(found.table).drop(columns=["PSNR, dB", "SSIM"])
+    short = sheet(found.table)[["update", "pictures", *(f"{title} gain" for title in TITLES.values())]]
     tables.print_table(console, short, heading)
     console.print(
-        "Gain: over the mean picture of other people. In square brackets: 95 % intervals, drawn by subject. "
-        "In parentheses: by chance; after a slash: by the original itself.",
+        "Gain: over the mean picture of other people; of persons told and AUs, over pictures that the same attack made "
+        "of other people's updates. In square brackets: 95 % intervals, drawn by subject.",
         soft_wrap=True,
         highlight=False,
     )
@@ -88,32 +89,23 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
 
 
 def sheet(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as text: what was found, then what nothing would give, then what the original would."""
-    rows = []
-    for row in table.to_dict("records"):
-        rows.append(
-            {
-                "update": _in_words(row["update"], bool(row["aggregated"]), bool(row["noise"])),
-                "pictures": str(row["pictures"]),
-                "PSNR, dB": f"{row['psnr']:.1f} ({row['psnr_guess']:.1f})",
-                "PSNR gain, dB": _bounded(row, "psnr_gain", 1),
-                "SSIM": f"{tables.number(row['ssim'], 2)} ({tables.number(row['ssim_guess'], 2)})",
-                "SSIM gain": _bounded(row, "ssim_gain", 2),
-                "person told": _beside(row, "told"),
-                "AU F1": _beside(row, "au_f1"),
-            }
-        )
-    return pd.DataFrame(rows)
+    """The table as text: what was found, in parentheses what is found without the update, and the gain over it."""
+    return pd.DataFrame([_line(row) for row in table.to_dict("records")])
 
 
-def _bounded(row: Mapping[Any, Any], name: str, decimals: int) -> str:
-    estimate, low, high = (float(row[f"{name}{end}"]) for end in ("", "_low", "_high"))
-    return tables.with_interval(estimate, low, high, decimals)
-
-
-def _beside(row: Mapping[Any, Any], name: str) -> str:
-    chance, original = (tables.number(float(row[f"{name}{end}"]), 2) for end in ("_chance", "_original"))
-    return f"{_bounded(row, name, 2)} ({chance}) / {original}"
+def _line(row: Mapping[Any, Any]) -> dict[str, str]:
+    line = {
+        "update": _in_words(row["update"], bool(row["aggregated"]), bool(row["noise"])),
+        "pictures": str(row["pictures"]),
+    }
+    for name, title in TITLES.items():
+        decimals = 1 if name == "psnr" else 2
+        ends = ("", "_others", "_original") if name in READ else ("", "_guess")
+        found, without, *original = (tables.number(float(row[f"{name}{end}"]), decimals) for end in ends)
+        gain, low, high = (float(row[f"{name}_gain{end}"]) for end in ("", "_low", "_high"))
+        line[title] = f"{found} ({without})" + "".join(f" / {own}" for own in original)
+        line[f"{title} gain"] = tables.with_interval(gain, low, high, decimals)
+    return line
 
 
 def _in_words(update: str, aggregated: bool, noise: bool) -> str:

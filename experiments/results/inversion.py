@@ -1,6 +1,6 @@
 """inversion.csv: how much of the pictures comes back from updates, and what can be told from it."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,10 @@ from fedpsyau_jax.types import Float, Int
 FILE, PICTURES = "inversion.csv", "pictures.csv"
 KEYS = ["update", "aggregated", "noise"]
 """Of a row: what the update is of, whether only the sum over clients is seen, whether noise is added."""
-BOUNDED = ("psnr_gain", "ssim_gain", "told", "au_f1")
-"""Columns with an interval."""
+READ = ("told", "au_f1")
+"""What is read off a picture by the clips of the database that are most like it."""
+GAINS = ("psnr", "ssim", *READ)
+"""Columns with a gain over what is found without the person's update."""
 
 
 class Attempt(NamedTuple):
@@ -58,51 +60,77 @@ def pictures_table(attempts: list[Attempt], dataset: Dataset, public: Int[np.nda
 
     Returns:
       update, aggregated, noise, attempt; clip, subject; distance; psnr, ssim, of the mean picture psnr_guess and
-      ssim_guess; psnr_patches; told (1 if the subject is the nearest of all), told_original (by the original
-      instead); au_f1, au_f1_original.
+      ssim_guess; psnr_patches; told (1 if the subject is the nearest of all) and au_f1, with the mean of what pictures
+      say that the same attack made of other people's updates (told_others, au_f1_others) and what the original says
+      (told_original, au_f1_original).
     """
-    flow = np.asarray(dataset.examples.flow)
-    guess = flow[public].mean(axis=0)
-    rows = []
-    for number, attempt in enumerate(attempts):
-        for place, example in enumerate(matched(attempt, dataset)):
-            found = attempt.flow[place]
-            patches = np.nan
-            if attempt.patches is not None:
-                patches = psnr(attempt.patches[place], np.asarray(dataset.examples.patches)[example])
-            rows.append(
-                dict(zip(KEYS, (attempt.update, attempt.aggregated, attempt.noise), strict=True))
-                | {"attempt": number, "clip": dataset.clip[example], "subject": dataset.subject[example]}
-                | {"distance": attempt.distance, "psnr": psnr(found, flow[example]), "ssim": ssim(found, flow[example])}
-                | {"psnr_guess": psnr(guess, flow[example]), "ssim_guess": ssim(guess, flow[example])}
-                | {"psnr_patches": patches}
-                | _read(found, example, dataset, guess)
-                | {f"{name}_original": value for name, value in _read(flow[example], example, dataset, guess).items()}
-            )
-    return pd.DataFrame(rows)
+    guess = np.asarray(dataset.examples.flow)[public].mean(axis=0)
+    found = [
+        (number, attempt, place, int(example))
+        for number, attempt in enumerate(attempts)
+        for place, example in enumerate(matched(attempt, dataset))
+    ]
+    rows = [_row(*one, dataset, guess) for one in found]
+    near = [likeness(attempt.flow[place], np.asarray(dataset.examples.flow), guess) for _, attempt, place, _ in found]
+    table = pd.DataFrame(rows).assign(example=[example for *_, example in found])
+    others = [_read_from_others(table, near, place, dataset) for place in range(len(table))]
+    return pd.concat([table.drop(columns="example"), pd.DataFrame(others)], axis=1)
 
 
-def inversion_table(pictures: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
-    """Content of inversion.csv: means over the pictures of each kind of update, and what chance would give.
+def _row(
+    number: int, attempt: Attempt, place: int, example: int, dataset: Dataset, guess: np.ndarray
+) -> dict[str, Any]:
+    """What a picture and its original say."""
+    flow, found, patches = np.asarray(dataset.examples.flow), attempt.flow[place], np.nan
+    if attempt.patches is not None:
+        patches = psnr(attempt.patches[place], np.asarray(dataset.examples.patches)[example])
+    original = flow[example]
+    by_original = _read(likeness(original, flow, guess), example, dataset)
+    return (
+        dict(zip(KEYS, (attempt.update, attempt.aggregated, attempt.noise), strict=True))
+        | {"attempt": number, "clip": dataset.clip[example], "subject": dataset.subject[example]}
+        | {"distance": attempt.distance, "psnr": psnr(found, original), "ssim": ssim(found, original)}
+        | {"psnr_guess": psnr(guess, original), "ssim_guess": ssim(guess, original)}
+        | {"psnr_patches": patches}
+        | _read(likeness(found, flow, guess), example, dataset)
+        | {f"{name}_original": value for name, value in by_original.items()}
+    )
+
+
+def _read_from_others(table: pd.DataFrame, near: list[np.ndarray], place: int, dataset: Dataset) -> dict[str, float]:
+    """What the pictures of other people say of this one's example, on average; NaN where there are none."""
+    own = table.iloc[place]
+    alike = (table[KEYS] == own[KEYS]).all(axis=1) & (table["subject"] != own["subject"])
+    said = [_read(near[other], int(table["example"].to_numpy()[place]), dataset) for other in np.flatnonzero(alike)]
+    return {f"{name}_others": _mean([one[name] for one in said]) for name in READ}
+
+
+def _mean(values: list[float]) -> float:
+    known = [value for value in values if not np.isnan(value)]
+    return float(np.mean(known)) if known else np.nan
+
+
+def inversion_table(pictures: pd.DataFrame) -> pd.DataFrame:
+    """Content of inversion.csv: means over the pictures of each kind of update.
 
     Returns:
-      update, aggregated, noise; pictures; the means of pictures.csv; psnr_gain and ssim_gain over the mean picture of
-      others; bootstrap intervals by subject of BOUNDED, in columns _low and _high; told_chance, au_f1_chance.
+      update, aggregated, noise; pictures; the means of pictures.csv; gains with bootstrap intervals by subject, in
+      columns _low and _high: psnr_gain and ssim_gain over the mean picture of others, told_gain and au_f1_gain over
+      pictures of other people's updates.
     """
-    gains = {f"{name}_gain": pictures[name] - pictures[f"{name}_guess"] for name in ("psnr", "ssim")}
+    beside = {name: "others" if name in READ else "guess" for name in GAINS}
+    gains = {f"{name}_gain": pictures[name] - pictures[f"{name}_{what}"] for name, what in beside.items()}
     pictures = pictures.assign(**gains)
     numbers = [name for name in pictures if name not in (*KEYS, "attempt", "clip", "subject")]
     groups = pictures.groupby(KEYS, sort=False)
     bounds = pd.DataFrame([_bounds(own) for _, own in groups])
-    table = groups[numbers].mean().assign(pictures=groups.size()).reset_index().join(bounds)
-    chance = 1 / len(np.unique(dataset.subject))
-    return table.assign(told_chance=chance, au_f1_chance=_chance_f1(dataset))
+    return groups[numbers].mean().assign(pictures=groups.size()).reset_index().join(bounds)
 
 
 def _bounds(pictures: pd.DataFrame) -> dict[str, float]:
     """95 % bootstrap intervals of means, drawn by subject; NaN of a single subject, and where a copy is exact."""
     found: dict[str, float] = {}
-    for name in BOUNDED:
+    for name in (f"{measure}_gain" for measure in GAINS):
         own = pictures.dropna(subset=name).groupby("subject")[name].agg(["sum", "count"])
         means = np.zeros(0)
         if len(own) and np.isfinite(own["sum"]).all():
@@ -129,13 +157,13 @@ def likeness(
     return rest @ own / np.where(lengths > 0, lengths, 1)
 
 
-def _read(picture: np.ndarray, example: int, dataset: Dataset, guess: np.ndarray) -> dict[str, float]:
-    """Whether the person is told among all by their other clips, and AUs are those of the nearest other person's."""
-    near = likeness(picture, np.asarray(dataset.examples.flow), guess)
-    near[dataset.clip == dataset.clip[example]] = -np.inf
-    own = dataset.subject == dataset.subject[example]
-    has_others = own.sum() > (dataset.clip == dataset.clip[example]).sum()
-    told = float(own[near.argmax()]) if has_others else np.nan
+def _read(near: Float[np.ndarray, "clips"], example: int, dataset: Dataset) -> dict[str, float]:
+    """Whether the person is told among all by their other clips, and AUs are those of the nearest other person's.
+
+    ``near``: the likeness of a picture to each clip of the database.
+    """
+    same_clip, own = dataset.clip == dataset.clip[example], dataset.subject == dataset.subject[example]
+    told = float(own[np.where(same_clip, -np.inf, near).argmax()]) if own.sum() > same_clip.sum() else np.nan
     neighbour = int(np.where(own, -np.inf, near).argmax())
     return {"told": told, "au_f1": _au_f1(dataset, example, neighbour)}
 
@@ -147,11 +175,3 @@ def _au_f1(dataset: Dataset, example: int, neighbour: int) -> float:
     shown, read = au[example] & both, au[neighbour] & both
     total = shown.sum() + read.sum()
     return float(2 * (shown & read).sum() / total) if total else np.nan
-
-
-def _chance_f1(dataset: Dataset) -> float:
-    """Mean F1 of AUs taken from a clip of another person at random."""
-    draw = np.random.default_rng(0)
-    pairs = draw.integers(0, len(dataset.clip), (1000, 2))
-    others = pairs[dataset.subject[pairs[:, 0]] != dataset.subject[pairs[:, 1]]]
-    return float(np.nanmean([_au_f1(dataset, int(one), int(other)) for one, other in others]))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from experiments.run.folder import RunFolder, require_space
-from experiments.training import chunks
+from experiments.training import chunks, memory
 from experiments.training.prepare import Prepared
 from experiments.training.shapes import store_like, task_of
 
@@ -36,22 +36,30 @@ def budget_of(prepared: Prepared, folder: RunFolder, processes: int = 1) -> Budg
       OSError: the disk does not have room for two checkpoints.
     """
     table, settings = prepared.table, prepared.settings
-    largest, checkpoint = 0, 0
+    largest, checkpoint, needed = 0, 0, 0.0
     for group in table.groups:
         data = prepared.data_of(group)
         store = store_like(group, data.rows)
         task = task_of(group, len(data.class_names), store)
-        one = chunks.state_bytes(settings, group, task, store, data.rows.shown)
+        one = memory.state_bytes(settings, group, task, store, data.rows.shown)
         size = chunks.size_of_chunks(settings, group, task, store, data.rows.shown, folder, processes)
         largest, checkpoint = max(largest, one), max(checkpoint, one * size)
-    if (needed := 2 * largest) > (memory := chunks.memory()):
-        raise ValueError(
-            f"one training takes {needed / 1e9:.1f} GB of memory, but {memory / 1e9:.1f} GB is free: use fewer "
-            "clients or a machine with more memory"
-        )
+        needed = max(needed, memory.least(one, group))
+    refuse_too_large(needed, settings.max_memory)
     if not folder.checkpoints.exists():
         require_space(folder, 2 * checkpoint, "two checkpoints of the training")
     return Budget(len(table.rows), table.num_trained, len(table.groups), largest, checkpoint)
+
+
+def refuse_too_large(needed: float, max_memory: float | None) -> None:
+    """Raise a ValueError if a single training takes more memory than there is, or than it may."""
+    room = memory.memory() if max_memory is None else 1e9 * max_memory
+    if needed > room:
+        there = f"{room / 1e9:.1f} GB is free" if max_memory is None else f"--max-memory={max_memory:g} allows less"
+        raise ValueError(
+            f"one training takes at least {needed / 1e9:.1f} GB of memory, but {there}: use fewer clients or a machine "
+            "with more memory"
+        )
 
 
 def _number(count: int, what: str) -> str:

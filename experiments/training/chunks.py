@@ -4,24 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
-import psutil
 
 from experiments.inputs.settings import RunSettings
 from experiments.run import arrays as stored
 from experiments.run.folder import RunFolder
+from experiments.training.memory import trainings_that_fit
 from experiments.training.parts import padded
 from experiments.training.plan import Arrays, Group, Training
 from experiments.training.plan import arrays as arrays_of
-from experiments.training.program import initial_state, num_bytes
 from experiments.training.store import Store
 from experiments.training.task import Task
 from fedpsyau_jax.types import Int
 
-MEMORY_SHARE = 0.5
-ACTIVATION_BYTES = {"frozen": 1.5e6, "finetuned": 1.2e7, "scratch": 1.2e7, "detection": 1.2e7}
-"""Approximate working memory of training, in bytes per example of a batch."""
 History = dict[str, np.ndarray]
 """Metrics of each round of a chunk, leaves [rounds, trainings, clients, ...]."""
 OF_TESTED = ("confusion", "scored_loss_sum")
@@ -73,7 +68,7 @@ def size_of_chunks(
     folder: RunFolder | None,
     processes: int = 1,
 ) -> int:
-    """Trainings per chunk: as chosen, or as many as fit into half of the free memory; chunks are of about equal size.
+    """Trainings per chunk: as chosen, or as many as fit into memory; chunks are of about equal size.
 
     A resumed run keeps its first size, because its files are numbered by chunk, and another machine may have more
     memory.
@@ -91,7 +86,7 @@ def _size(
     settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"], processes: int
 ) -> int:
     total = group.num_trained
-    chosen = settings.at_once or _fitting(settings, group, task, store, shown)
+    chosen = settings.at_once or trainings_that_fit(settings, group, task, store, shown)
     num_chunks = -(-total // min(chosen, total))
     return padded(-(-total // num_chunks), group.num_clients, settings.devices, processes)
 
@@ -107,27 +102,6 @@ def _size_in(folder: RunFolder, file: str) -> int:
         f"{folder.path / file} does not say how many trainings the program holds at once; delete it, and --resume "
         "chooses anew (what was trained in chunks of another size is trained again)"
     )
-
-
-def _fitting(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
-    needed = 2.0 * state_bytes(settings, group, task, store, shown)
-    if jax.default_backend() != "cpu":
-        needed *= 2
-        needed += group.num_clients * group.recipe.batch * ACTIVATION_BYTES[group.au]
-    return max(int(MEMORY_SHARE * memory() / needed), 1)
-
-
-def state_bytes(settings: RunSettings, group: Group, task: Task, store: Store, shown: Int[np.ndarray, "rows"]) -> int:
-    """Bytes of the state of one training."""
-    one = jax.tree.map(lambda leaf: leaf[0], arrays_of(group, [0], 1, shown, settings.seed))
-    state = jax.eval_shape(lambda *given: initial_state(group.recipe, task, *given), store, one)
-    return num_bytes(state)
-
-
-def memory() -> float:
-    """Bytes of memory of the device, or what no process of the machine uses if the device does not report it."""
-    stats = jax.local_devices()[0].memory_stats() or {}
-    return stats.get("bytes_limit") or psutil.virtual_memory().available
 
 
 def write(folder: RunFolder, chunk: Chunk, history: History, logits: Mapping[str, np.ndarray]) -> None:

@@ -20,6 +20,7 @@ from experiments.training.plan import Arrays, Recipe
 from experiments.training.program import Program, State, compile_program
 from experiments.training.store import Store
 from experiments.training.task import Task
+from fedpsyau_jax.federated import AxisMap
 from fedpsyau_jax.types import Metrics, PyTree
 
 
@@ -76,20 +77,26 @@ def part_of(processes: Processes, num_trainings: int, num_clients: int, devices:
 
 
 def compile_over(
-    recipe: Recipe, task: Task, store: PyTree, arrays: PyTree, devices: int, processes: Processes
+    recipe: Recipe,
+    task: Task,
+    store: PyTree,
+    arrays: PyTree,
+    devices: int,
+    processes: Processes,
+    on_one_device: AxisMap | None = None,
 ) -> Program:
     """As ``compile_program``, over the devices of all processes; each of them calls it, and the program's functions.
 
     States stay with their part; metrics and logits come back whole, as arrays of the host.
     """
     if processes.number == 1:
-        return compile_program(recipe, task, store, arrays, devices)
+        return compile_program(recipe, task, store, arrays, devices, on_one_device)
     num_trainings, num_clients = arrays.train.id.shape
     part = part_of(processes, num_trainings, num_clients, devices)
     own_devices = devices_of(part, processes, devices)
     spread = "clients" if part.size % len(own_devices) else "trainings"
     of_part = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((part.size, *leaf.shape[1:]), leaf.dtype), arrays)
-    program = compile_program(recipe, task, store, of_part, own_devices, spread=spread)
+    program = compile_program(recipe, task, store, of_part, own_devices, on_one_device, spread=spread)
     gather = partial(gathered, part, processes)
 
     def round_(state: State, store: Store, arrays: Arrays) -> tuple[State, Metrics]:

@@ -10,12 +10,14 @@ from experiments.run.folder import RunFolder
 from experiments.run.processes import Processes
 from experiments.run.progress import Stages
 from experiments.training import chunks
+from experiments.training.memory import clients_at_once
 from experiments.training.parts import compile_over, num_parts
 from experiments.training.plan import Group
 from experiments.training.prepare import Prepared
 from experiments.training.program import Program
 from experiments.training.shapes import job_arrays_like, store_like, task_of
 from experiments.training.task import Task
+from fedpsyau_jax.federated import in_groups
 
 
 class Programs:
@@ -29,6 +31,7 @@ class Programs:
         self.future, self.task = cache(self._future), cache(self._task)
         groups = prepared.table.groups
         self.sizes = processes.agreed(lambda: {group.name: self._size(group) for group in groups})
+        self.clients = processes.agreed(lambda: {group.name: self._clients(group) for group in groups})
 
     def _task(self, group: Group) -> Task:
         data = self.prepared.data_of(group)
@@ -56,6 +59,10 @@ class Programs:
         number = self.processes.number
         return chunks.size_of_chunks(settings, group, self.task(group), like, rows.shown, self.folder, number)
 
+    def _clients(self, group: Group) -> int | None:
+        settings, rows = self.prepared.settings, self.prepared.data_of(group).rows
+        return clients_at_once(settings, group, self.task(group), store_like(group, rows), rows.shown)
+
     def form(self, group: Group) -> Group:
         """A group as it is trained: with factored matrices if processes share the clients of a training."""
         number, devices = self.processes.number, self.prepared.settings.devices
@@ -67,4 +74,5 @@ class Programs:
         like = job_arrays_like(self.form(group), self.sizes[group.name], rows.shown, settings.seed)
         store = jax.eval_shape(lambda given: given, store_like(group, rows))
         how = group.recipe, self.task(group), store, like, settings.devices, self.processes
-        return self.thread.submit(compile_over, *how)
+        clients = self.clients[group.name]
+        return self.thread.submit(compile_over, *how, None if clients is None else in_groups(clients))

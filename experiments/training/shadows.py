@@ -21,6 +21,7 @@ from experiments.training.data import RunData
 from experiments.training.detectors import Clients
 from experiments.training.experiment import store_with_detectors
 from experiments.training.loop import Job, train
+from experiments.training.memory import clients_at_once
 from experiments.training.plan import Arrays, Group, Recipe, Training
 from experiments.training.prepare import Prepared
 from experiments.training.program import Program, State, client_of, compile_program, context_of, predictions
@@ -29,7 +30,7 @@ from experiments.training.shapes import job_arrays_like, task_of
 from experiments.training.store import CHUNK, Store
 from experiments.training.task import Task
 from fedpsyau_jax.attacks import log_odds
-from fedpsyau_jax.federated import Strategy, of_tested_models
+from fedpsyau_jax.federated import Strategy, in_groups, of_tested_models
 from fedpsyau_jax.federated.exchange import exchange
 from fedpsyau_jax.splits import Client, Split
 from fedpsyau_jax.types import Array, Batch, ClientState, Int
@@ -125,7 +126,9 @@ def _job(shadows: Prepared, group: Group, store: Store, title: str, stages: Stag
     def program(size: int) -> Program:
         like = job_arrays_like(group, size, data.rows.shown, settings.seed)
         with stages.stage("compiling"):
-            return compile_program(group.recipe, task, store, like, settings.devices)
+            clients = clients_at_once(settings, group, task, store, data.rows.shown)
+            over = None if clients is None else in_groups(clients)
+            return compile_program(group.recipe, task, store, like, settings.devices, over)
 
     return Job(settings, group, task, store, data.rows.shown, program, shadows.unit, title)
 

@@ -5,7 +5,14 @@ Attacks are measurements here: pure functions of what an attacker sees. Who that
 """
 
 from fedpsyau_jax.attacks.audit import Trials, audited_epsilon, proportion_bounds
-from fedpsyau_jax.attacks.inversion import Inverted, cosine_distance, invert, total_variation
+from fedpsyau_jax.attacks.inversion import (
+    Inverted,
+    blurred,
+    cosine_distance,
+    invert,
+    mean_cosine_distance,
+    total_variation,
+)
 from fedpsyau_jax.attacks.membership import by_subject, leave_pair_out, lira, log_odds, rmia
 from fedpsyau_jax.attacks.pictures import psnr, ssim
 from fedpsyau_jax.attacks.roc import Roc, auc, resolvable, roc, tpr_at
@@ -16,12 +23,14 @@ __all__ = [
     "Trials",
     "auc",
     "audited_epsilon",
+    "blurred",
     "by_subject",
     "cosine_distance",
     "invert",
     "leave_pair_out",
     "lira",
     "log_odds",
+    "mean_cosine_distance",
     "proportion_bounds",
     "psnr",
     "resolvable",

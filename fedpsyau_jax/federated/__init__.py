@@ -16,7 +16,7 @@ from fedpsyau_jax.federated.alias import (
     local_only,
     p_fedprox,
 )
-from fedpsyau_jax.federated.axes import AxisMap, sequential, vectorised
+from fedpsyau_jax.federated.axes import AxisMap, in_groups, sequential, vectorised
 from fedpsyau_jax.federated.client import (
     Broadcast,
     ClientUpdate,
@@ -80,6 +80,7 @@ __all__ = [
     "fedprox",
     "fori_batches",
     "in_chunks",
+    "in_groups",
     "isolation",
     "keep_group",
     "keep_state",

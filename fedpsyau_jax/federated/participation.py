@@ -104,15 +104,24 @@ def by_those_who_take_part(takes_part: Float[Array, "clients"], received: PyTree
 def sitting_out(client_update: ClientUpdate, takes_part: Float[Array, ""]) -> ClientUpdate:
     """The same update for a client that takes part; one that does not keeps weights, model state and memory.
 
-    Its examples are masked, so that its loops have no steps and cost nothing where clients run one after another.
+    Its metrics are zero. Nothing is computed for it where clients run one after another. Where they run at once, a
+    client's examples are masked, so that its loops have no steps.
     """
 
     def update(
         client: ClientState, memory: Memory, broadcast: Broadcast, data: Any, key: PRNGKeyArray
     ) -> tuple[ClientState, Memory, Metrics]:
         masked = data._replace(mask=data.mask * takes_part.astype(data.mask.dtype))
-        *new, metrics = client_update.update(client, memory, broadcast, masked, key)
-        client, memory = jax.tree.map(lambda a, b: jnp.where(takes_part > 0, a, b), tuple(new), (client, memory))
-        return client, memory, metrics
+
+        def train(client: ClientState, memory: Memory) -> tuple[ClientState, Memory, Metrics]:
+            return client_update.update(client, memory, broadcast, masked, key)
+
+        *_, like = jax.eval_shape(train, client, memory)
+
+        def rest(client: ClientState, memory: Memory) -> tuple[ClientState, Memory, Metrics]:
+            return client, memory, jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), like)
+
+        found: tuple[ClientState, Memory, Metrics] = lax.cond(takes_part > 0, train, rest, client, memory)
+        return found
 
     return client_update._replace(update=update)

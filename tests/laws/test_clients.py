@@ -18,7 +18,7 @@ from toy_federation import (
     train,
 )
 
-from fedpsyau_jax.federated import Broadcast, fedavg, local_only, num_examples, p_fedprox, vectorised
+from fedpsyau_jax.federated import Broadcast, fedavg, in_groups, local_only, num_examples, p_fedprox, vectorised
 
 DATA = clients_data()
 WEIGHTS = num_examples(DATA)
@@ -52,8 +52,11 @@ def test_the_id_decides_the_draws():
 
 
 @pytest.mark.slow
-def test_vectorised_is_sequential(reference):
-    assert_close(train(p_fedprox(WEIGHTS, 0.1), DATA, over_clients=vectorised), reference)
+@pytest.mark.parametrize("over_clients", [vectorised, in_groups(2), in_groups(NUM_CLIENTS)])
+def test_vectorised_is_sequential(reference, over_clients):
+    """Also where the last group is smaller."""
+    assert NUM_CLIENTS % 2
+    assert_close(train(p_fedprox(WEIGHTS, 0.1), DATA, over_clients=over_clients), reference)
 
 
 @pytest.mark.slow

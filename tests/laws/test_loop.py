@@ -16,7 +16,7 @@ from experiments.training import chunks
 from experiments.training.loop import Job, train
 from experiments.training.program import compile_program
 from experiments.training.shapes import job_arrays_like
-from fedpsyau_jax.federated import vectorised
+from fedpsyau_jax.federated import in_groups, vectorised
 from fedpsyau_jax.metrics import uf1
 from fedpsyau_jax.splits import Split, k_fold, single_client, split_clients, with_validation
 
@@ -197,14 +197,15 @@ def test_a_selected_round_never_sees_the_test_examples(monkeypatch):
     np.testing.assert_array_equal(selected[first].logits[0]["emotion"], again[first].logits[0]["emotion"])
 
 
-def test_all_at_once_agree_with_one_after_another():
+@pytest.mark.parametrize("on_one_device", [vectorised, in_groups(2)])
+def test_all_at_once_agree_with_one_after_another(on_one_device):
     settings, repeats = SETTINGS["fed"]
     _, kept = outcome_of(settings, repeats)
     job, at_once = job_of(settings, repeats)
 
     def program(size):
         like = job_arrays_like(job.group, size, job.shown, settings.seed)
-        return compile_program(job.group.recipe, toy_task(), job.store, like, on_one_device=vectorised)
+        return compile_program(job.group.recipe, toy_task(), job.store, like, on_one_device=on_one_device)
 
     assert train(replace(job, program=program), STAGES).ended
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), kept, at_once)

@@ -80,9 +80,28 @@ def test_pictures_are_taken_for_the_examples_that_they_are_most_like() -> None:
     table = pictures_table([attempt], DATA, np.arange(40, 60))
     assert table["clip"].tolist() == DATA.clip[[9, 5]].tolist()
     np.testing.assert_allclose(table["psnr"], 20, atol=1e-3)
-    summary = inversion_table(table, DATA)
-    assert summary["pictures"].tolist() == [2]
-    assert summary["told_chance"].item() == pytest.approx(1 / len(np.unique(DATA.subject)))
+    assert inversion_table(table)["pictures"].tolist() == [2]
+
+
+def test_a_person_and_aus_must_be_read_better_than_from_pictures_of_other_people() -> None:
+    """An attack that gives the same picture whatever it is shown gains nothing; one that gives the originals does."""
+    examples = np.array([int(np.flatnonzero(DATA.subject == name)[0]) for name in np.unique(DATA.subject)[:6]])
+    flow = np.asarray(DATA.examples.flow)
+
+    def attempt(example: int, found: np.ndarray) -> Attempt:
+        return Attempt(EXAMPLE, False, False, np.array([example]), found[None], None, 0.0)
+
+    same = [attempt(one, flow[70]) for one in examples]
+    table = pictures_table(same, DATA, np.arange(40, 60))
+    np.testing.assert_allclose(table["au_f1"].mean(), table["au_f1_others"].mean())
+    (gains,) = inversion_table(table).to_dict("records")
+    assert gains["told_gain"] == pytest.approx(0)
+    assert gains["au_f1_gain_low"] <= 0 <= gains["au_f1_gain_high"]
+    (exact,) = inversion_table(
+        pictures_table([attempt(one, flow[one]) for one in examples], DATA, np.arange(40, 60))
+    ).to_dict("records")
+    assert exact["au_f1"] == exact["au_f1_original"]
+    assert exact["told_gain"] == pytest.approx(exact["told_original"] - exact["told_others"])
 
 
 def test_intervals_are_of_people_and_not_of_pictures() -> None:
@@ -90,10 +109,10 @@ def test_intervals_are_of_people_and_not_of_pictures() -> None:
     flow, among = np.asarray(DATA.examples.flow), np.concatenate([one, other[:1]])
     worse = flow[among] + np.array([0.1] * len(one) + [0.3])[:, None, None, None]
     table = pictures_table([Attempt(EXAMPLE, False, False, among, worse, None, 0.0)], DATA, np.arange(40, 60))
-    (row,) = inversion_table(table, DATA).to_dict("records")
+    (row,) = inversion_table(table).to_dict("records")
     gain = (table["psnr"] - table["psnr_guess"]).groupby(table["subject"]).mean()
     np.testing.assert_allclose([row["psnr_gain_low"], row["psnr_gain_high"]], [gain.min(), gain.max()])
-    alone = inversion_table(table[table["subject"] == DATA.subject[one[0]]], DATA)
+    alone = inversion_table(table[table["subject"] == DATA.subject[one[0]]])
     assert alone["psnr_gain_low"].isna().all()
 
 
@@ -137,7 +156,7 @@ def test_the_page_has_originals_beside_what_was_found(tmp_path: Path) -> None:
         attempt(aggregated=True, noise=True, patches=patches),
     ]
     table = pictures_table(found, DATA, np.arange(40, 60))
-    folder.write_table(FILE, inversion_table(table, DATA))
+    folder.write_table(FILE, inversion_table(table))
     folder.write_json("config.json", {"command": "python -m experiments.attack <b> --inversion"})
     folder.write_json("environment.json", {"python": "3", "platform": "x", "git_commit": None, "packages": {}})
     run = {"command": "python -m experiments.fed", "dp": "", "train_au": False}
