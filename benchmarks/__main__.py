@@ -34,7 +34,8 @@ class Options:
     """Measure speed: ratios from interleaved runs, beside the floors of this machine.
 
     Attributes:
-      cases: Which of round, rows, repeats, folds, clients, loops, peers, flow and command; by default all but command.
+      cases: Which of round, profile, rows, repeats, folds, clients, loops, peers, flow and command; by default all but
+        command.
       sizes: Small sizes are for trying it out: their numbers mean nothing.
       turns: Turns of each comparison.
       budget: Seconds after which a comparison starts no further turn.

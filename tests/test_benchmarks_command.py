@@ -71,7 +71,7 @@ def test_a_floor_is_the_longer_of_operations_and_bytes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--cases", "rouns"], "the cases are round, rows"),
+        (["--cases", "rouns"], "the cases are round, profile"),
         (["--turns=0"], "at least 1"),
         (["--peer-python", "torch=/no/such"], "write NAME=PYTHON"),
     ],

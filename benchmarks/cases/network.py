@@ -29,7 +29,7 @@ LOOPS = {
 
 def rounds(plan: Plan) -> Iterator[Record]:
     """Over a frozen AU detector, where the classifier trains, and end to end; beside them a loop in PyTorch."""
-    bench = _bench(plan)
+    bench = workbench(plan)
     python = torch_python(plan.peers)
     for trained in KINDS:
         case = bench.case(trained=trained, **ON_A_CPU)
@@ -87,7 +87,7 @@ def _many(plan: Plan, axis: str) -> Iterator[Record]:
 
 def _counted(plan: Plan, axis: str, changes: dict[int, dict[str, Any]]) -> Iterator[Record]:
     """So many in one program, in turns; seconds of one of them."""
-    bench = _bench(plan)
+    bench = workbench(plan)
     programs = {count: bench.program(bench.case(**changed, **ON_A_CPU)) for count, changed in changes.items()}
     works = {str(count): program.round for count, program in programs.items()}
     times = interleaved(works, plan.turns, plan.budget)
@@ -98,7 +98,8 @@ def _counted(plan: Plan, axis: str, changes: dict[int, dict[str, Any]]) -> Itera
     yield from compared(records)
 
 
-def _bench(plan: Plan) -> Workbench:
+def workbench(plan: Plan) -> Workbench:
+    """Programs of these sizes, compiled as for long runs."""
     sizes = plan.sizes
     shape = {"clients": sizes.clients, "examples": sizes.examples, "batch": sizes.batch, "test": 0}
     bench = Workbench(AcceleratorSizes(**shape, matrix=sizes.matrix, copied=sizes.copied), float("inf"))
