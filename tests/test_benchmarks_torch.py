@@ -34,7 +34,7 @@ def random_batch() -> Batch:
     draw = np.random.default_rng(0)
     flow, patches = (draw.random(shape, np.float32) for shape in ((COUNT, 28, 28, 3), (COUNT, 65, 5, 5, 3)))
     au = np.zeros((COUNT, 12), np.float32)
-    return Batch(Examples(flow, patches, au, au, np.zeros(COUNT, np.int32)), jnp.ones(COUNT))
+    return Batch(Examples(*map(jnp.asarray, (flow, patches, au, au, np.zeros(COUNT, int)))), jnp.ones(COUNT))
 
 
 def random_client(model: Model, batch: Batch) -> ClientState:
@@ -47,7 +47,7 @@ def random_client(model: Model, batch: Batch) -> ClientState:
 def test_logits_agree(theirs: Any) -> None:
     import torch
 
-    batch, priors = random_batch(), published()
+    batch, priors = random_batch(), jax.tree.map(jnp.asarray, published())
     model = network(CLASSES, VARIANTS["full"], priors, RATIO)
     client = random_client(model, batch)
     ours, _ = model.apply(*client, batch, None, train=False)
@@ -59,8 +59,8 @@ def test_logits_agree(theirs: Any) -> None:
     assert not unused.unexpected_keys
     with torch.no_grad():
         emotion, main, auxiliary = whole(
-            torch.tensor(batch.examples.flow).permute(0, 3, 1, 2),
-            torch.tensor(batch.examples.patches).permute(0, 1, 4, 2, 3),
+            torch.tensor(np.array(batch.examples.flow)).permute(0, 3, 1, 2),
+            torch.tensor(np.array(batch.examples.patches)).permute(0, 1, 4, 2, 3),
         )
     for own, other in ((ours.emotion_logits, emotion), (ours.au.logits, main), (ours.au.auxiliary_logits, auxiliary)):
         np.testing.assert_allclose(own, other.numpy(), rtol=1e-4, atol=1e-5)
