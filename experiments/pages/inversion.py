@@ -18,7 +18,7 @@ from experiments.run.folder import RunFolder
 
 MOST_COLUMNS = 8
 WINDOWS_ACROSS = 13
-TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "told": "person told", "au_f1": "AU F1"}
+TITLES = {"psnr": "PSNR, dB", "ssim": "SSIM", "like": "likeness", "told": "person told", "au_f1": "AU F1"}
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,11 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
     """Print the table, and where the page is."""
     found = read(folder)
     heading = tables.title(f"Pictures from updates of {found.data['row']}", synthetic=found.synthetic)
-    short = sheet(found.table)[["update", "pictures", *(f"{title} gain" for title in TITLES.values())]]
+    short = sheet(found.table)[["update", "pictures", *(f"{TITLES[name]} gain" for name in ("psnr", *READ))]]
     tables.print_table(console, short, heading)
     console.print(
-        "Gain: over the mean picture of other people; of persons told and AUs, over pictures that the same attack made "
-        "of other people's updates. In square brackets: 95 % intervals, drawn by subject.",
+        "PSNR gain: over the mean picture of other people. Other gains: over clips of other people with the same "
+        "emotions in place of the originals. In square brackets: 95 % intervals, drawn by subject.",
         soft_wrap=True,
         highlight=False,
     )
@@ -89,7 +89,7 @@ def show(folder: RunFolder, page_path: Path, console: Console) -> None:
 
 
 def sheet(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as text: what was found, in parentheses what is found without the update, and the gain over it."""
+    """The table as text: what was found, in parentheses what is expected without the update, and the gain over it."""
     return pd.DataFrame([_line(row) for row in table.to_dict("records")])
 
 

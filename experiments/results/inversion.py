@@ -1,6 +1,6 @@
 """inversion.csv: how much of the pictures comes back from updates, and what can be told from it."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +14,10 @@ from fedpsyau_jax.types import Float, Int
 FILE, PICTURES = "inversion.csv", "pictures.csv"
 KEYS = ["update", "aggregated", "noise"]
 """Of a row: what the update is of, whether only the sum over clients is seen, whether noise is added."""
-READ = ("told", "au_f1")
-"""What is read off a picture by the clips of the database that are most like it."""
+READ = ("like", "told", "au_f1")
+"""What a picture says of the example that it is taken for."""
+DECOYS, NUM_DECOYS = 0, 20
+"""Seed of the draws of decoys, and how many there are."""
 GAINS = ("psnr", "ssim", *READ)
 """Columns with a gain over what is found without the person's update."""
 
@@ -60,54 +62,78 @@ def pictures_table(attempts: list[Attempt], dataset: Dataset, public: Int[np.nda
 
     Returns:
       update, aggregated, noise, attempt; clip, subject; distance; psnr, ssim, of the mean picture psnr_guess and
-      ssim_guess; psnr_patches; told (1 if the subject is the nearest of all) and au_f1, with the mean of what pictures
-      say that the same attack made of other people's updates (told_others, au_f1_others) and what the original says
-      (told_original, au_f1_original).
+      ssim_guess; psnr_patches; like (the likeness to the original), told (1 if the subject is the nearest of all) and
+      au_f1, each also by the original itself (_original) and by decoys (_others).
     """
     guess = np.asarray(dataset.examples.flow)[public].mean(axis=0)
-    found = [
-        (number, attempt, place, int(example))
-        for number, attempt in enumerate(attempts)
-        for place, example in enumerate(matched(attempt, dataset))
-    ]
-    rows = [_row(*one, dataset, guess) for one in found]
-    near = [likeness(attempt.flow[place], np.asarray(dataset.examples.flow), guess) for _, attempt, place, _ in found]
-    table = pd.DataFrame(rows).assign(example=[example for *_, example in found])
-    others = [_read_from_others(table, near, place, dataset) for place in range(len(table))]
-    return pd.concat([table.drop(columns="example"), pd.DataFrame(others)], axis=1)
+    generator, rows = np.random.default_rng(DECOYS), []
+    for number, attempt in enumerate(attempts):
+        near = [likeness(picture, np.asarray(dataset.examples.flow), guess) for picture in attempt.flow]
+        drawn = [attempt._replace(among=decoys(attempt.among, dataset, generator)) for _ in range(NUM_DECOYS)]
+        by_decoys = _mean([_read(own, near, dataset) for own in drawn])
+        for place, example in enumerate(matched(attempt, dataset)):
+            rows.append(
+                dict(zip(KEYS, (attempt.update, attempt.aggregated, attempt.noise), strict=True))
+                | {"attempt": number, "clip": dataset.clip[example], "subject": dataset.subject[example]}
+                | {"distance": attempt.distance}
+                | _quality(attempt, place, int(example), dataset, guess)
+                | _said(near[place], int(example), dataset)
+                | {f"{name}_original": said for name, said in _by_original(int(example), dataset, guess).items()}
+                | {f"{name}_others": said for name, said in by_decoys.items()}
+            )
+    return pd.DataFrame(rows)
 
 
-def _row(
-    number: int, attempt: Attempt, place: int, example: int, dataset: Dataset, guess: np.ndarray
-) -> dict[str, Any]:
-    """What a picture and its original say."""
-    flow, found, patches = np.asarray(dataset.examples.flow), attempt.flow[place], np.nan
+def decoys(
+    among: Int[np.ndarray, "examples"], dataset: Dataset, generator: np.random.Generator
+) -> Int[np.ndarray, "examples"]:
+    """Examples of other people in place of these, with the same emotions as far as there are any.
+
+    What is found is as good for them as for the originals, if the update says nothing but what the attacker knows
+    before: pictures are made for known labels, and taken for the examples that they are most like.
+    """
+    emotion = np.asarray(dataset.examples.emotion)
+    free = ~np.isin(dataset.subject, dataset.subject[among])
+    if not free.any():
+        free = ~np.isin(np.arange(len(emotion)), among)
+    chosen = []
+    for example in among:
+        alike = np.flatnonzero(free & (emotion == emotion[example]))
+        chosen.append(generator.choice(alike if len(alike) else np.flatnonzero(free)))
+    return np.array(chosen)
+
+
+def _quality(
+    attempt: Attempt, place: int, example: int, dataset: Dataset, guess: Float[np.ndarray, "height width channels"]
+) -> dict[str, float]:
+    original, found, patches = np.asarray(dataset.examples.flow)[example], attempt.flow[place], np.nan
     if attempt.patches is not None:
         patches = psnr(attempt.patches[place], np.asarray(dataset.examples.patches)[example])
-    original = flow[example]
-    by_original = _read(likeness(original, flow, guess), example, dataset)
-    return (
-        dict(zip(KEYS, (attempt.update, attempt.aggregated, attempt.noise), strict=True))
-        | {"attempt": number, "clip": dataset.clip[example], "subject": dataset.subject[example]}
-        | {"distance": attempt.distance, "psnr": psnr(found, original), "ssim": ssim(found, original)}
-        | {"psnr_guess": psnr(guess, original), "ssim_guess": ssim(guess, original)}
-        | {"psnr_patches": patches}
-        | _read(likeness(found, flow, guess), example, dataset)
-        | {f"{name}_original": value for name, value in by_original.items()}
-    )
+    return {
+        "psnr": psnr(found, original),
+        "ssim": ssim(found, original),
+        "psnr_guess": psnr(guess, original),
+        "ssim_guess": ssim(guess, original),
+        "psnr_patches": patches,
+    }
 
 
-def _read_from_others(table: pd.DataFrame, near: list[np.ndarray], place: int, dataset: Dataset) -> dict[str, float]:
-    """What the pictures of other people say of this one's example, on average; NaN where there are none."""
-    own = table.iloc[place]
-    alike = (table[KEYS] == own[KEYS]).all(axis=1) & (table["subject"] != own["subject"])
-    said = [_read(near[other], int(table["example"].to_numpy()[place]), dataset) for other in np.flatnonzero(alike)]
-    return {f"{name}_others": _mean([one[name] for one in said]) for name in READ}
+def _by_original(example: int, dataset: Dataset, guess: Float[np.ndarray, "height width channels"]) -> dict[str, float]:
+    flow = np.asarray(dataset.examples.flow)
+    return _said(likeness(flow[example], flow, guess), example, dataset)
 
 
-def _mean(values: list[float]) -> float:
-    known = [value for value in values if not np.isnan(value)]
-    return float(np.mean(known)) if known else np.nan
+def _read(attempt: Attempt, near: list[np.ndarray], dataset: Dataset) -> dict[str, float]:
+    """What the pictures of an attempt say of the examples that they are taken for, on average."""
+    return _mean([_said(near[place], int(one), dataset) for place, one in enumerate(matched(attempt, dataset))])
+
+
+def _mean(several: list[dict[str, float]]) -> dict[str, float]:
+    """Of each number where it is known; NaN where it never is."""
+    table = np.array([[one[name] for name in READ] for one in several])
+    known = ~np.isnan(table)
+    sums, counts = np.where(known, table, 0).sum(axis=0), known.sum(axis=0)
+    return dict(zip(READ, np.divide(sums, counts, out=np.full(len(READ), np.nan), where=counts > 0), strict=True))
 
 
 def inversion_table(pictures: pd.DataFrame) -> pd.DataFrame:
@@ -115,8 +141,8 @@ def inversion_table(pictures: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
       update, aggregated, noise; pictures; the means of pictures.csv; gains with bootstrap intervals by subject, in
-      columns _low and _high: psnr_gain and ssim_gain over the mean picture of others, told_gain and au_f1_gain over
-      pictures of other people's updates.
+      columns _low and _high: psnr_gain and ssim_gain over the mean picture of others, like_gain, told_gain and
+      au_f1_gain over decoys.
     """
     beside = {name: "others" if name in READ else "guess" for name in GAINS}
     gains = {f"{name}_gain": pictures[name] - pictures[f"{name}_{what}"] for name, what in beside.items()}
@@ -157,15 +183,15 @@ def likeness(
     return rest @ own / np.where(lengths > 0, lengths, 1)
 
 
-def _read(near: Float[np.ndarray, "clips"], example: int, dataset: Dataset) -> dict[str, float]:
-    """Whether the person is told among all by their other clips, and AUs are those of the nearest other person's.
+def _said(near: Float[np.ndarray, "clips"], example: int, dataset: Dataset) -> dict[str, float]:
+    """The likeness to an example; whether its person is told by their other clips; AUs of the nearest other person's clip.
 
     ``near``: the likeness of a picture to each clip of the database.
     """
     same_clip, own = dataset.clip == dataset.clip[example], dataset.subject == dataset.subject[example]
     told = float(own[np.where(same_clip, -np.inf, near).argmax()]) if own.sum() > same_clip.sum() else np.nan
     neighbour = int(np.where(own, -np.inf, near).argmax())
-    return {"told": told, "au_f1": _au_f1(dataset, example, neighbour)}
+    return {"like": float(near[example]), "told": told, "au_f1": _au_f1(dataset, example, neighbour)}
 
 
 def _au_f1(dataset: Dataset, example: int, neighbour: int) -> float:
