@@ -184,7 +184,7 @@ def likeness(
 
 
 def _said(near: Float[np.ndarray, "clips"], example: int, dataset: Dataset) -> dict[str, float]:
-    """The likeness to an example; whether its person is told by their other clips; AUs of the nearest other person's clip.
+    """Likeness to an example; whether its person is told by their other clips; AUs of the nearest other person's clip.
 
     ``near``: the likeness of a picture to each clip of the database.
     """
