@@ -59,6 +59,12 @@ def test_each_case_of_a_history_is_shown_as_it_was_measured_last(tmp_path: Path)
     assert text.index("`again`") < text.index("`first`")
 
 
+def test_the_page_shows_what_the_history_has() -> None:
+    root = Path(__file__).parents[1]
+    tables = command.shown(root / "benchmarks" / "measured" / "history.jsonl")
+    assert tables in (root / "docs" / "performance.md").read_text()
+
+
 def test_no_turn_starts_when_the_budget_is_spent_but_there_is_one() -> None:
     assert interleaved({"a": lambda: None}, 5, budget=0)["a"].shape == (1,)
 

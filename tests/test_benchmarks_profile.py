@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.cases import Plan
-from benchmarks.cases.profile import OF_WEIGHTS, kinds, large_results, profile
+from benchmarks.cases.profile import OF_LARGE, kinds, large_results, profile
 from benchmarks.sizes import SIZES
 
 TEXT = """
@@ -17,7 +17,7 @@ def test_results_of_a_million_numbers_are_weights() -> None:
     large = large_results(TEXT)
     assert large == {"add_fusion.1", "multiply_fusion"}
     assert kinds([("add_fusion.1", 2.0), ("add_fusion.3", 1.0)], large) == {
-        OF_WEIGHTS: 2.0,
+        OF_LARGE: 2.0,
         "other arithmetic: normalisation, pools": 1.0,
     }
 
@@ -32,4 +32,4 @@ def test_a_round_is_divided_among_kinds_of_work() -> None:
     records = list(profile(Plan(SIZES["small"], turns=1)))
     frozen = {record.what.removeprefix("frozen: "): record.seconds[0] for record in records if "frozen" in record.what}
     assert {"matrix products", "moving: windows, tiles, padding"} <= frozen.keys()
-    assert all(seconds > 0 for kind, seconds in frozen.items() if "waiting" not in kind)
+    assert all(seconds > 0 for kind, seconds in frozen.items() if "between" not in kind)

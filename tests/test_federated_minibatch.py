@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedpsyau_jax.federated import ClientData, masked_mean, num_examples, pooled
+from fedpsyau_jax.federated import ClientData, equal_batches, masked_mean, num_examples, pooled
 from fedpsyau_jax.federated.minibatch import num_batches, shuffled, split_order, take_batch
 
 LENGTH = 20
@@ -84,3 +84,12 @@ def test_pooled_is_one_client_with_all_examples():
     assert one.id.shape == (1,)
     assert num_examples(one).tolist() == [3]
     np.testing.assert_array_equal(one.examples[0][one.mask[0] > 0], data.examples[mask > 0])
+
+
+@pytest.mark.parametrize(("least", "waste"), [(100, 0.07), (60, 0.11), (30, 0.25)])
+def test_padding_costs_little_where_sizes_differ_by_three(least, waste):
+    """Batches have one size for all clients, of at most 32: the fewer batches a client has, the more padding."""
+    sizes = np.random.default_rng(0).integers(least, 3 * least + 1, 1000)
+    batch = equal_batches(int(sizes.max()), 32)
+    done = sum(int(num_batches(jnp.ones(int(size)), batch)) * batch for size in sizes[:50])
+    assert 0 < done / sizes[:50].sum() - 1 < waste

@@ -37,7 +37,7 @@ Measure = Callable[[Plan], Iterator[Record]]
 
 CASES: Mapping[str, Case] = {
     "round": Case("A round of the network, 5 clients x 100 examples", "benchmarks.cases.network:rounds"),
-    "profile": Case("What the threads do in such a round", "benchmarks.cases.profile:profile"),
+    "profile": Case("What one core does in such a round", "benchmarks.cases.profile:profile"),
     "rows": Case("Rows of a table in one program", "benchmarks.cases.network:rows"),
     "repeats": Case("Repeats in one program", "benchmarks.cases.network:repeats"),
     "folds": Case("An epoch of leave-one-subject-out folds in one program", "benchmarks.cases.network:folds"),

@@ -1,9 +1,10 @@
-"""What the threads of a CPU do in a round of the network: the profiler's spans of the compiled program, by kind."""
+"""What a CPU does in a round of the network: the profiler's spans of the compiled program on one core, by kind."""
 
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -24,27 +25,35 @@ MOVING = {"bitcast", "broadcast", "concatenate", "copy", "dynamic", "gather", "p
 MOVING |= {"transpose", "update"}
 WRAPPED = {"fusion", "wrapped"}
 LARGE = 2**20
-"""Numbers; only weights have as many in an array, not the activations of a batch."""
-OF_WEIGHTS = "elementwise on a large matrix of weights: Adam, weight decay, proximal term"
+"""Numbers in an array. Over a frozen detector only weights have as many, not the activations of a batch."""
+OF_LARGE = "elementwise on a million numbers and more: Adam, weight decay, proximal term; large activations"
 
 
 def profile(plan: Plan) -> Iterator[Record]:
-    """Seconds of all threads together in one round; the sum of all kinds is the threads times the round."""
-    bench = workbench(plan)
-    for trained in KINDS:
-        program = bench.program(bench.case(trained=trained, **ON_A_CPU))
-        wall, spans = traced(program)
-        large = large_results(program.compiled.as_text())
-        found = kinds(spans, large)
-        found["waiting for each other, and starting operations"] = max(0.0, threads() * wall - sum(found.values()))
-        for kind, taken in found.items():
-            share = f"{taken / sum(found.values()):.0%} of all"
-            yield Record(f"{trained}: {kind}", "s of threads a round", (taken,), note=share)
+    """Seconds of each kind in one round. On several cores a span would not tell what the others do for it."""
+    with one_core():
+        bench = workbench(plan)
+        for trained in KINDS:
+            program = bench.program(bench.case(trained=trained, **ON_A_CPU))
+            wall, spans = traced(program)
+            found = kinds(spans, large_results(program.compiled.as_text()))
+            found["between operations"] = max(0.0, wall - sum(found.values()))
+            for kind, taken in sorted(found.items(), key=lambda one: -one[1]):
+                yield Record(f"{trained}: {kind}", "s a round", (taken,), note=f"{taken / wall:.0%}")
 
 
-def threads() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@contextmanager
+def one_core() -> Iterator[None]:
+    """Restrict this process to one core where the system can, with the threads that JAX makes from then on."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def traced(program: Program) -> tuple[float, list[tuple[str, float]]]:
@@ -86,7 +95,7 @@ def _kind(name: str, large: frozenset[str]) -> str:
     if PRODUCTS.match(plain):
         return "matrix products"
     if name in large:
-        return OF_WEIGHTS
+        return OF_LARGE
     words = set(re.split(r"[_\-]", plain)) - WRAPPED
     return "moving: windows, tiles, padding" if words <= MOVING else "other arithmetic: normalisation, pools"
 
