@@ -86,10 +86,11 @@ def test_pooled_is_one_client_with_all_examples():
     np.testing.assert_array_equal(one.examples[0][one.mask[0] > 0], data.examples[mask > 0])
 
 
-@pytest.mark.parametrize(("least", "waste"), [(100, 0.07), (60, 0.11), (30, 0.25)])
+@pytest.mark.parametrize(("least", "waste"), [(100, 0.08), (60, 0.13), (30, 0.25)])
 def test_padding_costs_little_where_sizes_differ_by_three(least, waste):
     """Batches have one size for all clients, of at most 32: the fewer batches a client has, the more padding."""
     sizes = np.random.default_rng(0).integers(least, 3 * least + 1, 1000)
     batch = equal_batches(int(sizes.max()), 32)
-    done = sum(int(num_batches(jnp.ones(int(size)), batch)) * batch for size in sizes[:50])
-    assert 0 < done / sizes[:50].sum() - 1 < waste
+    masks = (np.arange(3 * least) < sizes[:, None]).astype(np.float32)
+    done = batch * int(jax.vmap(lambda mask: num_batches(mask, batch))(masks).sum())
+    assert waste - 0.03 < done / sizes.sum() - 1 < waste
