@@ -18,6 +18,8 @@ READ = ("like", "told", "au_f1")
 """What a picture says of the example that it is taken for."""
 DECOYS, NUM_DECOYS = 0, 20
 """Seed of the draws of decoys, and how many there are."""
+CONSTANT = 1e-9
+"""Numbers of subjects that differ by less are one number, which no resampling changes."""
 GAINS = ("psnr", "ssim", *READ)
 """Columns with a gain over what is found without the person's update."""
 
@@ -154,12 +156,12 @@ def inversion_table(pictures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bounds(pictures: pd.DataFrame) -> dict[str, float]:
-    """95 % bootstrap intervals of means, drawn by subject; NaN of a single subject, and where a copy is exact."""
+    """95 % bootstrap intervals of means, drawn by subject; NaN where a copy is exact or all subjects have one number."""
     found: dict[str, float] = {}
     for name in (f"{measure}_gain" for measure in GAINS):
         own = pictures.dropna(subset=name).groupby("subject")[name].agg(["sum", "count"])
         means = np.zeros(0)
-        if len(own) and np.isfinite(own["sum"]).all():
+        if len(own) and np.isfinite(own["sum"]).all() and np.ptp(own["sum"] / own["count"]) > CONSTANT:
             draws = draw_subjects(len(own), SEED, NUM_DRAWS)
             means = draws @ own["sum"].to_numpy() / (draws @ own["count"].to_numpy())
         _, low, high = interval(pictures[name].mean(), means)

@@ -126,6 +126,9 @@ def test_intervals_are_of_people_and_not_of_pictures() -> None:
     np.testing.assert_allclose([row["psnr_gain_low"], row["psnr_gain_high"]], [gain.min(), gain.max()])
     alone = inversion_table(table[table["subject"] == DATA.subject[one[0]]])
     assert alone["psnr_gain_low"].isna().all()
+    alike = inversion_table(table.assign(told=0.0, told_others=0.05))
+    assert alike["told_gain"].item() == pytest.approx(-0.05)
+    assert alike["told_gain_low"].isna().all()  # no draw of people shows how far off it may be
 
 
 def test_a_person_is_told_by_other_clips_and_never_by_the_clip_itself() -> None:
