@@ -156,7 +156,7 @@ def inversion_table(pictures: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bounds(pictures: pd.DataFrame) -> dict[str, float]:
-    """95 % bootstrap intervals of means, drawn by subject; NaN where a copy is exact or all subjects have one number."""
+    """95 % bootstrap intervals of means, drawn by subject; NaN where a copy is exact or all subjects are alike."""
     found: dict[str, float] = {}
     for name in (f"{measure}_gain" for measure in GAINS):
         own = pictures.dropna(subset=name).groupby("subject")[name].agg(["sum", "count"])
