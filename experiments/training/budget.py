@@ -53,13 +53,13 @@ def budget_of(prepared: Prepared, folder: RunFolder, processes: int = 1) -> Budg
 
 def refuse_too_large(needed: float, max_memory: float | None) -> None:
     """Raise a ValueError if a single training takes more memory than there is, or than it may."""
-    room = memory.memory() if max_memory is None else 1e9 * max_memory
-    if needed > room:
-        there = f"{room / 1e9:.1f} GB is free" if max_memory is None else f"--max-memory={max_memory:g} allows less"
+    what = f"one training takes at least {needed / 1e9:.1f} GB of memory"
+    if max_memory is not None and needed > 1e9 * max_memory:
         raise ValueError(
-            f"one training takes at least {needed / 1e9:.1f} GB of memory, but {there}: use fewer clients or a machine "
-            "with more memory"
+            f"{what}, but --max-memory={max_memory:g} allows less: use fewer clients or a larger --max-memory"
         )
+    if max_memory is None and needed > (room := memory.memory()):
+        raise ValueError(f"{what}, but {room / 1e9:.1f} GB is free: use fewer clients or a machine with more memory")
 
 
 def _number(count: int, what: str) -> str:
