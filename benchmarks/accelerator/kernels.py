@@ -3,16 +3,17 @@
 import gzip
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import jax
 
 from benchmarks.accelerator.workbench import Record
+from benchmarks.timing import seconds
 
 LARGEST = 3
 
@@ -24,25 +25,30 @@ def profiled(work: Callable[[], Any], longest_name: int = 100) -> Record:
       work: runs on the device; it has run before.
       longest_name: letters of a kernel's name that are kept.
     """
-    with TemporaryDirectory() as folder:
-        with jax.profiler.trace(folder):
-            start = perf_counter()
-            jax.block_until_ready(work())
-            wall = perf_counter() - start
-        found = _kernels(Path(folder))
+    with traced(work) as (wall, folder):
+        found = _kernels(folder)
     if not found:
         return {"kernels": "the profiler's trace holds no kernel of a GPU"}
-    seconds: defaultdict[str, float] = defaultdict(float)
+    taken_by: defaultdict[str, float] = defaultdict(float)
     calls: Counter[str] = Counter()
     for name, taken in found:
-        seconds[name] += taken
+        taken_by[name] += taken
         calls[name] += 1
-    busy = sum(seconds.values())
+    busy = sum(taken_by.values())
     record: Record = {"wall s": wall, "kernels": len(found), "different kernels": len(calls), "busy s": busy}
     record |= {"busy share": busy / wall, "mean kernel us": 1e6 * busy / len(found)}
-    for place, (name, taken) in enumerate(sorted(seconds.items(), key=itemgetter(1), reverse=True)[:LARGEST], start=1):
+    for place, (name, taken) in enumerate(sorted(taken_by.items(), key=itemgetter(1), reverse=True)[:LARGEST], start=1):
         record[f"kernel {place}"] = f"{name[:longest_name]}: {calls[name]} calls, {taken / busy:.1%} of the busy time"
     return record
+
+
+@contextmanager
+def traced(work: Callable[[], Any]) -> Iterator[tuple[float, Path]]:
+    """Do some work under the profiler: the seconds that it took, and the folder with its trace."""
+    with TemporaryDirectory() as folder:
+        with jax.profiler.trace(folder):
+            wall = seconds(work)
+        yield wall, Path(folder)
 
 
 def _kernels(folder: Path) -> list[tuple[str, float]]:

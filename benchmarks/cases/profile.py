@@ -5,18 +5,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from time import perf_counter
 from typing import Any
 
 import jax
 import numpy as np
 
+from benchmarks.accelerator.kernels import traced
 from benchmarks.accelerator.workbench import Program
 from benchmarks.cases import Plan
 from benchmarks.cases.network import KINDS, ON_A_CPU, workbench
 from benchmarks.records import Record
+from benchmarks.timing import seconds
 
 PRODUCTS = re.compile(r"ynn_fusion|xnn_fusion|onednn|dot|convolution")
 WHOLE = re.compile(r"while|call|conditional|thunk|$")
@@ -35,7 +34,7 @@ def profile(plan: Plan) -> Iterator[Record]:
         bench = workbench(plan)
         for trained in KINDS:
             program = bench.program(bench.case(trained=trained, **ON_A_CPU))
-            wall, spans = traced(program)
+            wall, spans = round_of(program)
             found = kinds(spans, large_results(program.compiled.as_text()))
             found["between operations"] = max(0.0, wall - sum(found.values()))
             for kind, taken in sorted(found.items(), key=lambda one: -one[1]):
@@ -56,15 +55,11 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def traced(program: Program) -> tuple[float, list[tuple[str, float]]]:
+def round_of(program: Program) -> tuple[float, list[tuple[str, float]]]:
     """Seconds of a round, and its spans on threads of the device as (name, seconds)."""
-    jax.block_until_ready(program.round())
-    with TemporaryDirectory() as folder:
-        with jax.profiler.trace(folder):
-            start = perf_counter()
-            jax.block_until_ready(program.round())
-            wall = perf_counter() - start
-        (file,) = Path(folder).rglob("*.xplane.pb")
+    seconds(program.round)
+    with traced(program.round) as (wall, folder):
+        (file,) = folder.rglob("*.xplane.pb")
         return wall, list(_spans(jax.profiler.ProfileData.from_file(str(file))))
 
 
@@ -81,11 +76,11 @@ def kinds(spans: Iterable[tuple[str, float]], large: frozenset[str]) -> dict[str
     >>> kinds([("dot.1", 2.0), ("copy_bitcast_fusion.3", 1.0), ("add_fusion", 0.5), ("while.2", 9.0)], frozenset())
     {'matrix products': 2.0, 'moving: windows, tiles, padding': 1.0, 'other arithmetic: normalisation, pools': 0.5}
     """
-    seconds: defaultdict[str, float] = defaultdict(float)
+    found: defaultdict[str, float] = defaultdict(float)
     for name, taken in spans:
         if kind := _kind(name, large):
-            seconds[kind] += taken
-    return dict(seconds)
+            found[kind] += taken
+    return dict(found)
 
 
 def _kind(name: str, large: frozenset[str]) -> str:
